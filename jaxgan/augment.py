@@ -1,0 +1,58 @@
+"""Changes to the images that a discriminator sees, real and fake alike.
+
+Every function is pure, takes images `[B, ...]` of floating point and a key that it consumes, and
+passes gradients through, so that the generator learns behind it.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxgan.types import Array, Key
+
+
+def instance_noise(images: Array, key: Key, sigma: ArrayLike) -> Array:
+    """Adds N(0, sigma²) to every element, so that real and fake distributions overlap.
+
+    It belongs on real *and* fake images, each with its own key, in both players' losses, with sigma
+    annealed to 0 (`annealed`). The sum is not clipped: clipping would tell the two apart again.
+
+    Args:
+      images: `[B, ...]`.
+      key: consumed.
+      sigma: standard deviation in the units of the images; may be traced.
+
+    Returns:
+      The noisy images, shape and type as given.
+
+    Raises:
+      ValueError: if the images are not floating point.
+
+    References:
+      Sønderby et al., Amortised MAP Inference for Image Super-resolution, 2017 (arXiv:1610.04490).
+      Arjovsky & Bottou, Towards Principled Methods for Training GANs, 2017 (arXiv:1701.04862).
+    """
+    images = jnp.asarray(images)
+    if not jnp.issubdtype(images.dtype, jnp.floating):
+        raise ValueError(f"images must be floating point to take noise, not {images.dtype}")
+    noise = jax.random.normal(key, images.shape, images.dtype)
+    return images + jnp.asarray(sigma, images.dtype) * noise
+
+
+def annealed(initial: float, step: ArrayLike, steps: int) -> Array:
+    """A number that falls linearly from `initial` at step 0 to 0 at step `steps`, and stays there.
+
+    Args:
+      initial: the value at step 0.
+      step: the step under way; may be traced.
+      steps: how long it takes, positive.
+
+    Returns:
+      A float32 scalar.
+
+    Raises:
+      ValueError: if `steps` is not positive.
+    """
+    if steps <= 0:
+        raise ValueError(f"annealing takes a positive number of steps, not {steps}")
+    return initial * jnp.clip(1 - jnp.asarray(step, jnp.float32) / steps, 0, 1)

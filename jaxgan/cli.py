@@ -1,0 +1,421 @@
+"""The command line. Nothing else in the library parses arguments or prints."""
+
+import contextlib
+import dataclasses
+import difflib
+import io
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TextIO
+
+import tyro
+
+TRAIN_HELP = "Trains an experiment: jaxgan train [EXPERIMENT.py] [options]. No file: digits."
+RESUME_HELP = "Resumes a run: jaxgan resume RUN [EXPERIMENT.py] [--steps N]."
+
+USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
+
+  train [EXPERIMENT.py]   train an experiment; without a file, the embedded digits
+  resume RUN              go on from the newest checkpoint
+  sample RUN              a grid of samples (.png) or the arrays themselves (.npz)
+  interpolate RUN         walk between latents: a grid (.png) or an animation (.gif)
+  evaluate RUN            measure 10,000 samples
+  verify RUN              repeat the first steps from the key and compare digests
+  data                    list what can be read; `data prepare NAME` prepares a TFDS set
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns the exit code: 2 after bad input, with one line on stderr."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "train": train,
+        "resume": resume,
+        "sample": sample,
+        "interpolate": interpolate,
+        "evaluate": evaluate,
+        "verify": verify,
+        "data": data,
+    }
+    if not args or args[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    if args[0] == "--version":
+        from jaxgan import __version__
+
+        print(__version__)
+        return 0
+    warnings.showwarning = _show_warning
+    try:
+        if args[0] not in commands:
+            raise ValueError(_unknown("command", args[0], commands))
+        return commands[args[0]](args[1:])
+    except (ValueError, OSError) as error:
+        if os.environ.get("JAXGAN_TRACEBACK"):
+            raise
+        print(f"jaxgan: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("jaxgan: interrupted", file=sys.stderr)
+        return 130
+
+
+def train(args: list[str]) -> int:
+    """`jaxgan train [EXPERIMENT.py] [--out RUN] [options of the experiment]`."""
+    from jaxgan import run
+    from jaxgan.experiment import DIGITS
+
+    file = Path(args.pop(0)) if args and not args[0].startswith("-") else None
+    default = run.load_file(file) if file else DIGITS
+    fields: list[Any] = [
+        (
+            "experiment",
+            Annotated[type(default), tyro.conf.arg(name="")],
+            dataclasses.field(default=default),
+        ),
+        ("out", Path | None, dataclasses.field(default=None)),
+    ]
+    options = _parse(dataclasses.make_dataclass("Train", fields), args, "train", TRAIN_HELP)
+    experiment = options.experiment
+    directory = options.out or Path("runs") / experiment.name / time.strftime("%Y%m%d-%H%M%S")
+    run.refuse_occupied(directory)
+    return _train(experiment, directory, lambda: run.create(directory, experiment, file))
+
+
+def resume(args: list[str]) -> int:
+    """`jaxgan resume RUN [EXPERIMENT.py] [options]`: options may prolong the run, not change it."""
+    from jaxgan import run
+    from jaxgan.experiment import differences, to_dict
+
+    directory, args = _run_argument("resume", args)
+    recorded, record = run.load(directory)
+    asked = run.load_file(Path(args.pop(0))) if args and not args[0].startswith("-") else recorded
+    experiment = _parse(type(recorded), args, "resume", RESUME_HELP, default=asked)
+    changed = [
+        f"{name} was {old!r}, asked {new!r}"
+        for name, old, new in differences(to_dict(recorded), to_dict(experiment))
+        if name != "steps"
+    ]
+    if changed:
+        raise ValueError(
+            f"{directory} cannot be resumed with a changed experiment: {'; '.join(changed)}"
+        )
+    now = run.environment()
+    for name, old, new in differences({name: record.get(name) for name in now}, now):
+        warnings.warn(f"{directory} ran with {name} {old}, now {new}: bits may differ", stacklevel=1)
+    return _train(experiment, directory, lambda: run.prolong(directory, experiment))
+
+
+def _train(experiment: Any, directory: Path, write_record: Callable[[], None]) -> int:
+    from rich.console import Console
+
+    from jaxgan.networks import parameter_count
+    from jaxgan.progress import Display
+    from jaxgan.training.loop import Diverged
+    from jaxgan.training.loop import train as run_loop
+    from jaxgan.training.trainer import make_trainer
+
+    trainer = make_trainer(experiment)
+    write_record()
+    sizes = [
+        f"{side} {parameter_count(state.variables.params):,} parameters"
+        for side, state in (
+            ("generator", trainer.abstract.generator),
+            ("discriminator", trainer.abstract.discriminator),
+        )
+    ]
+    images_per_step = experiment.batch_size * experiment.discriminator_steps
+    with Display(experiment.steps, images_per_step, Console()) as display:
+        display.say(f"{directory}: {len(trainer.source)} samples, {', '.join(sizes)}")
+        try:
+            run_loop(experiment, trainer, directory, display)
+        except Diverged as error:
+            print(f"jaxgan: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorChoice:
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run directory."""
+    step: int | None = None
+    """Checkpoint to take; the newest by default."""
+    best: bool = False
+    """Take the best checkpoint."""
+    ema: bool = True
+    """Take the averaged generator, or the one in training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions(GeneratorChoice):
+    out: Path
+    """Where to: a grid of images (.png), or arrays (.npz: images or points, and labels)."""
+    count: int = 64
+    """Number of samples."""
+    seed: int = 0
+    """Of the latents; latent i is the same whatever the count."""
+    label: int | None = None
+    """Class asked for; by default a conditional run gives each class in turn."""
+
+
+def sample(args: list[str]) -> int:
+    """`jaxgan sample RUN --out FILE`."""
+    import jax
+    import numpy as np
+
+    from jaxgan.sampling import draw_inputs, make_sampler, save_samples, write_npz
+
+    options = _parse(SampleOptions, args, "sample", "Samples from a run's generator.")
+    if options.count < 1:
+        raise ValueError(f"--count must be 1 or more, not {options.count}")
+    _refuse_format(options.out, (".png", ".npz"))
+    experiment, trainer, variables = _load(options)
+    spec = trainer.source.spec
+    latents, labels = draw_inputs(
+        experiment, spec, jax.random.key(options.seed), options.count, options.label
+    )
+    samples = make_sampler(trainer.game)(variables, latents, labels)
+    if options.out.suffix == ".npz":
+        arrays = {"images" if spec.is_image else "points": samples}
+        write_npz(options.out, arrays | ({} if labels is None else {"labels": np.asarray(labels)}))
+    else:
+        save_samples(options.out, samples, experiment.data)
+    print(f"{options.count} samples: {options.out}")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpolateOptions(GeneratorChoice):
+    out: Path
+    """Where to: a grid, one walk a row (.png), or an animation (.gif)."""
+    seeds: tuple[int, ...] = (0, 1)
+    """Latents to walk through, by seed; two or more."""
+    method: Literal["spherical", "linear"] = "spherical"
+    """Along the arc, which keeps the length of normal latents, or straight."""
+    frames: int = 10
+    """Images from one seed to the next, both included (in a loop: without the next)."""
+    rows: int = 8
+    """Walks side by side, each through latents of its own."""
+    loop: bool = False
+    """Return to the first seed."""
+    label: int | None = None
+    """Class asked for; by default the rows of a conditional run go through the classes."""
+
+
+def interpolate(args: list[str]) -> int:
+    """`jaxgan interpolate RUN --out FILE`."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxgan import latent
+    from jaxgan.imaging import grid, save_animation, save_image
+    from jaxgan.sampling import draw_inputs, make_sampler
+
+    options = _parse(
+        InterpolateOptions, args, "interpolate", "Images along walks between latents."
+    )
+    if len(options.seeds) < 2 or options.frames < 2 or options.rows < 1:
+        raise ValueError(
+            "a walk needs 2 --seeds, 2 --frames and 1 --rows or more, not "
+            f"{len(options.seeds)}, {options.frames} and {options.rows}"
+        )
+    _refuse_format(options.out, (".png", ".gif"))
+    experiment, trainer, variables = _load(options)
+    if not trainer.source.spec.is_image:
+        raise ValueError(f"interpolate shows images, and {options.run} makes points")
+    walk = getattr(latent, options.method)
+    ends = []
+    for seed in options.seeds:
+        drawn, labels = draw_inputs(
+            experiment, trainer.source.spec, jax.random.key(seed), options.rows, options.label
+        )
+        ends.append(drawn)
+    if options.loop:
+        ends.append(ends[0])
+    legs = [walk(a, b, options.frames) for a, b in zip(ends, ends[1:], strict=False)]
+    # Every leg ends where the next begins; a loop ends where it began.
+    latents = jnp.concatenate([leg[:-1] for leg in legs] + ([] if options.loop else [ends[-1:]]))
+    frames = len(latents)
+    flat = latents.reshape(frames * options.rows, -1)
+    repeated = None if labels is None else jnp.tile(labels, frames)
+    images = make_sampler(trainer.game)(variables, flat, repeated)
+    images = images.reshape(frames, options.rows, *images.shape[1:])
+    if options.out.suffix == ".gif":
+        save_animation(options.out, [grid(frame) for frame in images])
+    else:
+        rows = images.swapaxes(0, 1).reshape(-1, *images.shape[2:])
+        save_image(options.out, grid(rows, columns=frames))
+    print(f"{options.rows} walks of {frames} images: {options.out}")
+    return 0
+
+
+def evaluate(args: list[str]) -> int:
+    """`jaxgan evaluate RUN`."""
+    from jaxgan import run
+    from jaxgan.evaluation import make_evaluator
+    from jaxgan.training.loop import describe
+
+    options = _parse(GeneratorChoice, args, "evaluate", "Measures 10,000 samples of a run.")
+    experiment, trainer, variables = _load(options)
+    evaluator = make_evaluator(experiment, trainer)
+    quality = evaluator.measure(variables)
+    run.write_json(options.run / "evaluation.json", quality | evaluator.protocol)
+    print(f"{describe(quality)} ({options.run / 'evaluation.json'})")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run directory."""
+    steps: int = 100
+    """Repeat at most so many steps."""
+
+
+def verify(args: list[str]) -> int:
+    """`jaxgan verify RUN`: exit code 0 when all digests agree, 1 when one differs."""
+    from jaxgan import run
+    from jaxgan.experiment import differences
+    from jaxgan.training.loop import params_of
+    from jaxgan.training.trainer import make_trainer
+
+    options = _parse(VerifyOptions, args, "verify", "Repeats a run's first steps from its key.")
+    experiment, record = run.load(options.run)
+    recorded = {int(step): digest for step, digest in run.read_digests(options.run).items()}
+    chosen = sorted(step for step in recorded if step <= options.steps)
+    if not chosen:
+        raise ValueError(
+            f"{options.run} recorded no digest within {options.steps} steps; it has digests "
+            f"after steps: {sorted(recorded) or 'none'}"
+        )
+    trainer = make_trainer(experiment)
+    state = trainer.init()
+    for step in range(chosen[-1]):
+        state, _ = trainer.step(state, trainer.indices(step))
+        if step + 1 in chosen and run.digest(params_of(state)) != recorded[step + 1]:
+            now = run.environment()
+            changed = differences({name: record.get(name) for name in now}, now)
+            reasons = [f"{name} was {old}, is {new}" for name, old, new in changed]
+            print(f"parameters differ after step {step + 1}; {'; '.join(reasons) or 'same device'}")
+            return 1
+    print(f"parameters agree to the bit after steps {', '.join(map(str, chosen))}")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    data_dir: Path | None = None
+    """Where prepared TFDS data lie; by default $TFDS_DATA_DIR or ~/tensorflow_datasets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions(DataOptions):
+    name: Annotated[str, tyro.conf.Positional]
+    """TFDS name, such as mnist or cycle_gan/horse2zebra."""
+    downloads: Path | None = None
+    """Folder with the set's files, already downloaded; without it TFDS downloads them."""
+
+
+def data(args: list[str]) -> int:
+    """`jaxgan data` and `jaxgan data prepare NAME`."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxgan.data import list_sources, prepare
+
+    if args[:1] == ["prepare"]:
+        wanted = _parse(PrepareOptions, args[1:], "data prepare", "Prepares a stock TFDS set.")
+        prepare(wanted.name, wanted.data_dir, wanted.downloads)
+        return 0
+    options = _parse(DataOptions, args, "data", "Lists the data that can be read.")
+    table = Table("--data", "what", box=None)
+    for name, description in list_sources(options.data_dir):
+        table.add_row(name, description)
+    Console().print(table)
+    return 0
+
+
+def _load(options: GeneratorChoice) -> tuple[Any, Any, Any]:
+    """The experiment, the trainer and the generator's variables of a run."""
+    from jaxgan import run
+    from jaxgan.training.checkpoints import Checkpoints
+    from jaxgan.training.trainer import make_trainer
+
+    experiment, _ = run.load(options.run)
+    trainer = make_trainer(experiment)
+    folder = options.run / "checkpoints"
+    if not folder.is_dir():
+        raise ValueError(f"{options.run} has no checkpoint yet")
+    with Checkpoints(folder, trainer.abstract, read_only=True) as checkpoints:
+        step = checkpoints.best_step() if options.best else options.step
+        if options.best and step is None:
+            raise ValueError(f"{options.run} ranked no checkpoint: it ran without best_metric")
+        restored = checkpoints.restore(step)
+    if restored is None:
+        raise ValueError(f"{options.run} has no checkpoint yet")
+    state = restored[1]
+    return experiment, trainer, state.ema if options.ema else state.generator.variables
+
+
+def _run_argument(command: str, args: list[str]) -> tuple[Path, list[str]]:
+    if not args or args[0].startswith("-"):
+        if args and args[0] in ("-h", "--help"):
+            return Path(), args
+        raise ValueError(f"{command} needs a run directory first: jaxgan {command} RUN")
+    return Path(args[0]), args[1:]
+
+
+def _parse(
+    kind: Any, args: list[str], command: str, description: str, default: Any = None
+) -> Any:
+    """tyro's parser, with its panels of advice folded into one line."""
+    panel = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(panel):
+            given = {} if default is None else {"default": default}
+            prog = f"jaxgan {command}"
+            return tyro.cli(kind, args=args, prog=prog, description=description, **given)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ValueError(_one_line(panel.getvalue())) from None
+
+
+def _one_line(panel: str) -> str:
+    """The message of one of tyro's panels, and the options it suggests."""
+    lines = [line.strip("│ ") for line in panel.splitlines() if line.startswith("│")]
+    rule = next((i for i, line in enumerate(lines) if line.startswith("─")), len(lines))
+    message = " ".join(lines[:rule])
+    if any(line.startswith("Perhaps you meant") for line in lines):
+        nearest = [line.split()[0] for line in lines[rule:] if line.startswith("--")]
+        message += f"; perhaps you meant {' or '.join(nearest[:3])}"
+    return message
+
+
+def _refuse_format(path: Path, allowed: tuple[str, ...]) -> None:
+    if path.suffix not in allowed:
+        raise ValueError(f"--out {path} must end in {' or '.join(allowed)}")
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"perhaps you meant {nearest[0]}" if nearest else f"known are {', '.join(known)}"
+    return f"unknown {what} {name!r}; {hint}"
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if issubclass(category, UserWarning):
+        print(f"jaxgan: warning: {message}", file=sys.stderr)

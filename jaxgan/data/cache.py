@@ -1,0 +1,118 @@
+"""Decoded images, kept as .npy files so that they are decoded once.
+
+An entry is one file an array, `<stem>.<array>.<CRC-32>.npy`. The stem holds a fingerprint of
+everything that the arrays depend on, so an entry is never out of date, only unused; the whole
+directory may be deleted at any time. A file whose contents do not have its checksum is as good
+as absent.
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+import zlib
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+_CHUNK = 1 << 24  # bytes
+
+
+def cache_dir() -> Path:
+    """`$JAXGAN_CACHE`, else `$XDG_CACHE_HOME/jaxgan`, else `~/.cache/jaxgan`."""
+    if own := os.environ.get("JAXGAN_CACHE"):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "jaxgan"
+
+
+def stem(name: str, *depends_on: object) -> str:
+    """A file name that differs whenever anything in `depends_on` does."""
+    digest = hashlib.sha256(repr(depends_on).encode()).hexdigest()[:16]
+    return re.sub(r"[^\w\-]+", "-", name)[:64] + "-" + digest
+
+
+def _checksum(array: np.ndarray, start: int) -> int:
+    rows = array.reshape(-1).view(np.uint8)
+    for i in range(0, len(rows), _CHUNK):
+        start = zlib.crc32(rows[i : i + _CHUNK], start)
+    return start
+
+
+def _header_checksum(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    return zlib.crc32(repr((shape, dtype.str)).encode())
+
+
+def load(stem: str, names: Iterable[str]) -> dict[str, np.ndarray] | None:
+    """Memory maps of an entry's arrays, or None unless all are there and intact.
+
+    Every byte is read once for its checksum, at about a gigabyte a second.
+    """
+    arrays = {}
+    for name in names:
+        for path in sorted(cache_dir().glob(f"{stem}.{name}.*.npy")):
+            try:
+                array = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError):
+                continue
+            checksum = _checksum(array, _header_checksum(array.shape, array.dtype))
+            if path.name == f"{stem}.{name}.{checksum:08x}.npy":
+                arrays[name] = array
+                break
+        else:
+            return None
+    return arrays
+
+
+def store(
+    stem: str,
+    layout: dict[str, tuple[tuple[int, ...], type]],
+    blocks: Iterable[dict[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """Writes an entry block by block, so that it need not fit in memory, and loads it.
+
+    Nothing stands under an entry's name before it is complete.
+
+    Args:
+      stem: of this module's `stem`.
+      layout: shape and type of every array.
+      blocks: consecutive rows of every array.
+
+    Returns:
+      The arrays, as memory maps.
+
+    Raises:
+      ValueError: the cache cannot be written.
+    """
+    folder = cache_dir()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch, ExitStack() as open_files:
+            files: dict[str, BinaryIO] = {}
+            checksums: dict[str, int] = {}
+            for name, (shape, dtype) in layout.items():
+                files[name] = open_files.enter_context(open(Path(scratch, name), "wb"))
+                header = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(files[name], header)
+                checksums[name] = _header_checksum(shape, np.dtype(dtype))
+            for block in blocks:
+                for name, rows in block.items():
+                    rows = np.ascontiguousarray(rows, layout[name][1])
+                    checksums[name] = _checksum(rows, checksums[name])
+                    files[name].write(rows.data)
+            for name, file in files.items():
+                file.flush()
+                os.fsync(file.fileno())
+                final = folder / f"{stem}.{name}.{checksums[name]:08x}.npy"
+                os.replace(Path(scratch, name), final)
+    except OSError as error:
+        raise ValueError(
+            f"Decoded images cannot be cached in {folder} ({error.strerror or error}); set "
+            "$JAXGAN_CACHE to a directory with room for them."
+        ) from error
+    arrays = load(stem, layout)
+    if arrays is None:
+        raise ValueError(f"The decoded images just cached in {folder} cannot be read back.")
+    return arrays

@@ -1,0 +1,169 @@
+"""Data that users bring: .npz files of arrays and folders of images."""
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxgan.data import cache, images
+from jaxgan.data.source import ArraySource
+
+
+def open_npz(path: Path) -> ArraySource:
+    """Reads a .npz file.
+
+    Its arrays: `images` uint8 [N, H, W, C] or [N, H, W] with 1 or 3 channels, or `points` floats
+    [N, D]; and optionally `labels`, integers [N] from 0, with `label_names`, strings [K]. Nothing
+    is ever unpickled.
+
+    Raises:
+      ValueError: anything else, named together with the file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file}
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no file {path}.") from error
+    except Exception as error:  # NumPy and zipfile raise ten types for damaged files
+        raise ValueError(
+            f"{path} cannot be read as a .npz file of plain arrays, without Python objects "
+            f"({error})."
+        ) from error
+    kinds = [key for key in ("images", "points") if key in arrays]
+    if len(kinds) != 1:
+        raise ValueError(
+            f"{path} holds the arrays {sorted(arrays)}; it must hold either 'images' or 'points', "
+            "and may hold 'labels' and 'label_names'."
+        )
+    real, labels, names = arrays[kinds[0]], arrays.get("labels"), arrays.get("label_names")
+    if names is None:
+        names = np.empty(0, str)
+    elif names.dtype.kind != "U" or names.ndim != 1 or labels is None:
+        raise ValueError(
+            f"'label_names' in {path} is {names.dtype} of shape {list(names.shape)}; it must be "
+            "strings of shape [K], beside 'labels'."
+        )
+    if kinds == ["images"] and real.ndim == 3:
+        real = real[..., None]
+    if real.ndim != (4 if kinds == ["images"] else 2):
+        raise ValueError(
+            f"{kinds[0]!r} in {path} has shape {list(real.shape)}; images have [N, H, W, C] or "
+            "[N, H, W], points have [N, D]."
+        )
+    return ArraySource(str(path), real, labels, class_names=tuple(map(str, names)))
+
+
+def folder_splits(folder: Path) -> list[str]:
+    """The splits of a folder of images: its sub-folders train and test, or else all as "train"."""
+    both = (folder / "train").is_dir() and (folder / "test").is_dir()
+    return ["train", "test"] if both else ["train"]
+
+
+def open_folder(
+    folder: Path, split: str, image_size: int | None, channels: int | None
+) -> ArraySource:
+    """Decodes a folder of images, or a folder of one sub-folder a class.
+
+    Images are taken in the order of their paths, and classes in the order of their names. Hidden
+    files, and files whose names do not end like an image's, are passed over. The decoded images
+    are cached under a fingerprint of every file's path, size and time of change.
+
+    Args:
+      folder: holds images (unlabelled), or folders of images (labelled), or `train` and `test`,
+        each of which is such a folder.
+      split: one of `folder_splits(folder)`.
+      image_size: side to which images are resized and cropped; None needs images of one size.
+      channels: 1, 3, or None for grey when all images are grey, and colour otherwise.
+
+    Returns:
+      The split as a source.
+
+    Raises:
+      ValueError: a folder that is missing, empty or mixed, a link that leads out of it, or an
+        image that is damaged, too large or of another size.
+    """
+    splits = folder_splits(folder)
+    inner = folder / split if len(splits) > 1 else folder
+    files, labels, class_names = _scan(inner)
+    if len(splits) > 1 and (other := _scan(folder / splits[split == "train"])[2]) != class_names:
+        raise ValueError(
+            f"train and test in {folder} must have the same classes, and have {class_names} and {other}."
+        )
+    stats = [path.stat() for path in files]
+    facts = [(str(f.relative_to(inner)), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats)]
+    key = cache.stem(inner.name, str(inner.resolve()), facts, image_size, channels)
+    arrays = cache.load(key, ["images"])
+    if arrays is None:
+        shape = _common_shape(files, image_size, channels)
+
+        def work(start: int, stop: int) -> dict[str, np.ndarray]:
+            named = [(str(path), path) for path in files[start:stop]]
+            return {"images": images.decode_block(named, image_size, shape)}
+
+        layout = {"images": ((len(files), *shape), np.uint8)}
+        arrays = cache.store(key, layout, images.in_threads(work, len(files)))
+    return ArraySource(str(folder), arrays["images"], labels, class_names=class_names)
+
+
+def _scan(folder: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...]]:
+    """Image files, labels [N] or None, and class names of a folder."""
+    files, classes = _entries(folder, folder)
+    if files and classes:
+        raise ValueError(
+            f"{folder} holds both images ({files[0].name}, ...) and folders ({classes[0].name}, "
+            "...); it must hold either images, or one folder of images a class."
+        )
+    if files:
+        return files, None, ()
+    labels = []
+    for label, class_folder in enumerate(classes):
+        members, deeper = _entries(class_folder, folder)
+        if deeper or not members:
+            found = f"the folder {deeper[0].name}" if deeper else "no images"
+            raise ValueError(f"The class folder {class_folder} holds {found}; it must hold images only.")
+        files += members
+        labels += [label] * len(members)
+    if not files:
+        raise ValueError(
+            f"{folder} holds no images (files that end in {', '.join(images.EXTENSIONS)})."
+        )
+    return files, np.array(labels, np.int32), tuple(path.name for path in classes)
+
+
+def _entries(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:
+    """Image files and folders directly in a folder, in order of name."""
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise ValueError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+    for path in entries:
+        if path.is_symlink() and not (
+            path.exists() and path.resolve().is_relative_to(root.resolve())
+        ):
+            raise ValueError(
+                f"{path} is a link that leads out of {root} or nowhere; only links within the "
+                "folder are followed."
+            )
+    files = [path for path in entries if path.suffix.lower() in images.EXTENSIONS and path.is_file()]
+    return files, [path for path in entries if path.is_dir()]
+
+
+def _common_shape(
+    files: Sequence[Path], image_size: int | None, channels: int | None
+) -> tuple[int, int, int]:
+    """The shape [H, W, C] that all images will have; reads no more than their headers."""
+    headers = [images.probe(path) for path in files]
+    if channels is None:
+        channels = 1 if all(grey for _, _, grey in headers) else 3
+    if image_size is not None:
+        return image_size, image_size, channels
+    height, width = headers[0][:2]
+    for path, header in zip(files, headers, strict=True):
+        if header[:2] != (height, width):
+            raise ValueError(
+                f"{path} is {header[0]} x {header[1]} and {files[0]} is {height} x {width}; "
+                "choose an image_size to resize all images to one size."
+            )
+    return height, width, channels

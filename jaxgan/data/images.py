@@ -1,0 +1,164 @@
+"""Image files and encoded images to uint8 arrays.
+
+Animations give their first frame, transparency is dropped, and photographs are turned upright as
+their Exif says. Anything wrong with an image is a ValueError that names it.
+"""
+
+import io
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+MAX_PIXELS = 1 << 26
+"""Larger images are refused: a few kilobytes can claim to be gigabytes."""
+
+_GREY = {"1", "L", "LA"}
+_COLOR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
+_TURNED = ("JPEG", "MPO", "WEBP")  # formats whose Exif may say that the image lies on its side
+_BLOCK = 256  # images that a thread decodes at a time
+
+Encoded = Path | bytes | np.ndarray
+"""An image as a file, as a file's contents, or as uint8 [H, W, C]."""
+
+
+def check_options(image_size: int | None, channels: int | None) -> None:
+    """Raises ValueError unless the two options that all image sources share are possible."""
+    if image_size is not None and not 1 <= image_size**2 <= MAX_PIXELS:
+        raise ValueError(f"image_size must be from 1 to {int(MAX_PIXELS**0.5)}, is {image_size}.")
+    if channels not in (None, 1, 3):
+        raise ValueError(f"channels must be 1 (grey) or 3 (colour), and is {channels}.")
+
+
+def _open(image: Encoded, name: str) -> Image.Image:
+    if isinstance(image, np.ndarray):
+        return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    try:
+        return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
+    except Image.UnidentifiedImageError as error:  # its own text shows a buffer's address
+        raise ValueError(f"{name} is not an image, or a damaged one.") from error
+    except Exception as error:  # broken files make Pillow raise a dozen types
+        raise ValueError(f"{name} cannot be read as an image: {error}.") from error
+
+
+def _check(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ValueError(
+            f"{name} is {width} x {height}; images of more than {MAX_PIXELS:,} pixels are refused."
+        )
+    if image.mode not in _GREY | _COLOR:
+        raise ValueError(
+            f"{name} has pixels of Pillow's mode {image.mode!r}; allowed are 8-bit grey and colour "
+            f"images (modes {', '.join(sorted(_GREY | _COLOR))})."
+        )
+
+
+def probe(path: Path) -> tuple[int, int, bool]:
+    """Reads an image file's header only: height, width, and whether it is grey."""
+    with warnings.catch_warnings():  # Pillow warns of large images, which _check refuses
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image = _open(path, str(path))
+    with image:
+        _check(image, str(path))
+        width, height = image.size
+        turned = image.format in _TURNED and image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+        return (width, height, image.mode in _GREY) if turned else (height, width, image.mode in _GREY)
+
+
+def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> np.ndarray:
+    """Decodes one image.
+
+    Args:
+      image: what to decode.
+      name: what an error calls it.
+      image_size: side of the square that the result is, or None for the image's own size. The
+        shorter side becomes `image_size` and the longer one is cropped about its centre, with
+        Pillow's bicubic filter, which is antialiased. (Cropping comes first, so that a strip of
+        1 x 60,000 pixels does not grow before it shrinks.)
+      channels: 1 or 3.
+
+    Returns:
+      uint8 [H, W, channels].
+    """
+    pixels = _open(image, name)
+    _check(pixels, name)
+    try:
+        pixels.load()
+        if pixels.format in _TURNED:  # only these; asking a PNG for its Exif costs time
+            pixels = ImageOps.exif_transpose(pixels)
+        if pixels.mode in ("P", "PA"):
+            pixels = pixels.convert("RGBA")
+        pixels = pixels.convert("L" if channels == 1 else "RGB")
+    except Exception as error:  # broken files make Pillow raise a dozen types
+        raise ValueError(f"{name} cannot be decoded as an image: {error}.") from error
+    if image_size is not None:
+        side = min(pixels.size)
+        left, top = (pixels.width - side) // 2, (pixels.height - side) // 2
+        box = (left, top, left + side, top + side)
+        pixels = pixels.resize((image_size, image_size), Image.Resampling.BICUBIC, box=box)
+    array = np.asarray(pixels)
+    return array if channels == 3 else array[..., None]
+
+
+def decode_block(
+    images: Sequence[tuple[str, Encoded]], image_size: int | None, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Decodes named images that must all have `shape` [H, W, C] into uint8 [n, H, W, C]."""
+    block = np.empty((len(images), *shape), np.uint8)
+    for i, (name, image) in enumerate(images):
+        array = decode(image, name, image_size, shape[-1])
+        if array.shape != shape:
+            raise ValueError(
+                f"{name} is {array.shape[0]} x {array.shape[1]} and other images of its set are "
+                f"{shape[0]} x {shape[1]}; choose an image_size to give all of them one size."
+            )
+        block[i] = array
+    return block
+
+
+def in_threads(
+    work: Callable[[int, int], dict[str, np.ndarray]], size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Calls `work(start, stop)` for consecutive ranges of [0, size), in threads.
+
+    Pillow decodes outside Python's lock, so threads do help. A bar is drawn when standard error
+    is a terminal.
+
+    Yields:
+      The results in order.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    starts = range(0, size, _BLOCK)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        blocks = pool.map(lambda start: work(start, min(start + _BLOCK, size)), starts)
+        yield from track(
+            blocks,
+            description="decoding images",
+            total=len(starts),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+
+
+def refit(images: np.ndarray, image_size: int | None, channels: int | None) -> np.ndarray:
+    """Gives uint8 [N, H, W, C] in memory another size or number of channels."""
+    channels = channels or images.shape[-1]
+    height, width = (image_size or side for side in images.shape[1:3])
+    if images.shape[1:] == (height, width, channels):
+        return images
+
+    def work(start: int, stop: int) -> dict[str, np.ndarray]:
+        named = [(f"Image {i}", images[i]) for i in range(start, stop)]
+        return {"images": decode_block(named, image_size, (height, width, channels))}
+
+    return np.concatenate([block["images"] for block in in_threads(work, len(images))])

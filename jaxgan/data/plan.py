@@ -1,0 +1,47 @@
+"""Which samples step n uses: a pure function of (seed, n), so there is no iterator to save."""
+
+from functools import lru_cache
+
+import numpy as np
+
+
+@lru_cache(maxsize=4)
+def _permutation(seed: int, epoch: int, size: int) -> np.ndarray:
+    order = np.random.default_rng((seed, epoch)).permutation(size).astype(np.int32)
+    order.flags.writeable = False  # the cache hands out this very array
+    return order
+
+
+def batch_indices(seed: int, step: int, batch_size: int, size: int) -> np.ndarray:
+    """Indices of the samples of batch number `step`.
+
+    The stream of indices is one permutation of the whole set after another, each drawn from
+    `(seed, epoch)`, and batches are cut from it without a gap. So batches run across the borders
+    of epochs, no tail is dropped, and every sample is used equally often. A batch that crosses a
+    border may hold a sample twice.
+
+    Args:
+      seed: non-negative; the same seed gives the same stream on every machine.
+      step: number of the batch, from 0.
+      batch_size: from 1 to `size`.
+      size: samples in the set.
+
+    Returns:
+      int32 [batch_size], each in [0, size).
+
+    Raises:
+      ValueError: an argument out of range.
+    """
+    seed, step, batch_size, size = int(seed), int(step), int(batch_size), int(size)
+    if not 1 <= batch_size <= size:
+        raise ValueError(
+            f"batch_size must be from 1 to the {size} samples of the data, and is {batch_size}."
+        )
+    if step < 0 or seed < 0:
+        raise ValueError(f"step and seed must not be negative, and are {step} and {seed}.")
+    epoch, start = divmod(step * batch_size, size)
+    indices = _permutation(seed, epoch, size)[start : start + batch_size]
+    missing = batch_size - len(indices)
+    if missing:
+        indices = np.concatenate([indices, _permutation(seed, epoch + 1, size)[:missing]])
+    return indices.copy()

@@ -1,0 +1,169 @@
+"""What a data set is: samples that can be taken by index, and a description of one of them.
+
+Images are uint8 `[N, H, W, C]` and stay so until the jitted step normalises them; points are
+float32 `[N, D]`. Labels are int32 `[N]`, from 0.
+"""
+
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from jaxgan.types import Array, Batch
+
+DEVICE_LIMIT = 1 << 30
+"""Bytes up to which a set is kept whole on the device."""
+
+
+class Spec(NamedTuple):
+    """Description of one sample.
+
+    Attributes:
+      shape: `(H, W, C)` of an image, `(D,)` of a point.
+      num_classes: number of labels, or 0 when the data are unlabelled.
+      class_names: one name a class, or empty when the data name none.
+    """
+
+    shape: tuple[int, ...]
+    num_classes: int
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.shape) == 3
+
+
+class Source(Protocol):
+    """An index-addressable data set; anything with these five members is one.
+
+    Attributes:
+      name: what results call it.
+      spec: description of one sample.
+      arrays: the whole set on the device, `{"real": [N, ...], "label": [N]}`, or None when it
+        does not fit there.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def spec(self) -> Spec: ...
+
+    @property
+    def arrays(self) -> Batch | None: ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """Samples by index.
+
+        Args:
+          indices: integers [n], each in [0, len(self)).
+
+        Returns:
+          `real` uint8 [n, H, W, C] or float32 [n, D], and `label` int32 [n] when labelled.
+        """
+
+
+@jax.jit
+def _gather(arrays: dict[str, Array], indices: Array) -> dict[str, Array]:
+    return {name: array[indices] for name, array in arrays.items()}
+
+
+class ArraySource:
+    """A data set held in NumPy arrays, which may be memory maps of files.
+
+    Opening touches no device: the copy on the device is made when `arrays` or `take` first asks.
+
+    Args:
+      name: what results call it.
+      real: uint8 [N, H, W, C] with C of 1 or 3, or floats [N, D].
+      labels: integers [N] from 0, or None.
+      class_names: one name a class; their number then sets `num_classes`, which is otherwise one
+        more than the largest label.
+      device_limit: bytes of `real` above which batches are gathered on the host instead.
+
+    Raises:
+      ValueError: shapes, types or labels that do not fit together.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        real: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        class_names: tuple[str, ...] = (),
+        device_limit: int = DEVICE_LIMIT,
+    ) -> None:
+        self.name = name
+        self.device_limit = device_limit
+        self.host = {"real": _check_real(name, real)}
+        num_classes = 0
+        if labels is not None:
+            num_classes = _check_labels(name, labels, len(real), class_names)
+            self.host["label"] = labels.astype(np.int32, copy=False)
+        self.spec = Spec(tuple(real.shape[1:]), num_classes, tuple(class_names))
+
+    @cached_property
+    def arrays(self) -> Batch | None:
+        if self.host["real"].nbytes > self.device_limit:
+            return None
+        return {name: jax.device_put(array) for name, array in self.host.items()}
+
+    def __len__(self) -> int:
+        return len(self.host["real"])
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """Samples by index; see `Source.take`. An index out of range is a ValueError."""
+        indices = np.asarray(indices)
+        # A gather on the device clamps what is out of range, and NumPy counts -1 from the end.
+        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
+            raise ValueError(
+                f"Indices into {self.name!r} must be from 0 to {len(self) - 1}, and reach from "
+                f"{indices.min()} to {indices.max()}."
+            )
+        if self.arrays is not None:
+            return _gather(self.arrays, indices)
+        return {name: jax.device_put(array[indices]) for name, array in self.host.items()}
+
+    def __repr__(self) -> str:
+        return f"ArraySource({self.name!r}, {len(self)} samples, {self.spec})"
+
+
+def _check_real(name: str, real: np.ndarray) -> np.ndarray:
+    image = real.dtype == np.uint8 and real.ndim == 4 and real.shape[-1] in (1, 3)
+    point = np.issubdtype(real.dtype, np.floating) and real.ndim == 2
+    if not (image or point) or 0 in real.shape:
+        raise ValueError(
+            f"{name!r} holds {real.dtype} of shape {list(real.shape)}; samples must be uint8 "
+            "images [N, H, W, C] with 1 or 3 channels, or floating-point points [N, D], and at "
+            "least one of them."
+        )
+    if point and not np.isfinite(real).all():
+        raise ValueError(f"{name!r} holds points that are infinite or not a number.")
+    return real if image else real.astype(np.float32, copy=False)
+
+
+def _check_labels(
+    name: str, labels: np.ndarray, size: int, class_names: tuple[str, ...]
+) -> int:
+    """Checks labels and returns the number of classes."""
+    if not np.issubdtype(labels.dtype, np.integer) or labels.shape != (size,):
+        raise ValueError(
+            f"The labels of {name!r} are {labels.dtype} of shape {list(labels.shape)}; they must "
+            f"be integers of shape [{size}], one a sample."
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high > np.iinfo(np.int32).max - 1:
+        raise ValueError(
+            f"The labels of {name!r} reach from {low} to {high}; they must count from 0 and fit "
+            "in 32 bits."
+        )
+    if class_names and high >= len(class_names):
+        raise ValueError(
+            f"The labels of {name!r} reach {high}, which needs {high + 1} class names, and there "
+            f"are {len(class_names)}."
+        )
+    return len(class_names) or high + 1

@@ -1,0 +1,321 @@
+"""The typed description of a run, and how it turns itself into data, a game and optimisers.
+
+An experiment is plain data: every field is an option of the command line and a line of
+`experiment.json`. A new kind of experiment is a subclass with fields of its own that overrides
+`open_source`, `make_game` or `make_optimizers`, in a file of the user's like in ours.
+"""
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import optax
+from flax import linen as nn
+
+from jaxgan import losses, penalties
+from jaxgan.data import Source, Spec, open_source
+from jaxgan.games import Game, Turn, adversarial
+from jaxgan.games.adversarial import DiscriminatorFn, Penalty
+from jaxgan.keys import derive
+from jaxgan.networks import from_linen
+from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from jaxgan.networks.mlp import MLPDiscriminator, MLPGenerator
+from jaxgan.training.state import Optimizers
+from jaxgan.types import Array
+
+Family = Literal["dcgan", "mlp"]
+Normalization = Literal["batch", "group", "none"]
+
+
+@dataclass(frozen=True)
+class GeneratorOptions:
+    """The generator and its latents."""
+
+    family: Family = "dcgan"
+    """Kind of network: dcgan (images) or mlp (images and points)."""
+    width: int = 64
+    """Channels next to the image (dcgan), units of a hidden layer (mlp)."""
+    depth: int = 2
+    """Hidden layers; mlp only, a dcgan's depth follows from the image's size."""
+    normalization: Normalization = "batch"
+    """Normalisation before each activation."""
+    latent_size: int = 100
+    """Numbers in a latent."""
+    latent_distribution: Literal["normal", "uniform"] = "normal"
+    """Standard normal, or uniform in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class DiscriminatorOptions:
+    """The discriminator."""
+
+    family: Family = "dcgan"
+    """Kind of network: dcgan (images) or mlp (images and points)."""
+    width: int = 64
+    """Channels next to the image (dcgan), units of a hidden layer (mlp)."""
+    depth: int = 2
+    """Hidden layers; mlp only."""
+    normalization: Normalization = "batch"
+    """Normalisation before each activation but the first."""
+    dropout: float = 0.0
+    """Share of activations dropped in training, in [0, 1)."""
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """One side's optimiser."""
+
+    name: Literal["adam", "rmsprop", "sgd"] = "adam"
+    """Update rule, from optax."""
+    learning_rate: float = 2e-4
+    """Step size."""
+    beta1: float = 0.5
+    """Adam's decay of the mean of gradients."""
+    beta2: float = 0.999
+    """Adam's and RMSProp's decay of the mean of squared gradients."""
+
+    def build(self) -> optax.GradientTransformation:
+        """The optax transformation."""
+        if self.name == "adam":
+            return optax.adam(self.learning_rate, b1=self.beta1, b2=self.beta2)
+        if self.name == "rmsprop":
+            return optax.rmsprop(self.learning_rate, decay=self.beta2)
+        return optax.sgd(self.learning_rate)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run, described completely: the same experiment and seed give the same bits."""
+
+    name: str = "digits"
+    """Names the run's folder: runs/<name>/..."""
+    seed: int = 0
+    """Of the run's key; every draw derives from it."""
+    steps: int = 3000
+    """Train steps: one generator update and the discriminator updates before it."""
+    batch_size: int = 64
+    """Samples in a minibatch."""
+
+    data: str = "digits"
+    """digits, ring, grid, a TFDS name, an .npz file or a folder of images (see jaxgan data)."""
+    data_dir: str | None = None
+    """Where prepared TFDS data lie; by default $TFDS_DATA_DIR or ~/tensorflow_datasets."""
+    image_size: int | None = None
+    """Resize and crop images to this many pixels a side."""
+    channels: Literal[1, 3] | None = None
+    """Force grey (1) or colour (3) images."""
+    flip: bool = False
+    """Mirror every real image left to right with probability one half."""
+    conditional: bool = False
+    """Give both networks the labels."""
+
+    generator: GeneratorOptions = field(default_factory=GeneratorOptions)
+    discriminator: DiscriminatorOptions = field(default_factory=DiscriminatorOptions)
+    loss: Literal[
+        "minimax",
+        "non_saturating",
+        "least_squares",
+        "wasserstein",
+        "hinge",
+        "relativistic_pairing",
+        "relativistic_average",
+    ] = "non_saturating"
+    """Adversarial loss, from jaxgan.losses."""
+    penalty: Literal["none", "r1", "r1_r2", "gradient_penalty", "dragan"] = "none"
+    """Gradient penalty on the discriminator, from jaxgan.penalties."""
+    penalty_weight: float = 10.0
+    """Multiplies the penalty: the paper's lambda, or gamma/2 for r1 and r1_r2."""
+    generator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    discriminator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    discriminator_steps: int = 1
+    """Discriminator updates a step, each on a minibatch of its own."""
+    simultaneous: bool = False
+    """Update the generator against the discriminator from before the step."""
+    ema_decay: float = 0.999
+    """Decay of the generator's average, which is what gets sampled."""
+
+    log_every: int = 50
+    """Steps between two lines of metrics.jsonl."""
+    sample_every: int = 500
+    """Steps between two sample grids."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints."""
+    evaluate_every: int = 0
+    """Steps between two evaluations of 10,000 samples; 0: none, not even at the end."""
+    best_metric: str | None = None
+    """Logged or evaluated scalar whose smallest value marks the best checkpoint."""
+
+    def open_source(self, split: str = "train") -> Source:
+        """The data."""
+        return open_source(
+            self.data,
+            data_dir=self.data_dir,
+            split=split,
+            image_size=self.image_size,
+            channels=self.channels,
+        )
+
+    def make_game(self, spec: Spec) -> Game:
+        """The game over data of this spec.
+
+        Raises:
+          ValueError: when the data and the networks do not fit.
+        """
+        if self.conditional and not spec.num_classes:
+            raise ValueError(f"conditional needs labelled data, and {self.data!r} has no labels")
+        num_classes = spec.num_classes if self.conditional else 0
+        return adversarial(
+            from_linen(_generator(self.generator, spec, num_classes)),
+            from_linen(_discriminator(self.discriminator, spec, num_classes)),
+            losses.ADVERSARIAL[self.loss],
+            latent_size=self.generator.latent_size,
+            latent_distribution=self.generator.latent_distribution,
+            conditional=self.conditional,
+            penalty=_penalty(self.penalty, self.penalty_weight),
+        )
+
+    def make_optimizers(self) -> Optimizers:
+        """One optimiser a side."""
+        return Optimizers(self.generator_optimizer.build(), self.discriminator_optimizer.build())
+
+
+def _generator(options: GeneratorOptions, spec: Spec, num_classes: int) -> nn.Module:
+    if options.family == "mlp":
+        return MLPGenerator(
+            spec.shape, options.width, options.depth, options.normalization, num_classes
+        )
+    _refuse_points("generator", spec)
+    return DCGANGenerator(spec.shape, options.width, options.normalization, num_classes)
+
+
+def _discriminator(options: DiscriminatorOptions, spec: Spec, num_classes: int) -> nn.Module:
+    if options.family == "mlp":
+        return MLPDiscriminator(
+            options.width, options.depth, options.normalization, options.dropout, num_classes
+        )
+    _refuse_points("discriminator", spec)
+    return DCGANDiscriminator(options.width, options.normalization, options.dropout, num_classes)
+
+
+def _refuse_points(side: str, spec: Spec) -> None:
+    if not spec.is_image:
+        raise ValueError(
+            f"{side}.family=dcgan makes images, and the data are points of shape {spec.shape}: "
+            f"take {side}.family=mlp"
+        )
+
+
+def _penalty(name: str, weight: float) -> Penalty | None:
+    def r1(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
+        return weight * penalties.r1_penalty(discriminator_fn, real)
+
+    def r1_r2(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
+        on_real = penalties.r1_penalty(discriminator_fn, real)
+        return weight * (on_real + penalties.r2_penalty(discriminator_fn, fake))
+
+    def wgan_gp(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
+        key = derive(turn.key, "penalty")
+        return weight * penalties.gradient_penalty(discriminator_fn, real, fake, key)
+
+    def dragan(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
+        key = derive(turn.key, "penalty")
+        return weight * penalties.dragan_penalty(discriminator_fn, real, key)
+
+    by_name = {"r1": r1, "r1_r2": r1_r2, "gradient_penalty": wgan_gp, "dragan": dragan}
+    return by_name.get(name)
+
+
+def check(experiment: Experiment) -> None:
+    """Refuses values that no run can use.
+
+    Raises:
+      ValueError: naming the option, its value and what is allowed.
+    """
+    at_least = {"steps": 1, "batch_size": 1, "discriminator_steps": 1, "log_every": 1}
+    at_least |= {"sample_every": 1, "checkpoint_every": 1, "evaluate_every": 0, "seed": 0}
+    for name, least in at_least.items():
+        value = getattr(experiment, name)
+        if value < least:
+            raise ValueError(f"{name} must be {least} or more, not {value}")
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        options = getattr(experiment, name)
+        if not options.learning_rate > 0:
+            raise ValueError(
+                f"{name}.learning_rate must be above 0, not {options.learning_rate}"
+            )
+        for beta in ("beta1", "beta2"):
+            if not 0 <= getattr(options, beta) < 1:
+                raise ValueError(
+                    f"{name}.{beta} must be in [0, 1), not {getattr(options, beta)}"
+                )
+    if experiment.generator.latent_size < 1:
+        raise ValueError(
+            f"generator.latent_size must be 1 or more, not {experiment.generator.latent_size}"
+        )
+    if experiment.penalty_weight < 0:
+        raise ValueError(f"penalty_weight must be 0 or more, not {experiment.penalty_weight}")
+
+
+def to_dict(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as plain values, nested as its options are."""
+    return dataclasses.asdict(experiment)
+
+
+def from_dict(kind: type[Experiment], values: dict[str, Any]) -> Experiment:
+    """The inverse of `to_dict`.
+
+    Raises:
+      ValueError: for a field that `kind` does not have.
+    """
+    return _build(kind, values, "")
+
+
+def _build(kind: Any, values: dict[str, Any], prefix: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - {entry.name for entry in dataclasses.fields(kind)})
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no option {prefix}{unknown[0]}")
+    return kind(
+        **{
+            name: _build(hints[name], value, f"{prefix}{name}.")
+            if dataclasses.is_dataclass(hints[name])
+            else value
+            for name, value in values.items()
+        }
+    )
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """What differs between two nested dicts: `(dotted name, old value, new value)`, by name."""
+    old, new = _flat(old), _flat(new)
+    names = sorted(old | new)
+    return [(n, old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+DIGITS = Experiment(
+    name="digits",
+    data="digits",
+    steps=3000,
+    generator=GeneratorOptions(width=32),
+    discriminator=DiscriminatorOptions(width=32, normalization="none"),
+    penalty="r1",
+    penalty_weight=0.25,
+    generator_optimizer=OptimizerOptions(learning_rate=1e-3),
+    discriminator_optimizer=OptimizerOptions(learning_rate=1e-3),
+    sample_every=500,
+    checkpoint_every=500,
+    evaluate_every=1000,
+    best_metric="frechet",
+)
+"""What `jaxgan train` does with no file: scikit-learn's 8x8 digits in under a minute on a CPU."""

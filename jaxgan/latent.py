@@ -1,0 +1,157 @@
+"""Latents: drawing them, and walking between them.
+
+A latent is a vector `[L]`; every function takes and returns arrays and does no I/O. Pass a walk
+through a generator's sampling function to see it as images.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxgan.types import Array, Key
+
+DISTRIBUTIONS = ("normal", "uniform")
+
+
+def latents_at(key: Key, indices: ArrayLike, size: int, distribution: str = "normal") -> Array:
+    """The latents with the given numbers in the endless row of latents that a key stands for.
+
+    Latent `i` depends on `(key, i)` alone, so a long row may be drawn in batches of any size, on
+    any number of devices, and is the same row.
+
+    Args:
+      key: a typed key, consumed as a whole: draw nothing else from it.
+      indices: int32 `[B]`, at least 0, traced or not.
+      size: `L`, the length of a latent.
+      distribution: "normal", N(0, I), or "uniform", on [-1, 1).
+
+    Returns:
+      float32 `[B, L]`.
+
+    Raises:
+      ValueError: if `distribution` is unknown or `size` is below 1.
+    """
+    if distribution not in DISTRIBUTIONS:
+        raise ValueError(
+            f"unknown latent distribution {distribution!r}; known are: {', '.join(DISTRIBUTIONS)}"
+        )
+    if size < 1:
+        raise ValueError(f"the size of a latent must be at least 1, not {size}")
+
+    def draw(index: Array) -> Array:
+        own_key = jax.random.fold_in(key, index)
+        if distribution == "normal":
+            return jax.random.normal(own_key, (size,))
+        return jax.random.uniform(own_key, (size,), minval=-1.0, maxval=1.0)
+
+    return jax.vmap(draw)(jnp.asarray(indices, jnp.int32))
+
+
+def draw_latents(key: Key, count: int, size: int, distribution: str = "normal") -> Array:
+    """The first `count` latents of a key: `latents_at(key, arange(count), ...)`, `[count, L]`.
+
+    A smaller count gives the head of a larger one.
+    """
+    return latents_at(key, jnp.arange(count), size, distribution)
+
+
+def linear(a: ArrayLike, b: ArrayLike, steps: int) -> Array:
+    """The straight line from `a` to `b`: `(1 - t) a + t b`.
+
+    The walk for uniform latents, whose cube is convex. Between two normal latents it passes through
+    points much shorter than any the generator was trained with: see `spherical`.
+
+    Args:
+      a: where the walk starts, `[..., L]`.
+      b: where it ends, `[..., L]`, the shape of `a`.
+      steps: the number of points, both ends included; at least 2.
+
+    Returns:
+      `[steps, ..., L]`, whose first and last points are `a` and `b` exactly.
+
+    Raises:
+      ValueError: if the shapes differ or `steps` is below 2.
+    """
+    a, b, t = _walk(a, b, steps)
+    return (1 - t) * a + t * b
+
+
+def spherical(a: ArrayLike, b: ArrayLike, steps: int) -> Array:
+    """The arc from `a` to `b`: the direction turns at constant speed, the norm changes linearly.
+
+    The norm of a normal latent of size L lies close to sqrt(L): within about 0.7 either side,
+    whatever L is. The middle of a straight line between two of them has a norm near sqrt(L / 2),
+    which a generator never saw. The arc keeps to the shell.
+
+    With the unit vectors u of `a` and v of `b`, the angle θ between them, and w the unit vector
+    along v - (u·v) u, the direction at t is `cos(tθ) u + sin(tθ) w`. This equals the textbook
+    `(sin((1-t)θ) u + sin(tθ) v) / sin θ` but divides by nothing that vanishes: it goes over to
+    the straight line for parallel vectors, and for opposite ones, which name no arc, it follows
+    the straight line through 0.
+
+    White applies the textbook form to `a` and `b` themselves; the two differ where their norms do,
+    and there only this one keeps the norm between those of its ends.
+
+    Args, Returns, Raises:
+      As for `linear`.
+
+    References:
+      White, Sampling Generative Networks, 2016, https://arxiv.org/abs/1609.04468
+    """
+    a, b, t = _walk(a, b, steps)
+    norm_a = jnp.linalg.norm(a, axis=-1, keepdims=True)
+    norm_b = jnp.linalg.norm(b, axis=-1, keepdims=True)
+    u, v = _divide(a, norm_a), _divide(b, norm_b)
+    cosine = jnp.sum(u * v, axis=-1, keepdims=True)
+    across = v - cosine * u
+    across -= jnp.sum(u * across, axis=-1, keepdims=True) * u  # the first time left rounding
+    sine = jnp.linalg.norm(across, axis=-1, keepdims=True)
+    angle = jnp.arctan2(sine, cosine)  # arccos loses half its digits near 0 and π
+    direction = jnp.cos(t * angle) * u + jnp.sin(t * angle) * _divide(across, sine)
+    points = ((1 - t) * norm_a + t * norm_b) * direction
+    return jnp.where(t == 0, a, jnp.where(t == 1, b, points))  # the ends free of rounding
+
+
+def loop(
+    points: ArrayLike,
+    steps: int,
+    interpolate: Callable[[ArrayLike, ArrayLike, int], Array] = spherical,
+) -> Array:
+    """A closed walk through all points in turn and back to the first, for animations that repeat.
+
+    Args:
+      points: `[K, L]`, at least 2; frame `k * steps` is point `k` exactly.
+      steps: frames from one point to the next, at least 1.
+      interpolate: `spherical` or `linear`, or any `(a, b, steps) -> [steps, ..., L]`.
+
+    Returns:
+      `[K * steps, L]`. The first point is not repeated at the end: the frame after the last is
+      the first.
+
+    Raises:
+      ValueError: if there are fewer than 2 points or `steps` is below 1.
+    """
+    points = jnp.asarray(points)
+    if points.ndim != 2 or len(points) < 2:
+        raise ValueError(f"a loop needs at least 2 latents as [K, L], not shape {points.shape}")
+    if steps < 1:
+        raise ValueError(f"a loop needs at least 1 step between two latents, not {steps}")
+    legs = interpolate(points, jnp.roll(points, -1, axis=0), steps + 1)[:-1]
+    return jnp.swapaxes(legs, 0, 1).reshape(-1, points.shape[-1])
+
+
+def _walk(a: ArrayLike, b: ArrayLike, steps: int) -> tuple[Array, Array, Array]:
+    """Checks the ends of a walk; returns them with the times, `[steps, 1, ..., 1]` in [0, 1]."""
+    a, b = jnp.asarray(a), jnp.asarray(b)
+    if a.shape != b.shape or a.ndim == 0:
+        raise ValueError(f"a walk needs two latents of one shape, not {a.shape}, {b.shape}")
+    if steps < 2:
+        raise ValueError(f"a walk needs at least 2 steps, both ends included, not {steps}")
+    return a, b, jnp.linspace(0, 1, steps).reshape(-1, *[1] * a.ndim)
+
+
+def _divide(x: Array, norm: Array) -> Array:
+    """x / norm, and 0 where the norm is no more than rounding."""
+    return jnp.where(norm < 1e-6, 0, x / jnp.maximum(norm, 1e-6))

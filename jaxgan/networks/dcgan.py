@@ -1,0 +1,187 @@
+"""Deep convolutional generator and discriminator (Radford 2016).
+
+Images are `[B, H, W, C]` in [-1, 1]. Height and width are `m * 2**k` pixels with m from 4 to 7 and
+the same k >= 1 (8, 16, 28, 32, 48, 64, 128, ...): k transposed 4x4 convolutions of stride 2 lead
+from the m x m base to the image, k strided ones lead back. One convolution draws blurred digits, so
+with k = 1 (8 to 14 pixels) both networks get a 3x3 convolution of stride 1 more, next to the image.
+
+`width` counts the channels next to the image; they double inwards, up to `8 * width`. Weights start
+as N(0, .02²). A layer that is normalized has no bias of its own, for the normalization adds one.
+The paper's 5x5 kernels became 4x4 in most code since, because 4 is a multiple of the stride:
+every output pixel of a transposed convolution then sees as many taps as its neighbour.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from jaxgan.layers.conv import ConvImpl, ConvTranspose
+from jaxgan.layers.normalization import Normalization, normalize
+from jaxgan.networks.labels import append_label, project_label
+from jaxgan.networks.options import check_options
+from jaxgan.types import Array
+
+_init = nn.initializers.normal(0.02)
+
+
+class DCGANGenerator(nn.Module):
+    """Latents to images: a dense layer, transposed convolutions with ReLU, tanh at the end.
+
+    Attributes:
+      shape: shape of one image, `(H, W, C)`.
+      width: channels of the layer next to the image.
+      normalization: "batch", "group" or "none", before each ReLU; the output layer has none.
+      num_classes: number of classes of a conditional generator; 0 for none.
+      label_features: size of the label's embedding, which is concatenated to the latent.
+      axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
+      impl: how transposed convolutions are computed, see `ConvTranspose`.
+      dtype: dtype of the computation; parameters and images are float32.
+
+    Raises:
+      ValueError: if an attribute is out of its range, above all the size of the image.
+    """
+
+    shape: tuple[int, ...]
+    width: int = 64
+    normalization: Normalization = "batch"
+    num_classes: int = 0
+    label_features: int = 32
+    axis_name: str | None = None
+    impl: ConvImpl = "auto"
+    dtype: DTypeLike = jnp.float32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self)
+        doublings(self.shape)
+
+    @nn.compact
+    def __call__(self, latents: Array, labels: Array | None = None, *, train: bool) -> Array:
+        """Latents `[B, L]`, labels int32 `[B]` -> images `[B, H, W, C]`, float32 in [-1, 1]."""
+        height, width, channels = self.shape
+        k = doublings(self.shape)
+        *outer, inner = stage_widths(self.width, k)
+        normalized = self.normalization != "none"
+
+        def activate(x: Array) -> Array:
+            x = normalize(
+                x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
+            )
+            return nn.relu(x)
+
+        def upsample(x: Array, features: int, *, use_bias: bool) -> Array:
+            return ConvTranspose(
+                features, use_bias=use_bias, dtype=self.dtype, kernel_init=_init, impl=self.impl
+            )(x)
+
+        x = append_label(
+            latents, labels, num_classes=self.num_classes, features=self.label_features
+        )
+        base = (height >> k, width >> k, inner)
+        x = nn.DenseGeneral(base, use_bias=not normalized, dtype=self.dtype, kernel_init=_init)(x)
+        x = activate(x)
+        for features in reversed(outer):
+            x = activate(upsample(x, features, use_bias=not normalized))
+        if k == 1:
+            x = nn.Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_init)(x)
+        else:
+            x = upsample(x, channels, use_bias=True)
+        return jnp.tanh(x.astype(jnp.float32))
+
+
+class DCGANDiscriminator(nn.Module):
+    """Images to logits: strided convolutions with LeakyReLU of slope .2, a dense layer at the end.
+
+    Batch normalization makes the logit of an image depend on the batch it is in, against which a
+    gradient penalty has no meaning: take "group" or "none" there.
+
+    Attributes:
+      width: channels of the layer next to the image.
+      normalization: "batch", "group" or "none", before each LeakyReLU but the first.
+      dropout: probability of dropping an activation while training (rng "dropout").
+      num_classes: number of classes of a conditional discriminator; 0 for none.
+      axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
+      dtype: dtype of the computation; parameters and logits are float32.
+
+    Raises:
+      ValueError: if an attribute is out of its range, or later the size of the images.
+    """
+
+    width: int = 64
+    normalization: Normalization = "batch"
+    dropout: float = 0.0
+    num_classes: int = 0
+    axis_name: str | None = None
+    dtype: DTypeLike = jnp.float32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self)
+
+    @nn.compact
+    def __call__(self, images: Array, labels: Array | None = None, *, train: bool) -> Array:
+        """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, float32."""
+        k = doublings(images.shape[1:])
+        x = images
+        for i, features in enumerate(stage_widths(self.width, k)):
+            normalized = i > 0 and self.normalization != "none"
+            kernel_size, stride = ((3, 3), 1) if i == 0 and k == 1 else ((4, 4), 2)
+            x = nn.Conv(
+                features,
+                kernel_size,
+                stride,
+                use_bias=not normalized,
+                dtype=self.dtype,
+                kernel_init=_init,
+            )(x)
+            if normalized:
+                x = normalize(
+                    x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
+                )
+            x = nn.leaky_relu(x, 0.2)
+            x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        x = x.reshape(len(x), -1).astype(jnp.float32)
+        logits = nn.Dense(1, kernel_init=_init)(x)[:, 0]
+        return logits + project_label(x, labels, num_classes=self.num_classes)
+
+
+def stage_widths(width: int, k: int) -> list[int]:
+    """Channels of the hidden stages for k doublings, the one next to the image first."""
+    return [width * 2 ** min(i, 3) for i in range(max(k, 2))]
+
+
+def doublings(shape: tuple[int, ...]) -> int:
+    """The k of an image `(H, W, C)` of `m * 2**k` by `n * 2**k` pixels, m and n from 4 to 7.
+
+    Raises:
+      ValueError: if there is no such k >= 1; it names the nearest sizes for which there is.
+    """
+    if len(shape) != 3:
+        raise ValueError(f"DCGAN needs images (H, W, C), but got samples of shape {shape}.")
+    for side, size in zip(("height", "width"), shape, strict=False):
+        if not _allowed(size):
+            below = next((s for s in range(size, 7, -1) if _allowed(s)), None)
+            above = next(s for s in range(max(size, 8), 2 * size + 9) if _allowed(s))
+            nearest = f"is {above}" if below is None else f"are {below} and {above}"
+            raise ValueError(
+                f"DCGAN images have a {side} of m * 2**k pixels with m from 4 to 7 and k >= 1, "
+                f"which {size} is not; the nearest allowed {nearest}."
+            )
+    height, width, _ = shape
+    k = _doublings(height)
+    if k != _doublings(width):
+        allowed = ", ".join(str(m << k) for m in range(4, 8))
+        raise ValueError(
+            f"DCGAN images of {height}x{width} pixels need {k} doublings of the height and "
+            f"{_doublings(width)} of the width; the widths allowed with this height are {allowed}."
+        )
+    return k
+
+
+def _doublings(size: int) -> int:
+    """The one k for which `size / 2**k` is at least 4 and less than 8."""
+    return size.bit_length() - 3
+
+
+def _allowed(size: int) -> bool:
+    return size >= 8 and size % (1 << _doublings(size)) == 0

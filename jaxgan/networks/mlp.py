@@ -1,0 +1,100 @@
+"""The multilayer perceptrons of the first GAN (Goodfellow 2014), for images and for points.
+
+Latents are `[B, L]`, samples `[B, H, W, C]` in [-1, 1] or points `[B, D]` of any range.
+"""
+
+import math
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from jaxgan.layers.normalization import Normalization, normalize
+from jaxgan.networks.labels import append_label, project_label
+from jaxgan.networks.options import check_options
+from jaxgan.types import Array
+
+
+class MLPGenerator(nn.Module):
+    """Latents to samples by hidden layers with ReLU.
+
+    Attributes:
+      shape: shape of one sample: `(H, W, C)`, which ends in tanh, or `(D,)`, which is linear.
+      width: units of a hidden layer.
+      depth: number of hidden layers.
+      normalization: "none", "batch" or "group", before each ReLU.
+      num_classes: number of classes of a conditional generator; 0 for none.
+      label_features: size of the label's embedding, which is concatenated to the latent.
+      axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
+      dtype: dtype of the computation; parameters are float32.
+    """
+
+    shape: tuple[int, ...]
+    width: int = 256
+    depth: int = 2
+    normalization: Normalization = "none"
+    num_classes: int = 0
+    label_features: int = 32
+    axis_name: str | None = None
+    dtype: DTypeLike = jnp.float32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self)
+
+    @nn.compact
+    def __call__(self, latents: Array, labels: Array | None = None, *, train: bool) -> Array:
+        """Latents `[B, L]`, labels int32 `[B]` -> samples `[B, *shape]`, float32."""
+        x = append_label(
+            latents, labels, num_classes=self.num_classes, features=self.label_features
+        )
+        for _ in range(self.depth):
+            x = nn.Dense(self.width, dtype=self.dtype)(x)
+            x = normalize(
+                x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
+            )
+            x = nn.relu(x)
+        x = nn.Dense(math.prod(self.shape), dtype=self.dtype)(x)
+        x = x.reshape(-1, *self.shape).astype(jnp.float32)
+        return jnp.tanh(x) if len(self.shape) == 3 else x
+
+
+class MLPDiscriminator(nn.Module):
+    """Samples to logits by hidden layers with LeakyReLU of slope .2.
+
+    Attributes:
+      width: units of a hidden layer.
+      depth: number of hidden layers.
+      normalization: "none", "batch" or "group", before each LeakyReLU but the first.
+      dropout: probability of dropping an activation while training (rng "dropout").
+      num_classes: number of classes of a conditional discriminator; 0 for none.
+      axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
+      dtype: dtype of the computation; parameters and logits are float32.
+    """
+
+    width: int = 256
+    depth: int = 2
+    normalization: Normalization = "none"
+    dropout: float = 0.0
+    num_classes: int = 0
+    axis_name: str | None = None
+    dtype: DTypeLike = jnp.float32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self)
+
+    @nn.compact
+    def __call__(self, images: Array, labels: Array | None = None, *, train: bool) -> Array:
+        """Samples `[B, ...]`, labels int32 `[B]` -> logits `[B]`, float32."""
+        x = images.reshape(images.shape[0], -1)
+        for i in range(self.depth):
+            x = nn.Dense(self.width, dtype=self.dtype)(x)
+            if i > 0:
+                x = normalize(
+                    x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
+                )
+            x = nn.leaky_relu(x, 0.2)
+            x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        logits = nn.Dense(1)(x.astype(jnp.float32))[:, 0]
+        return logits + project_label(x, labels, num_classes=self.num_classes)

@@ -1,0 +1,75 @@
+"""How a run is shown: a live line on a terminal, one line an interval anywhere else."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Display:
+    """Shows a run's progress; a `Reporter` of the loop and a context manager.
+
+    Speed is counted from the first finished interval on, so that it leaves out compiling.
+
+    Args:
+      steps: the run's number of steps.
+      images_per_step: real images a step uses.
+      console: where to write.
+    """
+
+    def __init__(self, steps: int, images_per_step: int, console: Console) -> None:
+        self.steps, self.images_per_step, self.console = steps, images_per_step, console
+        self._mark: tuple[int, float] | None = None
+        self._rate = 0.0
+        self._bar = Progress(
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[news]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=steps, news="compiling")
+
+    def __enter__(self) -> "Display":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def step(self, step: int) -> None:
+        """Moves the bar."""
+        if self.console.is_terminal:
+            self._bar.update(self._task, completed=step)
+
+    def log(self, step: int, scalars: dict[str, float]) -> None:
+        """Shows both losses, the speed and, off a terminal, the time left."""
+        now = time.perf_counter()
+        if self._mark is not None and now > self._mark[1]:
+            self._rate = (step - self._mark[0]) / (now - self._mark[1])
+        self._mark = (step, now)
+        news = (
+            f"discriminator {scalars['discriminator_loss']:.3f}  "
+            f"generator {scalars['generator_loss']:.3f}"
+        )
+        if self._rate:
+            news += f"  {self._rate * self.images_per_step:,.0f} images/s"
+        if self.console.is_terminal:
+            self._bar.update(self._task, news=news)
+            return
+        if self._rate:
+            news += f"  {(self.steps - step) / self._rate:.0f} s left"
+        self.say(f"step {step}/{self.steps}  {news}")
+
+    def say(self, message: str) -> None:
+        """Prints one line, above the bar if there is one."""
+        self.console.print(message, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,165 @@
+"""The run directory: what a run leaves on disk, and how it is found again.
+
+    experiment.json   the resolved experiment, package versions and the device
+    metrics.jsonl     one line a log interval: a function of the key, so without times
+    digests.json      digests of the parameters after the first steps, for `verify`
+    checkpoints/      the latest three and the best
+    samples/          step_000500.png ...: the same latents every time
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxgan.experiment import Experiment, from_dict, to_dict
+from jaxgan.types import PyTree
+
+PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def load_file(path: Path) -> Experiment:
+    """The `experiment` that a Python file defines.
+
+    Raises:
+      ValueError: when the file is missing, does not run, or defines no `experiment`.
+    """
+    if not path.is_file():
+        raise ValueError(f"there is no experiment file {path}")
+    spec = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{path} is not a Python file: experiment files end in .py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
+    experiment = getattr(module, "experiment", None)
+    if not isinstance(experiment, Experiment):
+        found = "no such name" if experiment is None else f"a {type(experiment).__name__}"
+        raise ValueError(f"{path} must define `experiment = Experiment(...)`; it has {found}")
+    return experiment
+
+
+def environment() -> dict[str, Any]:
+    """What the bits of a run depend on besides its experiment."""
+    device = jax.devices()[0]
+    return {
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+    }
+
+
+def create(directory: Path, experiment: Experiment, file: Path | None = None) -> None:
+    """Starts a run directory.
+
+    Args:
+      directory: must not exist or be empty.
+      experiment: the resolved experiment.
+      file: where its class is defined, when that is not the library's own.
+
+    Raises:
+      ValueError: when the directory holds a run or anything else.
+    """
+    refuse_occupied(directory)
+    (directory / "samples").mkdir(parents=True)
+    own_class = type(experiment) is not Experiment
+    record = {
+        "experiment": to_dict(experiment),
+        "file": str(file.resolve()) if own_class and file else None,
+    }
+    write_json(directory / "experiment.json", record | environment())
+
+
+def prolong(directory: Path, experiment: Experiment) -> None:
+    """Records the steps that a resumed run is to reach, and where it goes on."""
+    _, record = load(directory)
+    record["experiment"] = to_dict(experiment)
+    write_json(directory / "experiment.json", record | environment())
+
+
+def refuse_occupied(directory: Path) -> None:
+    """Raises a ValueError unless a run may start in the directory."""
+    if (directory / "experiment.json").exists():
+        raise ValueError(
+            f"{directory} already holds a run; resume it with `jaxgan resume {directory}` "
+            "or choose another --out"
+        )
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ValueError(f"{directory} is not an empty directory; choose another --out")
+
+
+def load(directory: Path) -> tuple[Experiment, dict[str, Any]]:
+    """The experiment of a run, and the whole record it was read from.
+
+    Raises:
+      ValueError: when the directory is no run, or its record cannot be read.
+    """
+    path = directory / "experiment.json"
+    if not path.is_file():
+        raise ValueError(f"{directory} is not a run directory: it has no experiment.json")
+    try:
+        record = json.loads(path.read_text())
+        values = record["experiment"]
+        kind = type(load_file(Path(record["file"]))) if record["file"] else Experiment
+        return from_dict(kind, values), record
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a whole file or none."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2) + "\n")
+    os.replace(partial, path)
+
+
+def read_metrics(directory: Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl; a last line cut short by a kill is left out."""
+    path = directory / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def append_metrics(directory: Path, line: dict[str, float]) -> None:
+    """Adds a line to metrics.jsonl."""
+    with (directory / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def truncate_metrics(directory: Path, step: int) -> None:
+    """Drops the lines that lie beyond a step, as a resumed run writes them again."""
+    kept = [line for line in read_metrics(directory) if line["step"] <= step]
+    path = directory / "metrics.jsonl"
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    os.replace(partial, path)
+
+
+def record_digest(directory: Path, step: int, params: PyTree) -> None:
+    """Notes the digest of the parameters after a step in digests.json."""
+    write_json(directory / "digests.json", read_digests(directory) | {str(step): digest(params)})
+
+
+def read_digests(directory: Path) -> dict[str, str]:
+    """Digest by step, as far as the run recorded any."""
+    path = directory / "digests.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def digest(tree: PyTree) -> str:
+    """SHA-256 over the paths, types, shapes and bytes of all leaves."""
+    sha = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.asarray(leaf)
+        sha.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,113 @@
+"""From a generator's variables to samples on the host and pictures on disk."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan.data import MIXTURES, Spec
+from jaxgan.experiment import Experiment
+from jaxgan.games.game import Game
+from jaxgan.imaging import grid, save_image, save_points, to_uint8
+from jaxgan.keys import derive
+from jaxgan.latent import draw_latents
+from jaxgan.networks.network import Variables
+from jaxgan.training.trainer import Trainer
+from jaxgan.types import Array, Key
+
+Sampler: TypeAlias = Callable[[Variables, Array, Array | None], np.ndarray]
+BATCH = 500
+
+
+def make_sampler(game: Game) -> Sampler:
+    """The function `(variables, latents [N, L], labels [N] | None) -> samples` of a game.
+
+    Samples are uint8 [N, H, W, C], or float32 [N, D] for points. They go through the generator in
+    batches of at most 500; the last is filled up, so that it needs no compiling of its own.
+    """
+    sample = jax.jit(game.sample)
+
+    def run(variables: Variables, latents: Array, labels: Array | None = None) -> np.ndarray:
+        count = len(latents)
+        size = min(count, BATCH)
+        parts = []
+        for start in range(0, count, size):
+            rows = jnp.minimum(jnp.arange(start, start + size), count - 1)
+            chosen = None if labels is None else labels[rows]
+            part = np.asarray(sample(variables, latents[rows], chosen))[: count - start]
+            parts.append(part if part.ndim == 2 else to_uint8(part))
+        return np.concatenate(parts)
+
+    return run
+
+
+def draw_inputs(
+    experiment: Experiment, spec: Spec, key: Key, count: int, label: int | None = None
+) -> tuple[Array, Array | None]:
+    """Latents [count, L] from a key, and labels when the experiment is conditional.
+
+    Args:
+      experiment: says the latents' size and distribution.
+      spec: of the data.
+      key: consumed.
+      count: how many.
+      label: the class asked for; None gives 0, 1, ... in turn.
+
+    Raises:
+      ValueError: for a label that does not exist.
+    """
+    options = experiment.generator
+    latents = draw_latents(key, count, options.latent_size, options.latent_distribution)
+    if not experiment.conditional:
+        if label is not None:
+            raise ValueError(f"label {label} was asked of a generator that takes no labels")
+        return latents, None
+    if label is None:
+        return latents, jnp.arange(count, dtype=jnp.int32) % spec.num_classes
+    if not 0 <= label < spec.num_classes:
+        raise ValueError(f"label {label} does not exist: labels are 0 to {spec.num_classes - 1}")
+    return latents, jnp.full(count, label, jnp.int32)
+
+
+def make_preview(experiment: Experiment, trainer: Trainer) -> Callable[[Variables, Path], None]:
+    """The function `(variables, path)` that draws the same latents every time.
+
+    64 images; when conditional, 8 of each class (of the first 20), a class a row; 2,000 points.
+    """
+    spec = trainer.source.spec
+    sampler = make_sampler(trainer.game)
+    rows = min(spec.num_classes, 20) if experiment.conditional else 8
+    count = 8 * rows if spec.is_image else 2000
+    latents, labels = draw_inputs(experiment, spec, derive(trainer.root_key, 0, "preview"), count)
+    if labels is not None and spec.is_image:
+        labels = jnp.repeat(jnp.arange(rows, dtype=jnp.int32), 8)
+    names = spec.class_names or [str(row) for row in range(rows)]
+
+    def preview(variables: Variables, path: Path) -> None:
+        row_labels = None if labels is None else list(names[:rows])
+        save_samples(path, sampler(variables, latents, labels), experiment.data, row_labels)
+
+    return preview
+
+
+def save_samples(
+    path: Path, samples: np.ndarray, data: str, row_labels: list[str] | None = None
+) -> None:
+    """Draws samples: a grid of images, or points over the centres of their mixture."""
+    if samples.ndim == 2:
+        mixture = MIXTURES.get(data)
+        save_points(path, samples, centers=None if mixture is None else mixture.centers)
+    else:
+        save_image(path, grid(samples, row_labels=row_labels))
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes arrays to an .npz file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(partial, path)

@@ -1,0 +1,131 @@
+"""One step of training: both players' updates in one jitted call.
+
+Within a step: `discriminator_steps` updates of the discriminator, each on its own minibatch and its
+own noise, then one update of the generator against the new discriminator, then the average.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgan.games.game import Aux, Game, Turn
+from jaxgan.keys import derive
+from jaxgan.networks.network import Variables
+from jaxgan.training.state import GANState, Optimizers, TrainState
+from jaxgan.types import Array, Batch, Key, PyTree, Scalars
+
+Prepare = Callable[[Batch, Key], Batch]
+TrainStep = Callable[[GANState, Batch, Key], tuple[GANState, Scalars]]
+
+
+def make_train_step(
+    game: Game,
+    optimizers: Optimizers,
+    *,
+    discriminator_steps: int = 1,
+    simultaneous: bool = False,
+    ema_decay: float = 0.999,
+    prepare: Prepare | None = None,
+) -> TrainStep:
+    """Builds the jitted train step of a game.
+
+    Args:
+      game: the game to play.
+      optimizers: one a side; each sees the gradient with respect to its own side's params alone.
+      discriminator_steps: discriminator updates a step, 1 or more.
+      simultaneous: update the generator against the discriminator from before the step instead of
+        the updated one. Takes one discriminator step.
+      ema_decay: in [0, 1), the decay of the generator's average; early steps decay faster
+        (`(1 + n) / (10 + n)` after n steps) so that the random start is soon forgotten.
+      prepare: `(batch, key) -> batch`, run on every minibatch inside the step: normalising, random
+        flips and crops.
+
+    Returns:
+      `(state, batch, root_key) -> (state, scalars)`. The state is donated. The batch's leaves are
+      [discriminator_steps * B, ...]; minibatch j is every `discriminator_steps`-th sample from
+      j on, and the generator's turn sees the last minibatch. Draws depend on the root key and the
+      step number in the state, on nothing else. Scalars hold `discriminator_loss`,
+      `generator_loss`, both `..._gradient_norm`s and what the game adds, from the step's last
+      discriminator update and the generator's.
+
+    Raises:
+      ValueError: for options out of range, and for a batch that does not split into minibatches.
+    """
+    if discriminator_steps < 1:
+        raise ValueError(f"discriminator_steps must be 1 or more, not {discriminator_steps}")
+    if simultaneous and discriminator_steps > 1:
+        raise ValueError(
+            "simultaneous updates take one discriminator step, "
+            f"not discriminator_steps={discriminator_steps}"
+        )
+    if not 0 <= ema_decay < 1:
+        raise ValueError(f"ema_decay must be in [0, 1), not {ema_decay}")
+
+    def minibatch(batch: Batch, index: int, key: Key) -> Batch:
+        for name, leaf in batch.items():
+            if len(leaf) % discriminator_steps:
+                raise ValueError(
+                    f"batch[{name!r}] holds {len(leaf)} samples, which does not divide into "
+                    f"{discriminator_steps} minibatches (discriminator_steps)"
+                )
+        part = jax.tree.map(lambda leaf: leaf[index::discriminator_steps], batch)
+        return part if prepare is None else prepare(part, derive(key, "prepare"))
+
+    def step(state: GANState, batch: Batch, root_key: Key) -> tuple[GANState, Scalars]:
+        generator, discriminator, carry = state.generator, state.discriminator, state.carry
+        for index in range(discriminator_steps):
+            key = derive(root_key, state.step, "discriminator", index)
+            turn = Turn(minibatch(batch, index, key), key, state.step, carry)
+            loss_fn = partial(game.discriminator_loss, generator.variables)
+            discriminator, carry, discriminator_scalars = _update(
+                "discriminator", discriminator, optimizers.discriminator, loss_fn, turn
+            )
+
+        opponent = state.discriminator if simultaneous else discriminator
+        key = derive(root_key, state.step, "generator")
+        turn = Turn(minibatch(batch, discriminator_steps - 1, key), key, state.step, carry)
+        generator, carry, generator_scalars = _update(
+            "generator",
+            generator,
+            optimizers.generator,
+            lambda own, turn: game.generator_loss(own, opponent.variables, turn),
+            turn,
+        )
+        decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
+
+        def average(old: Array, new: Array) -> Array:
+            floating = jnp.issubdtype(new.dtype, jnp.floating)
+            return decay * old + (1 - decay) * new if floating else new
+
+        ema = jax.tree.map(average, state.ema, generator.variables)
+        new_state = GANState(state.step + 1, generator, discriminator, ema, carry)
+        return new_state, discriminator_scalars | generator_scalars
+
+    return jax.jit(step, donate_argnums=0)
+
+
+def _update(
+    name: str,
+    side: TrainState,
+    optimizer: optax.GradientTransformation,
+    loss_fn: Callable[[Variables, Turn], tuple[Array, Aux]],
+    turn: Turn,
+) -> tuple[TrainState, PyTree, Scalars]:
+    """One optimiser update of one side, given its loss as a function of its own variables."""
+
+    def loss_of(params: PyTree) -> tuple[Array, Aux]:
+        return loss_fn(side.variables.replace(params=params), turn)
+
+    params = side.variables.params
+    (loss, aux), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
+    updates, opt_state = optimizer.update(gradient, side.opt_state, params)
+    variables = Variables(optax.apply_updates(params, updates), aux.state)
+    scalars = {
+        f"{name}_loss": loss,
+        f"{name}_gradient_norm": optax.tree.norm(gradient),
+        **aux.scalars,
+    }
+    return TrainState(variables, opt_state), aux.carry, scalars

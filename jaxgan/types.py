@@ -1,0 +1,13 @@
+"""Names for the few kinds of value that travel through the library."""
+
+from typing import Any, TypeAlias
+
+import jax
+
+Array: TypeAlias = jax.Array
+Key: TypeAlias = jax.Array
+"""A typed PRNG key (`jax.random.key`); whoever is given one consumes it."""
+PyTree: TypeAlias = Any
+Batch: TypeAlias = dict[str, Array]
+"""`real` [B, H, W, C] or [B, D]; `label` int32 [B] when the data are labelled."""
+Scalars: TypeAlias = dict[str, Array]

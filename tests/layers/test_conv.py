@@ -1,0 +1,85 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.layers.conv import ConvTranspose
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "strides", "size"),
+    [
+        ((4, 4), (2, 2), (4, 4)),
+        ((4, 4), (2, 2), (1, 7)),
+        ((5, 5), (2, 2), (5, 4)),
+        ((3, 3), (2, 2), (3, 6)),
+        ((2, 2), (2, 2), (3, 3)),
+        ((4, 3), (2, 1), (3, 5)),
+        ((4, 5), (3, 2), (2, 3)),
+        ((3, 3), (1, 1), (4, 4)),  # no phases: lax
+        ((2, 2), (3, 3), (4, 4)),  # a phase without a tap: lax
+    ],
+)
+def test_phases_equal_linen_in_value_and_gradients(kernel_size, strides, size):
+    keys = jax.random.split(jax.random.key(0), 4)
+    x = jax.random.normal(keys[0], (2, *size, 3))
+    linen = nn.ConvTranspose(2, kernel_size, strides)
+    ours = ConvTranspose(2, kernel_size, strides, impl="phase")
+    params = linen.init(keys[1], x)["params"]
+    params["bias"] = jax.random.normal(keys[2], (2,))
+    y = linen.apply({"params": params}, x)
+    assert y.shape == (2, size[0] * strides[0], size[1] * strides[1], 2)
+    cotangent = jax.random.normal(keys[3], y.shape)
+
+    @jax.jit
+    def results(params, x):
+        def of(module):
+            y, backward = jax.vjp(lambda p, x: module.apply({"params": p}, x), params, x)
+            return y, *backward(cotangent)
+
+        return of(ours), of(linen)
+
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-5), *results(params, x)
+    )
+
+
+def test_parameters_are_those_of_linen():
+    x = jnp.ones((1, 3, 3, 5))
+    ours = ConvTranspose(2).init(jax.random.key(7), x)
+    linen = nn.ConvTranspose(2, (4, 4), (2, 2)).init(jax.random.key(7), x)
+    jax.tree.map(np.testing.assert_array_equal, ours, linen)
+    assert set(ConvTranspose(2, use_bias=False).init(jax.random.key(7), x)["params"]) == {"kernel"}
+
+
+@pytest.mark.parametrize("impl", ["phase", "lax"])
+def test_2x2_kernel_of_ones_repeats_pixels(impl):
+    x = jnp.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)
+    params = {"kernel": jnp.ones((2, 2, 1, 1)), "bias": jnp.array([0.5])}
+    y = ConvTranspose(1, (2, 2), impl=impl).apply({"params": params}, x)
+    np.testing.assert_array_equal(
+        y[0, :, :, 0],
+        [[1.5, 1.5, 2.5, 2.5], [1.5, 1.5, 2.5, 2.5], [3.5, 3.5, 4.5, 4.5], [3.5, 3.5, 4.5, 4.5]],
+    )
+
+
+@pytest.mark.parametrize(("backend", "dilated"), [("cpu", False), ("gpu", True), ("tpu", True)])
+def test_auto_takes_phases_on_a_cpu_only(monkeypatch, backend, dilated):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    layer = ConvTranspose(2)
+    x = jnp.ones((1, 3, 3, 5))
+    params = layer.init(jax.random.key(0), x)
+    assert ("lhs_dilation=(2, 2)" in str(jax.make_jaxpr(layer.apply)(params, x))) is dilated
+
+
+def test_dtype_is_of_the_computation_not_of_the_parameters():
+    x = jnp.ones((1, 3, 3, 5))
+    y, variables = ConvTranspose(2, dtype=jnp.bfloat16).init_with_output(jax.random.key(0), x)
+    assert y.dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+
+def test_unknown_impl():
+    with pytest.raises(ValueError, match=r"impl is 'fast'; allowed are 'auto', 'lax', 'phase'\."):
+        ConvTranspose(2, impl="fast").init(jax.random.key(0), jnp.ones((1, 3, 3, 5)))

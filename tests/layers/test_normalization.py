@@ -1,0 +1,110 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.layers.normalization import normalize, num_groups
+
+
+class Normalized(nn.Module):
+    kind: str
+    axis_name: str | None = None
+    dtype: jnp.dtype | None = None
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        return normalize(x, self.kind, train=train, axis_name=self.axis_name, dtype=self.dtype)
+
+
+def _images(batch=4, channels=8):
+    return 3.0 + 2.0 * jax.random.normal(jax.random.key(0), (batch, 5, 5, channels))
+
+
+def test_batch_normalizes_each_channel_and_remembers_a_tenth():
+    x = _images()
+    module = Normalized("batch")
+    variables = module.init(jax.random.key(1), x, train=False)
+    y, state = module.apply(variables, x, train=True, mutable=["batch_stats"])
+    scale = variables["params"]["BatchNorm_0"]["scale"]
+    np.testing.assert_allclose(y.mean((0, 1, 2)), np.zeros(8), atol=1e-5)
+    np.testing.assert_allclose(y.std((0, 1, 2)), scale, rtol=1e-4)
+    stats = state["batch_stats"]["BatchNorm_0"]
+    np.testing.assert_allclose(stats["mean"], 0.1 * x.mean((0, 1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * x.var((0, 1, 2)), rtol=1e-4)
+
+
+def test_batch_in_evaluation_uses_what_is_remembered():
+    x = _images()
+    module = Normalized("batch")
+    params = module.init(jax.random.key(1), x, train=False)["params"]
+    stats = {"BatchNorm_0": {"mean": jnp.full(8, 1.0), "var": jnp.full(8, 4.0 - 1e-5)}}
+    variables = {"params": params, "batch_stats": stats}
+    y, state = module.apply(variables, x, train=False, mutable=["batch_stats"])
+    scale = params["BatchNorm_0"]["scale"]
+    np.testing.assert_allclose(y, (x - 1.0) / 2.0 * scale, rtol=1e-4, atol=1e-5)
+    jax.tree.map(np.testing.assert_array_equal, state["batch_stats"], stats)
+
+
+def test_batch_scales_start_around_one():
+    x = jnp.ones((1, 4000))
+    params = Normalized("batch").init(jax.random.key(1), x, train=False)["params"]["BatchNorm_0"]
+    assert abs(float(params["scale"].mean()) - 1.0) < 0.002
+    assert abs(float(params["scale"].std()) - 0.02) < 0.001
+    np.testing.assert_array_equal(params["bias"], np.zeros(4000))
+
+
+def test_batch_statistics_are_averaged_over_a_mapped_axis():
+    x = _images(batch=6)
+    variables = Normalized("batch").init(jax.random.key(1), x, train=False)
+
+    def apply(x, axis_name):
+        module = Normalized("batch", axis_name)
+        return module.apply(variables, x, train=True, mutable=["batch_stats"])[0]
+
+    whole = apply(x, None)
+    parts = jax.vmap(lambda x: apply(x, "data"), axis_name="data")(x.reshape(2, 3, 5, 5, 8))
+    np.testing.assert_allclose(parts.reshape(x.shape), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_group_normalizes_within_a_sample():
+    x = _images(channels=8)  # two groups of four channels
+    module = Normalized("group")
+    variables = module.init(jax.random.key(1), x, train=True)
+    y = module.apply(variables, x, train=True)
+    grouped = y.reshape(4, 25, 2, 4)
+    np.testing.assert_allclose(grouped.mean((1, 3)), np.zeros((4, 2)), atol=1e-5)
+    np.testing.assert_allclose(grouped.std((1, 3)), np.ones((4, 2)), rtol=1e-4)
+    np.testing.assert_allclose(module.apply(variables, x[:1], train=False), y[:1], atol=1e-5)
+    assert set(variables) == {"params"}
+
+
+@pytest.mark.parametrize(
+    ("channels", "groups"),
+    [(1, 1), (3, 1), (6, 1), (8, 2), (10, 2), (24, 6), (64, 16), (128, 32), (512, 32)],
+)
+def test_num_groups(channels, groups):
+    assert num_groups(channels) == groups
+
+
+def test_none_is_the_identity_without_parameters():
+    x = _images()
+    y, variables = Normalized("none").init_with_output(jax.random.key(1), x, train=True)
+    assert y is x
+    assert variables == {}
+
+
+@pytest.mark.parametrize("kind", ["batch", "group"])
+def test_statistics_are_float32_whatever_the_computation(kind):
+    # 300.0 and 301.0 are both 300.0 in bfloat16 (8 bits), so only float32 sees any variance.
+    x = jnp.tile(jnp.array([300.0, 301.0]).reshape(2, 1, 1), (1, 1, 4)).reshape(1, 2, 1, 4)
+    module = Normalized(kind, dtype=jnp.bfloat16)
+    y, variables = module.init_with_output(jax.random.key(1), x, train=True)
+    assert y.dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    np.testing.assert_allclose(y[0, :, 0, 0].astype(jnp.float32), [-1.0, 1.0], atol=0.1)
+
+
+def test_unknown_kind():
+    with pytest.raises(ValueError, match=r"'layer'; allowed are 'batch', 'group', 'none'\."):
+        Normalized("layer").init(jax.random.key(0), _images(), train=True)

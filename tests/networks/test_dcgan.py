@@ -1,0 +1,250 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator, doublings, stage_widths
+
+KEY = jax.random.key(0)
+
+
+def _shapes(network, *inputs):
+    """Output and variables of a network as shapes, without computing anything."""
+    return jax.eval_shape(functools.partial(network.init_with_output, train=True), KEY, *inputs)
+
+
+def _variables(network, *inputs):
+    """Some variables of the network, much faster to make than those of its `init`."""
+    random = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(random.uniform(0.1, 1.0, leaf.shape), leaf.dtype)
+        * random.choice([-1.0, 1.0], leaf.shape if leaf.ndim > 1 else ()),
+        _shapes(network, *inputs)[1],
+    )
+
+
+def _apply(network, *inputs, **options):
+    return jax.jit(functools.partial(network.apply, **options))(*inputs)
+
+
+def _count(variables):
+    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(8, 8, 1), (10, 14, 3), (16, 28, 1), (28, 28, 1), (32, 32, 3), (64, 80, 3), (256, 256, 3)],
+)
+def test_shapes_of_all_sizes(shape):
+    images, _ = _shapes(DCGANGenerator(shape, width=8), jnp.ones((3, 5)))
+    logits, _ = _shapes(DCGANDiscriminator(width=8), jnp.ones((3, *shape)))
+    assert (images.shape, images.dtype) == ((3, *shape), jnp.float32)
+    assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
+
+
+def test_parameter_counts_of_28x28():
+    _, generator = _shapes(DCGANGenerator((28, 28, 1), width=4), jnp.ones((2, 10)))
+    # dense to 7x7x8, norm, 8 -> 4 channels, norm, 4 -> 1 channel and bias
+    assert _count(generator) == 10 * 7 * 7 * 8 + 2 * 8 + 16 * 8 * 4 + 2 * 4 + (16 * 4 + 1)
+    _, discriminator = _shapes(DCGANDiscriminator(width=4), jnp.ones((2, 28, 28, 1)))
+    # 1 -> 4 channels and bias, 4 -> 8, norm, dense from 7x7x8 and bias
+    assert _count(discriminator) == (16 * 4 + 4) + 16 * 4 * 8 + 2 * 8 + (7 * 7 * 8 + 1)
+
+
+def test_one_doubling_gets_a_3x3_convolution_next_to_the_image():
+    _, generator = _shapes(DCGANGenerator((8, 8, 1), width=4), jnp.ones((2, 10)))
+    assert _count(generator) == 10 * 4 * 4 * 8 + 2 * 8 + 16 * 8 * 4 + 2 * 4 + (9 * 4 + 1)
+    _, discriminator = _shapes(DCGANDiscriminator(width=4), jnp.ones((2, 8, 8, 1)))
+    assert _count(discriminator) == (9 * 4 + 4) + 16 * 4 * 8 + 2 * 8 + (4 * 4 * 8 + 1)
+
+
+def test_channels_double_inwards_up_to_eight_widths():
+    assert stage_widths(4, 1) == stage_widths(4, 2) == [4, 8]
+    assert stage_widths(64, 5) == [64, 128, 256, 512, 512]
+
+
+def test_initial_weights():
+    params = DCGANGenerator((28, 28, 1)).init(KEY, jnp.ones((1, 20)), train=False)["params"]
+    for name in ("DenseGeneral_0", "ConvTranspose_0"):
+        kernel = params[name]["kernel"]
+        assert abs(float(kernel.mean())) < 3e-4
+        assert abs(float(kernel.std()) - 0.02) < 3e-4
+    np.testing.assert_array_equal(params["ConvTranspose_1"]["bias"], [0.0])
+
+
+@pytest.mark.parametrize(
+    ("normalization", "name"), [("batch", "BatchNorm"), ("group", "GroupNorm")]
+)
+def test_normalization_is_not_at_output_or_input(normalization, name):
+    networks = [
+        (DCGANGenerator((32, 32, 3), 8, normalization), jnp.ones((2, 10)), [32, 16, 8]),
+        (DCGANDiscriminator(8, normalization), jnp.ones((2, 32, 32, 3)), [16, 32]),
+    ]
+    for network, inputs, channels in networks:
+        params = _shapes(network, inputs)[1]["params"]
+        norms = [f"{name}_{i}" for i in range(len(channels))]
+        assert [params[norm]["scale"].size for norm in norms] == channels
+        assert sum("Norm" in module for module in params) == len(channels)
+        # A layer has a bias of its own just where no normalization follows it.
+        assert sum(
+            "bias" in leaves for module, leaves in params.items() if "Norm" not in module
+        ) == (1 if network is networks[0][0] else 2)
+
+
+def test_without_normalization_every_layer_has_a_bias():
+    for network, inputs in [
+        (DCGANGenerator((16, 16, 1), 8, "none"), jnp.ones((2, 10))),
+        (DCGANDiscriminator(8, "none"), jnp.ones((2, 16, 16, 1))),
+    ]:
+        variables = _shapes(network, inputs)[1]
+        assert set(variables) == {"params"}
+        assert all(set(leaves) == {"kernel", "bias"} for leaves in variables["params"].values())
+
+
+def test_images_are_in_range():
+    generator = DCGANGenerator((8, 8, 1), width=4)
+    images, _ = generator.init_with_output(KEY, 1e5 * jax.random.normal(KEY, (4, 10)), train=False)
+    assert 0.9 < float(jnp.abs(images).max()) <= 1.0
+
+
+def test_batch_statistics_move_only_in_training():
+    latents = jax.random.normal(KEY, (4, 10))
+    images = jax.random.normal(KEY, (4, 8, 8, 1))
+    for network, x in [
+        (DCGANGenerator((8, 8, 1), width=4), latents),
+        (DCGANDiscriminator(width=4), images),
+    ]:
+        variables = network.init(KEY, x, train=False)
+        before = jax.tree.leaves(variables["batch_stats"])
+        _, state = network.apply(variables, x, train=False, mutable=["batch_stats"])
+        jax.tree.map(np.testing.assert_array_equal, before, jax.tree.leaves(state))
+        _, state = network.apply(variables, x, train=True, mutable=["batch_stats"])
+        assert all(
+            np.abs(a - b).max() > 0 for a, b in zip(before, jax.tree.leaves(state), strict=True)
+        )
+
+
+def test_group_normalized_discriminator_scores_each_image_alone():
+    images = jax.random.normal(KEY, (4, 8, 8, 1))
+    network = DCGANDiscriminator(width=8, normalization="group")
+    logits, variables = network.init_with_output(KEY, images, train=True)
+    alone = network.apply(variables, images[2:3], train=True)
+    np.testing.assert_allclose(alone, logits[2:3], rtol=1e-4, atol=1e-7)
+
+
+def test_labels_change_outputs():
+    labels = jnp.array([0, 1, 2])
+    generator = DCGANGenerator((8, 8, 1), width=4, num_classes=3)
+    images, _ = generator.init_with_output(KEY, jnp.ones((3, 10)), labels, train=False)
+    assert len(np.unique(images[:, 4, 4, 0])) == 3
+    discriminator = DCGANDiscriminator(width=4, num_classes=3)
+    real = jnp.ones((3, 8, 8, 1))
+    logits, variables = discriminator.init_with_output(KEY, real, labels, train=False)
+    assert len(np.unique(logits)) == 3
+    # The projection is all that labels do: without the embedding the label is ignored.
+    params = dict(variables["params"])
+    del params["Embed_0"]
+    plain = DCGANDiscriminator(width=4).apply({**variables, "params": params}, real, train=False)
+    assert len(np.unique(plain)) == 1
+    assert not np.isin(plain[0], logits)
+
+
+def test_labels_without_classes_and_classes_without_labels():
+    labels = jnp.zeros(3, int)
+    for network, x in [
+        (DCGANGenerator((8, 8, 1), width=4), jnp.ones((3, 10))),
+        (DCGANDiscriminator(width=4), jnp.ones((3, 8, 8, 1))),
+    ]:
+        with pytest.raises(ValueError, match="takes no labels"):
+            _shapes(network, x, labels)
+        with pytest.raises(ValueError, match="needs labels"):
+            _shapes(network.clone(num_classes=3), x)
+
+
+def test_dropout_only_in_training():
+    images = jax.random.normal(KEY, (4, 8, 8, 1))
+    network = DCGANDiscriminator(width=4, normalization="none", dropout=0.5)
+    variables = network.init(KEY, images, train=False)
+    plain = DCGANDiscriminator(width=4, normalization="none").apply(variables, images, train=True)
+    np.testing.assert_array_equal(network.apply(variables, images, train=False), plain)
+    drawn = [
+        network.apply(variables, images, train=True, rngs={"dropout": jax.random.key(i)})
+        for i in (1, 2)
+    ]
+    assert not np.allclose(drawn[0], drawn[1])
+
+
+def test_phases_equal_lax_in_value_and_gradients():
+    latents = jax.random.normal(KEY, (2, 10))
+    networks = [
+        DCGANGenerator((20, 24, 2), width=4, normalization="group", impl=impl)
+        for impl in ("phase", "lax")
+    ]
+    params = networks[0].init(KEY, latents, train=True)["params"]
+
+    def loss(params, latents, network):
+        return jnp.sum(network.apply({"params": params}, latents, train=True) ** 2)
+
+    value_and_grad = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)), static_argnums=2)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        *(value_and_grad(params, latents, network) for network in networks),
+    )
+
+
+def test_bfloat16_computation_keeps_parameters_and_outputs_float32():
+    for network, x in [
+        (DCGANGenerator((16, 16, 1), width=4, dtype=jnp.bfloat16), jnp.ones((3, 10))),
+        (DCGANDiscriminator(width=4, dtype=jnp.bfloat16), jnp.ones((3, 16, 16, 1))),
+    ]:
+        shapes = _shapes(network, x)
+        assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
+        jaxpr = str(jax.make_jaxpr(functools.partial(network.init_with_output, train=True))(KEY, x))
+        assert "conv_general_dilated" in jaxpr
+        assert all(
+            ":bf16" in line for line in jaxpr.splitlines() if "= conv_general_dilated" in line
+        )
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (
+            (30, 30, 1),
+            r"height of m \* 2\*\*k .* which 30 is not; the nearest allowed are 28 and 32",
+        ),
+        ((28, 31, 1), "width of .* which 31 is not; the nearest allowed are 28 and 32"),
+        ((7, 7, 1), "which 7 is not; the nearest allowed is 8"),
+        ((65, 64, 1), "which 65 is not; the nearest allowed are 64 and 80"),
+        ((28, 32, 1), "28x32 pixels need 2 doublings .* and 3 of the width; .* 16, 20, 24, 28"),
+        ((2,), r"needs images \(H, W, C\), but got samples of shape \(2,\)"),
+    ],
+)
+def test_sizes_that_are_not_allowed(shape, message):
+    with pytest.raises(ValueError, match=message):
+        DCGANGenerator(shape)
+    with pytest.raises(ValueError, match=message):
+        _shapes(DCGANDiscriminator(), jnp.ones((2, *shape)))
+
+
+def test_doublings():
+    sizes = [8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 128, 224, 256]
+    ks = [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 5, 5, 6]
+    assert [doublings((size, size, 1)) for size in sizes] == ks
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        (DCGANGenerator, {"shape": (8, 8, 1), "width": 0}, "DCGANGenerator has width=0"),
+        (DCGANGenerator, {"shape": (8, 8, 1), "label_features": 0}, "has label_features=0"),
+        (DCGANGenerator, {"shape": (8, 8, 0)}, r"DCGANGenerator has shape=\(8, 8, 0\)"),
+        (DCGANDiscriminator, {"dropout": 1.5}, "dropout=1.5; allowed is 0 <= dropout < 1"),
+        (DCGANDiscriminator, {"normalization": ""}, "normalization is ''"),
+    ],
+)
+def test_options_out_of_range(network, options, message):
+    with pytest.raises(ValueError, match=message):
+        network(**options)

@@ -1,0 +1,144 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan import latent
+
+
+@pytest.mark.parametrize("distribution", latent.DISTRIBUTIONS)
+def test_a_latent_depends_on_key_and_index_alone(distribution):
+    key = jax.random.key(3)
+    together = latent.draw_latents(key, 7, 5, distribution)
+    in_batches = [latent.latents_at(key, i, 5, distribution) for i in ([0, 1, 2], [3], [4, 5, 6])]
+    np.testing.assert_array_equal(np.concatenate(in_batches), together)
+    np.testing.assert_array_equal(latent.draw_latents(key, 3, 5, distribution), together[:3])
+    assert together.shape == (7, 5)
+    assert together.dtype == jnp.float32
+    assert len(np.unique(together)) == 35
+
+
+def test_other_keys_give_other_latents():
+    first, second = (latent.draw_latents(jax.random.key(i), 4, 4) for i in (0, 1))
+    assert not np.intersect1d(first, second).size
+
+
+def test_the_distributions():
+    normal, uniform = (
+        np.asarray(latent.draw_latents(jax.random.key(0), 4000, 8, name))
+        for name in latent.DISTRIBUTIONS
+    )
+    # 32,000 draws: the standard error of a mean is 0.0056 for variance 1, 0.0032 for 1/3.
+    assert abs(normal.mean()) < 0.03
+    assert abs(normal.var() - 1) < 0.04
+    assert abs(uniform.mean()) < 0.02
+    assert abs(uniform.var() - 1 / 3) < 0.01
+    assert uniform.min() >= -1
+    assert uniform.max() < 1
+    assert np.abs(np.corrcoef(normal.T) - np.eye(8)).max() < 0.08
+
+
+def test_drawing_inside_jit_is_drawing_outside():
+    key = jax.random.key(1)
+    inside = jax.jit(lambda key: latent.draw_latents(key, 4, 3))(key)
+    np.testing.assert_allclose(inside, latent.draw_latents(key, 4, 3), rtol=1e-6)
+
+
+def test_bad_draws_are_named():
+    with pytest.raises(ValueError, match="'cauchy'; known are: normal, uniform"):
+        latent.draw_latents(jax.random.key(0), 4, 3, "cauchy")
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        latent.draw_latents(jax.random.key(0), 4, 0)
+
+
+def test_linear_by_hand():
+    walk = latent.linear([0.0, 4.0], [2.0, 0.0], 5)
+    np.testing.assert_allclose(walk, [[0, 4], [0.5, 3], [1, 2], [1.5, 1], [2, 0]])
+
+
+def test_spherical_by_hand():
+    # A quarter circle in three steps of 30 degrees, while the norm grows from 1 to 4.
+    walk = latent.spherical([1.0, 0.0], [0.0, 4.0], 4)
+    angles = np.radians([0, 30, 60, 90])
+    expected = np.array([1, 2, 3, 4])[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    np.testing.assert_allclose(walk, expected, atol=1e-6)
+
+
+def test_spherical_is_the_textbook_form_for_equal_norms():
+    a, b = np.asarray(latent.draw_latents(jax.random.key(0), 2, 16), np.float64)
+    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    angle = np.arccos(a @ b)
+    t = np.linspace(0, 1, 9)[:, None]
+    textbook = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+    np.testing.assert_allclose(latent.spherical(a, b, 9), textbook, atol=1e-6)
+
+
+@pytest.mark.parametrize("walk", [latent.linear, latent.spherical])
+def test_the_ends_are_exact_and_batches_walk_together(walk):
+    a, b = latent.draw_latents(jax.random.key(0), 6, 8).reshape(2, 3, 8)
+    points = walk(a, b, 4)
+    assert points.shape == (4, 3, 8)
+    np.testing.assert_array_equal(points[0], a)
+    np.testing.assert_array_equal(points[-1], b)
+    np.testing.assert_allclose(points[:, 1], walk(a[1], b[1], 4), rtol=1e-6)
+
+
+def test_the_arc_keeps_to_the_shell_and_the_line_does_not():
+    a, b = latent.draw_latents(jax.random.key(0), 2, 128)
+    ends = sorted(float(jnp.linalg.norm(x)) for x in (a, b))
+    arc = jnp.linalg.norm(latent.spherical(a, b, 9), axis=-1)
+    assert ends[0] - 1e-4 <= arc.min() <= arc.max() <= ends[1] + 1e-4
+    assert jnp.linalg.norm(latent.linear(a, b, 9), axis=-1).min() < 0.85 * ends[0]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ([1.0, 2.0], [1.0, 2.0]),
+        ([1.0, 2.0], [2.0, 4.0]),
+        ([1.0, 2.0], [1.0, 2.000001]),
+        ([0.0, 0.0], [1.0, 2.0]),
+        ([1.0, 2.0], [0.0, 0.0]),
+        ([0.0, 0.0], [0.0, 0.0]),
+        ([1.0, 2.0], [-1.0, -2.0]),
+        ([1.0, 2.0], [-1.0, -2.000001]),
+    ],
+)
+def test_degenerate_arcs_are_finite_and_end_where_they_should(a, b):
+    walk = np.asarray(latent.spherical(a, b, 5))
+    assert np.isfinite(walk).all()
+    np.testing.assert_array_equal(walk[[0, -1]], np.array([a, b], np.float32))
+    assert np.linalg.norm(walk, axis=1).max() <= max(map(np.linalg.norm, (a, b))) + 1e-5
+
+
+def test_parallel_ends_give_the_straight_line():
+    np.testing.assert_allclose(
+        latent.spherical([1.0, 2.0], [2.0, 4.0], 5),
+        latent.linear([1.0, 2.0], [2.0, 4.0], 5),
+        rtol=1e-6,
+    )
+
+
+def test_a_loop_visits_its_points_in_turn_and_closes():
+    points = latent.draw_latents(jax.random.key(0), 3, 4)
+    walk = latent.loop(points, 5)
+    assert walk.shape == (15, 4)
+    np.testing.assert_array_equal(walk[::5], points)
+    back = latent.spherical(points[2], points[0], 6)
+    np.testing.assert_allclose(walk[10:], back[:-1], rtol=1e-6)
+
+
+def test_a_linear_loop_by_hand():
+    walk = latent.loop([[0.0], [2.0]], 2, latent.linear)
+    np.testing.assert_array_equal(walk, [[0], [1], [2], [1]])
+
+
+def test_bad_walks_are_named():
+    with pytest.raises(ValueError, match=r"one shape, not \(2,\), \(3,\)"):
+        latent.linear(np.zeros(2), np.zeros(3), 4)
+    with pytest.raises(ValueError, match="at least 2 steps, both ends included, not 1"):
+        latent.spherical(np.zeros(2), np.zeros(2), 1)
+    with pytest.raises(ValueError, match=r"at least 2 latents as \[K, L\], not shape \(1, 3\)"):
+        latent.loop(np.zeros((1, 3)), 4)
+    with pytest.raises(ValueError, match="at least 1 step between two latents, not 0"):
+        latent.loop(np.zeros((2, 3)), 0)
