@@ -263,7 +263,7 @@ def evaluate(args: list[str]) -> int:
 
     options = _parse(GeneratorChoice, args, "evaluate", "Measures 10,000 samples of a run.")
     experiment, trainer, variables = _load(options)
-    evaluator = make_evaluator(experiment, trainer)
+    evaluator = make_evaluator(experiment, trainer.source, trainer.game, trainer.root_key)
     quality = evaluator.measure(variables)
     run.write_json(options.run / "evaluation.json", quality | evaluator.protocol)
     print(f"{describe(quality)} ({options.run / 'evaluation.json'})")

@@ -346,10 +346,9 @@ def lazy(penalty_fn: Callable[[], Array], step: Array, every: int) -> Array:
     def scaled() -> Array:
         return every * jnp.asarray(penalty_fn(), jnp.float32)
 
-    return jax.lax.platform_dependent(
-        cpu=lambda: jnp.where(due, scaled(), 0.0),
-        default=lambda: jax.lax.cond(due, scaled, lambda: jnp.zeros(())),
-    )
+    if jax.default_backend() == "cpu":
+        return jnp.where(due, scaled(), 0.0)
+    return jax.lax.cond(due, scaled, lambda: jnp.zeros(()))
 
 
 def lazy_adam(learning_rate: float, b1: float, b2: float, every: int) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from jaxgan.imaging import grid, save_image, save_points, to_uint8
 from jaxgan.keys import derive
 from jaxgan.latent import draw_latents
 from jaxgan.networks.network import Variables
-from jaxgan.training.trainer import Trainer
 from jaxgan.types import Array, Key
 
 Sampler: TypeAlias = Callable[[Variables, Array, Array | None], np.ndarray]
@@ -73,16 +72,17 @@ def draw_inputs(
     return latents, jnp.full(count, label, jnp.int32)
 
 
-def make_preview(experiment: Experiment, trainer: Trainer) -> Callable[[Variables, Path], None]:
+def make_preview(
+    experiment: Experiment, spec: Spec, game: Game, root_key: Key
+) -> Callable[[Variables, Path], None]:
     """The function `(variables, path)` that draws the same latents every time.
 
     64 images; when conditional, 8 of each class (of the first 20), a class a row; 2,000 points.
     """
-    spec = trainer.source.spec
-    sampler = make_sampler(trainer.game)
+    sampler = make_sampler(game)
     rows = min(spec.num_classes, 20) if experiment.conditional else 8
     count = 8 * rows if spec.is_image else 2000
-    latents, labels = draw_inputs(experiment, spec, derive(trainer.root_key, 0, "preview"), count)
+    latents, labels = draw_inputs(experiment, spec, derive(root_key, 0, "preview"), count)
     if labels is not None and spec.is_image:
         labels = jnp.repeat(jnp.arange(rows, dtype=jnp.int32), 8)
     names = spec.class_names or [str(row) for row in range(rows)]

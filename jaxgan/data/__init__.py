@@ -1,10 +1,21 @@
-"""Where samples come from: sources that are addressed by index."""
+"""Where samples come from: data sets that are addressed by index, and which indices a step uses."""
 
-from jaxgan.data.builtin import MIXTURES as MIXTURES
-from jaxgan.data.builtin import Mixture as Mixture
-from jaxgan.data.catalog import list_sources as list_sources
-from jaxgan.data.catalog import open_source as open_source
-from jaxgan.data.plan import batch_indices as batch_indices
-from jaxgan.data.source import ArraySource as ArraySource
-from jaxgan.data.source import Source as Source
-from jaxgan.data.source import Spec as Spec
+# The module `prepare` is loaded first, so that `prepare` here names the function and stays it.
+import jaxgan.data.prepare  # noqa: F401
+from jaxgan.data.builtin import MIXTURES, Mixture
+from jaxgan.data.catalog import list_sources, open_source
+from jaxgan.data.plan import batch_indices
+from jaxgan.data.source import ArraySource, Source, Spec
+from jaxgan.data.tfds import prepare
+
+__all__ = [
+    "MIXTURES",
+    "ArraySource",
+    "Mixture",
+    "Source",
+    "Spec",
+    "batch_indices",
+    "list_sources",
+    "open_source",
+    "prepare",
+]

@@ -18,6 +18,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+Layout = dict[str, tuple[tuple[int, ...], type]]
+"""Shape and type of every array of an entry."""
+
 _CHUNK = 1 << 24  # bytes
 
 
@@ -37,7 +40,7 @@ def stem(name: str, *depends_on: object) -> str:
 def _checksum(array: np.ndarray, start: int) -> int:
     rows = array.reshape(-1).view(np.uint8)
     for i in range(0, len(rows), _CHUNK):
-        start = zlib.crc32(rows[i : i + _CHUNK], start)
+        start = zlib.crc32(rows[i : i + _CHUNK].data, start)
     return start
 
 
@@ -68,7 +71,7 @@ def load(stem: str, names: Iterable[str]) -> dict[str, np.ndarray] | None:
 
 def store(
     stem: str,
-    layout: dict[str, tuple[tuple[int, ...], type]],
+    layout: Layout,
     blocks: Iterable[dict[str, np.ndarray]],
 ) -> dict[str, np.ndarray]:
     """Writes an entry block by block, so that it need not fit in memory, and loads it.
@@ -77,7 +80,7 @@ def store(
 
     Args:
       stem: of this module's `stem`.
-      layout: shape and type of every array.
+      layout: its arrays.
       blocks: consecutive rows of every array.
 
     Returns:
@@ -89,7 +92,10 @@ def store(
     folder = cache_dir()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch, ExitStack() as open_files:
+        with (
+            tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch,
+            ExitStack() as open_files,
+        ):
             files: dict[str, BinaryIO] = {}
             checksums: dict[str, int] = {}
             for name, (shape, dtype) in layout.items():

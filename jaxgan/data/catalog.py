@@ -1,9 +1,16 @@
-"""Opens a source by its name."""
+"""What a data set's name may be, and what can be read."""
 
 from pathlib import Path
 
-from jaxgan.data import builtin
+from jaxgan.data import builtin, images, tfds
+from jaxgan.data.files import folder_splits, open_folder, open_npz
 from jaxgan.data.source import ArraySource
+
+BUILTIN = {
+    "digits": "8x8x1 images, train 1,437, test 360 (scikit-learn)",
+    "ring": "points of 8 Gaussians on a circle, train 100,000, test 100,000",
+    "grid": "points of 25 Gaussians on a square, train 100,000, test 100,000",
+}
 
 
 def open_source(
@@ -14,10 +21,77 @@ def open_source(
     image_size: int | None = None,
     channels: int | None = None,
 ) -> ArraySource:
-    if name == "digits":
-        return builtin.digits(split)
-    return builtin.mixture(name, split)
+    """Opens a data set by name.
+
+    Args:
+      name: the first of these that it is: a key of `BUILTIN`; a path that ends in .npz
+        (`open_npz`); a TFDS data set that is prepared in `data_dir`, `name[/config][:version]`;
+        a folder of images (`open_folder`). A folder that has a data set's name is `./name`.
+      data_dir: directory of prepared TFDS data sets; $TFDS_DATA_DIR by default, else
+        ~/tensorflow_datasets.
+      split: "train" or "test"; for TFDS any split's whole name.
+      image_size: side to which images are resized (antialiased, the shorter side) and cropped
+        about the centre. None leaves them as they are and needs images of one size.
+      channels: 1 or 3; None leaves images as they are.
+
+    Returns:
+      The source.
+
+    Raises:
+      ValueError: an unknown name or split, or data that cannot be read.
+    """
+    images.check_options(image_size, channels)
+    path = Path(name).expanduser()
+    if name in BUILTIN:
+        _check_split(name, split, ["train", "test"])
+        source = builtin.digits(split) if name == "digits" else builtin.mixture(name, split)
+        return _refit(source, image_size, channels)
+    if path.suffix == ".npz":
+        _check_split(name, split, ["train"])
+        return _refit(open_npz(path), image_size, channels)
+    tfds_dir = _data_dir(data_dir)
+    is_path = path.is_absolute() or name.startswith((".", "~"))
+    if not is_path and (prepared := tfds.find(name, tfds_dir)):
+        return tfds.open_prepared(prepared, split, image_size, channels)
+    if name and path.is_dir():
+        _check_split(name, split, folder_splits(path))
+        return open_folder(path, split, image_size, channels)
+    if not is_path and tfds.is_stock(name):
+        raise ValueError(
+            f"The data set {name!r} is known to TFDS but not prepared in {tfds_dir}: run "
+            f"`jaxgan data prepare {name} --data-dir {tfds_dir}`."
+        )
+    if path.is_file():
+        raise ValueError(f"{name} is a file; data are read from .npz files and folders of images.")
+    if is_path or "/" in name:
+        raise ValueError(f"There is no folder of images {name}.")
+    known = [*BUILTIN, *(p.name for p in tfds.prepared_sets(tfds_dir)), *tfds.stock_names()]
+    raise ValueError(
+        f"There is no data set {name!r}, which must be one that `jaxgan data` lists, a TFDS data "
+        f"set, a .npz file or a folder of images{tfds.nearest(name, known)}."
+    )
 
 
 def list_sources(data_dir: str | Path | None = None) -> list[tuple[str, str]]:
-    return []
+    """Names that `open_source` takes, each with a description: built in, and prepared by TFDS."""
+    prepared = tfds.prepared_sets(_data_dir(data_dir))
+    return [*BUILTIN.items(), *((p.full_name, tfds.describe(p)) for p in prepared)]
+
+
+def _data_dir(data_dir: str | Path | None) -> Path:
+    return Path(data_dir).expanduser() if data_dir else tfds.default_data_dir()
+
+
+def _check_split(name: str, split: str, splits: list[str]) -> None:
+    if split not in splits:
+        raise ValueError(f"{name!r} has no split {split!r}; it has {' and '.join(splits)}.")
+
+
+def _refit(source: ArraySource, image_size: int | None, channels: int | None) -> ArraySource:
+    if image_size is None and channels is None:
+        return source
+    if not source.spec.is_image:
+        raise ValueError(f"{source.name!r} holds points; image_size and channels are for images.")
+    real = images.refit(source.host["real"], image_size, channels)
+    labels, names = source.host.get("label"), source.spec.class_names
+    return ArraySource(source.name, real, labels, class_names=names)

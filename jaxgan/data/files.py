@@ -1,7 +1,5 @@
 """Data that users bring: .npz files of arrays and folders of images."""
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +27,7 @@ def open_npz(path: Path) -> ArraySource:
     except Exception as error:  # NumPy and zipfile raise ten types for damaged files
         raise ValueError(
             f"{path} cannot be read as a .npz file of plain arrays, without Python objects "
-            f"({error})."
+            f"({images.reason(error)})."
         ) from error
     kinds = [key for key in ("images", "points") if key in arrays]
     if len(kinds) != 1:
@@ -89,10 +87,14 @@ def open_folder(
     files, labels, class_names = _scan(inner)
     if len(splits) > 1 and (other := _scan(folder / splits[split == "train"])[2]) != class_names:
         raise ValueError(
-            f"train and test in {folder} must have the same classes, and have {class_names} and {other}."
+            f"train and test in {folder} must have the same classes, and have {class_names} and "
+            f"{other}."
         )
     stats = [path.stat() for path in files]
-    facts = [(str(f.relative_to(inner)), s.st_size, s.st_mtime_ns) for f, s in zip(files, stats)]
+    facts = [
+        (str(f.relative_to(inner)), s.st_size, s.st_mtime_ns)
+        for f, s in zip(files, stats, strict=True)
+    ]
     key = cache.stem(inner.name, str(inner.resolve()), facts, image_size, channels)
     arrays = cache.load(key, ["images"])
     if arrays is None:
@@ -102,7 +104,7 @@ def open_folder(
             named = [(str(path), path) for path in files[start:stop]]
             return {"images": images.decode_block(named, image_size, shape)}
 
-        layout = {"images": ((len(files), *shape), np.uint8)}
+        layout: cache.Layout = {"images": ((len(files), *shape), np.uint8)}
         arrays = cache.store(key, layout, images.in_threads(work, len(files)))
     return ArraySource(str(folder), arrays["images"], labels, class_names=class_names)
 
@@ -122,7 +124,9 @@ def _scan(folder: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...]]
         members, deeper = _entries(class_folder, folder)
         if deeper or not members:
             found = f"the folder {deeper[0].name}" if deeper else "no images"
-            raise ValueError(f"The class folder {class_folder} holds {found}; it must hold images only.")
+            raise ValueError(
+                f"The class folder {class_folder} holds {found}; it must hold images only."
+            )
         files += members
         labels += [label] * len(members)
     if not files:
@@ -146,7 +150,9 @@ def _entries(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:
                 f"{path} is a link that leads out of {root} or nowhere; only links within the "
                 "folder are followed."
             )
-    files = [path for path in entries if path.suffix.lower() in images.EXTENSIONS and path.is_file()]
+    files = [
+        path for path in entries if path.suffix.lower() in images.EXTENSIONS and path.is_file()
+    ]
     return files, [path for path in entries if path.is_dir()]
 
 

@@ -10,10 +10,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MAX_PIXELS = 1 << 26
@@ -30,46 +31,52 @@ Encoded = Path | bytes | np.ndarray
 
 def check_options(image_size: int | None, channels: int | None) -> None:
     """Raises ValueError unless the two options that all image sources share are possible."""
-    if image_size is not None and not 1 <= image_size**2 <= MAX_PIXELS:
-        raise ValueError(f"image_size must be from 1 to {int(MAX_PIXELS**0.5)}, is {image_size}.")
+    if image_size is not None and not 1 <= image_size <= 4096:
+        raise ValueError(f"image_size must be from 1 to 4096 pixels, and is {image_size}.")
     if channels not in (None, 1, 3):
         raise ValueError(f"channels must be 1 (grey) or 3 (colour), and is {channels}.")
 
 
-def _open(image: Encoded, name: str) -> Image.Image:
-    if isinstance(image, np.ndarray):
-        return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+def reason(error: Exception) -> str:
+    """What went wrong in a library, as the end of one sentence."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".: ")
+
+
+@contextmanager
+def _opened(image: Encoded, name: str) -> Iterator[Image.Image]:
+    """Opens an image, checks its header, and names it in whatever error follows."""
     try:
-        return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
-    except Image.UnidentifiedImageError as error:  # its own text shows a buffer's address
+        if isinstance(image, np.ndarray):
+            yield Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+            return
+        with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as pixels:
+            if pixels.width * pixels.height > MAX_PIXELS:
+                raise ValueError(
+                    f"it is {pixels.height} x {pixels.width}, and images of more than "
+                    f"{MAX_PIXELS:,} pixels are refused"
+                )
+            if pixels.mode not in _GREY | _COLOR:
+                raise ValueError(
+                    f"its pixels are of Pillow's mode {pixels.mode!r}, and only 8-bit grey and "
+                    f"colour images are read ({', '.join(sorted(_GREY | _COLOR))})"
+                )
+            yield pixels
+    except UnidentifiedImageError as error:  # its own text shows a buffer's address
         raise ValueError(f"{name} is not an image, or a damaged one.") from error
     except Exception as error:  # broken files make Pillow raise a dozen types
-        raise ValueError(f"{name} cannot be read as an image: {error}.") from error
-
-
-def _check(image: Image.Image, name: str) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ValueError(
-            f"{name} is {width} x {height}; images of more than {MAX_PIXELS:,} pixels are refused."
-        )
-    if image.mode not in _GREY | _COLOR:
-        raise ValueError(
-            f"{name} has pixels of Pillow's mode {image.mode!r}; allowed are 8-bit grey and colour "
-            f"images (modes {', '.join(sorted(_GREY | _COLOR))})."
-        )
+        raise ValueError(f"{name} cannot be decoded as an image: {reason(error)}.") from error
 
 
 def probe(path: Path) -> tuple[int, int, bool]:
     """Reads an image file's header only: height, width, and whether it is grey."""
-    with warnings.catch_warnings():  # Pillow warns of large images, which _check refuses
+    with warnings.catch_warnings():  # Pillow warns of large images, which are refused
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        image = _open(path, str(path))
-    with image:
-        _check(image, str(path))
-        width, height = image.size
-        turned = image.format in _TURNED and image.getexif().get(ExifTags.Base.Orientation, 1) > 4
-        return (width, height, image.mode in _GREY) if turned else (height, width, image.mode in _GREY)
+        with _opened(path, str(path)) as image:
+            height, width = image.height, image.width
+            if image.format in _TURNED and image.getexif().get(ExifTags.Base.Orientation, 1) > 4:
+                height, width = width, height
+            return height, width, image.mode in _GREY
 
 
 def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> np.ndarray:
@@ -87,23 +94,18 @@ def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> 
     Returns:
       uint8 [H, W, channels].
     """
-    pixels = _open(image, name)
-    _check(pixels, name)
-    try:
-        pixels.load()
-        if pixels.format in _TURNED:  # only these; asking a PNG for its Exif costs time
+    with _opened(image, name) as pixels:
+        if pixels.format in _TURNED:  # only these: asking a PNG for its Exif costs time
             pixels = ImageOps.exif_transpose(pixels)
-        if pixels.mode in ("P", "PA"):
+        if pixels.mode in ("P", "PA"):  # straight to RGB, Pillow warns of some transparencies
             pixels = pixels.convert("RGBA")
         pixels = pixels.convert("L" if channels == 1 else "RGB")
-    except Exception as error:  # broken files make Pillow raise a dozen types
-        raise ValueError(f"{name} cannot be decoded as an image: {error}.") from error
-    if image_size is not None:
-        side = min(pixels.size)
-        left, top = (pixels.width - side) // 2, (pixels.height - side) // 2
-        box = (left, top, left + side, top + side)
-        pixels = pixels.resize((image_size, image_size), Image.Resampling.BICUBIC, box=box)
-    array = np.asarray(pixels)
+        if image_size is not None:
+            side = min(pixels.size)
+            left, top = (pixels.width - side) // 2, (pixels.height - side) // 2
+            box = (left, top, left + side, top + side)
+            pixels = pixels.resize((image_size, image_size), Image.Resampling.BICUBIC, box=box)
+        array = np.asarray(pixels)
     return array if channels == 3 else array[..., None]
 
 

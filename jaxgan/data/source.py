@@ -146,9 +146,7 @@ def _check_real(name: str, real: np.ndarray) -> np.ndarray:
     return real if image else real.astype(np.float32, copy=False)
 
 
-def _check_labels(
-    name: str, labels: np.ndarray, size: int, class_names: tuple[str, ...]
-) -> int:
+def _check_labels(name: str, labels: np.ndarray, size: int, class_names: tuple[str, ...]) -> int:
     """Checks labels and returns the number of classes."""
     if not np.issubdtype(labels.dtype, np.integer) or labels.shape != (size,):
         raise ValueError(

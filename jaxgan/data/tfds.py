@@ -5,11 +5,14 @@ array_record format, is read by Pillow and NumPy. Data sets are found by the fol
 `<data_dir>/<name>[/<config>]/<version>`, so that a user's own sets work like the stock ones.
 """
 
+import difflib
 import importlib.util
 import os
 import re
-import shutil
+import sys
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,12 +56,22 @@ def stock_names() -> list[str]:
     return tfds.list_builders(with_community_datasets=False)
 
 
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the names most like it."""
+    close = difflib.get_close_matches(name, sorted(set(names)), n=3)
+    return f"; nearest: {', '.join(close)}" if close else ""
+
+
 def prepared_sets(data_dir: Path) -> list[Prepared]:
     """The data sets in a directory, by name and from the oldest version to the newest."""
     found = []
-    for info in [*data_dir.glob("*/*/dataset_info.json"), *data_dir.glob("*/*/*/dataset_info.json")]:
+    for info in [
+        *data_dir.glob("*/*/dataset_info.json"),
+        *data_dir.glob("*/*/*/dataset_info.json"),
+    ]:
         name, *config, version = info.parent.relative_to(data_dir).parts
-        if re.fullmatch(r"\d+\.\d+\.\d+", version):
+        # Names: not TFDS's and our own hidden and incomplete.* folders.
+        if re.fullmatch(r"\w+", name) and re.fullmatch(r"\d+\.\d+\.\d+", version):
             found.append(Prepared(name, "".join(config), version, info.parent))
     return sorted(found, key=lambda p: (p.name, p.config, [int(n) for n in p.version.split(".")]))
 
@@ -81,22 +94,33 @@ def find(name: str, data_dir: Path) -> Prepared | None:
     ]
     if len({p.config for p in found}) > 1:
         names = ", ".join(sorted({f"{p.name}/{p.config}" for p in found}))
-        raise ValueError(f"{name!r} is prepared with several configs in {data_dir}; choose of {names}.")
+        raise ValueError(
+            f"{name!r} is prepared with several configs in {data_dir}; choose of {names}."
+        )
     return found[-1] if found else None
+
+
+@contextmanager
+def _naming(prepared: Prepared) -> Iterator[None]:
+    """Names the data set in whatever damaged files make TFDS and array_record raise."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"The files in {prepared.path} are damaged: {images.reason(error)}."
+        ) from error
 
 
 def _builder(prepared: Prepared) -> Any:
     import tensorflow_datasets as tfds
 
-    try:
+    with _naming(prepared):
         builder = tfds.builder_from_directory(prepared.path)
-    except Exception as error:  # whatever a damaged description makes TFDS raise
-        raise ValueError(f"TFDS cannot read its data set in {prepared.path}: {error}.") from error
     if builder.info.file_format.value != "array_record":
         raise ValueError(
             f"{prepared.path} is prepared as {builder.info.file_format.value}, which cannot be "
-            f"read without TensorFlow; prepare it in another directory with `jaxgan data prepare "
-            f"{prepared.full_name.split(':')[0]} --data-dir DIR`, which writes array_record."
+            "read without TensorFlow; `jaxgan data prepare`, given another directory, writes "
+            "array_record."
         )
     return builder
 
@@ -109,8 +133,8 @@ def _image_and_label(builder: Any) -> tuple[str, str | None]:
     image_keys = [k for k, f in features.items() if isinstance(f, tfds.features.Image)]
     if len(image_keys) != 1:
         raise ValueError(
-            f"{builder.info.full_name} has the features {sorted(features)}, of which {len(image_keys)} are "
-            "images; only data sets of one image a sample can be read."
+            f"{builder.info.full_name} has the features {sorted(features)}, of which "
+            f"{len(image_keys)} are images; only data sets of one image a sample can be read."
         )
     labels = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
     if "label" in labels:
@@ -151,31 +175,104 @@ def open_prepared(
 
     builder = _builder(prepared)
     image_key, label_key = _image_and_label(builder)
-    if split not in builder.info.splits:
+    splits = builder.info.splits
+    if split not in splits:
         raise ValueError(
-            f"{prepared.full_name!r} has no split {split!r}; it has {', '.join(builder.info.splits)}."
+            f"{prepared.full_name!r} has no split {split!r}; its splits are {', '.join(splits)}."
         )
     height, width, depth = builder.info.features[image_key].shape
-    height, width = image_size or height, image_size or width
-    channels = channels or (1 if depth == 1 else 3)
-    if height is None or width is None:
+    shape = (image_size or height, image_size or width, channels or (1 if depth == 1 else 3))
+    if None in shape:
         raise ValueError(
             f"The images of {prepared.full_name!r} have different sizes; choose an image_size."
         )
-    size = builder.info.splits[split].num_examples
-    names = ["images"] + (["labels"] if label_key else [])
-    files = sorted(prepared.path.glob(f"*-{split}.array_record*"))
-    facts = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    key = cache.stem(
-        f"{prepared.full_name}-{split}", prepared, facts, image_size, channels
-    )
-    arrays = cache.load(key, names)
+    size = splits[split].num_examples
+    layout: cache.Layout = {"images": ((size, *shape), np.uint8)}
+    if label_key:
+        layout |= {"labels": ((size,), np.int32)}
+    with _naming(prepared):
+        stats = [(prepared.path / name).stat() for name in splits[split].filenames]
+    facts = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    key = cache.stem(f"{prepared.full_name}-{split}", str(prepared.path), facts, layout)
+    arrays = cache.load(key, layout)
     if arrays is None:
-        ...
-    label = builder.info.features[label_key] if label_key else None
+        with _naming(prepared):
+            records = builder.as_data_source(
+                split, decoders={image_key: tfds.decode.SkipDecoding()}
+            )
+
+        def work(start: int, stop: int) -> dict[str, np.ndarray]:
+            with _naming(prepared):
+                examples = records.__getitems__(range(start, stop))
+            named = [
+                (f"Image {i} of {prepared.full_name} {split}", example[image_key])
+                for i, example in enumerate(examples, start)
+            ]
+            block = {"images": images.decode_block(named, image_size, shape)}
+            if label_key:
+                block["labels"] = np.array([example[label_key] for example in examples])
+            return block
+
+        arrays = cache.store(key, layout, images.in_threads(work, size))
+    names = builder.info.features[label_key].names if label_key else ()
     return ArraySource(
-        prepared.name,
-        arrays["images"],
-        arrays.get("labels"),
-        class_names=tuple(label.names) if label else (),
+        prepared.name, arrays["images"], arrays.get("labels"), class_names=tuple(names)
     )
+
+
+def prepare(
+    name: str, data_dir: str | Path | None = None, download_dir: str | Path | None = None
+) -> Path:
+    """Prepares a stock TFDS data set as array_record, from where it is read without TensorFlow.
+
+    Everything happens in a hidden folder within `data_dir`, which goes away at the end: a
+    failure leaves nothing behind, and so no downloads to start again from either.
+
+    Args:
+      name: `name[/config]`.
+      data_dir: directory of data sets; see `default_data_dir`.
+      download_dir: a directory that holds downloaded files under their registered plain names
+        (train-images-idx3-ubyte.gz, horse2zebra.zip); what it does not hold is downloaded.
+
+    Returns:
+      The prepared data set's directory. A set that is there already is left as it is.
+
+    Raises:
+      ValueError: an unknown name, TensorFlow is not installed, or the preparation failed.
+    """
+    import tensorflow_datasets as tfds
+
+    if not is_stock(name):
+        raise ValueError(f"TFDS has no data set {name!r}{nearest(name, stock_names())}.")
+    folder = Path(data_dir).expanduser() if data_dir else default_data_dir()
+    if found := find(name, folder):
+        _builder(found)
+        return found.path
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ValueError(
+            "Preparing a TFDS data set needs TensorFlow (reading it does not), which is not "
+            "installed: `pip install jaxgan[prepare]`."
+        )
+    download_dir = Path(download_dir).expanduser() if download_dir else None
+    if download_dir and not download_dir.is_dir():
+        raise ValueError(f"There is no directory {download_dir} of downloaded files.")
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".preparing-", dir=folder) as scratch:
+            builder = tfds.builder(name, data_dir=scratch, file_format="array_record")
+            builder.download_and_prepare(
+                download_dir=Path(scratch, "downloads"),
+                download_config=tfds.download.DownloadConfig(
+                    manual_dir=download_dir, try_download_gcs=False
+                ),
+            )
+            target = folder / Path(builder.data_dir).relative_to(scratch)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(builder.data_dir, target)
+    except Exception as error:  # of the network, the disk, a checksum, or the set's own code
+        raise ValueError(
+            f"Preparing {name!r} in {folder} failed: {images.reason(error)}."
+        ) from error
+    return target

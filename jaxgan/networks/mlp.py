@@ -1,6 +1,11 @@
-"""The multilayer perceptrons of the first GAN (Goodfellow 2014), for images and for points.
+"""Multilayer perceptrons like those of the first GAN (Goodfellow 2014), for images and for points.
 
-Latents are `[B, L]`, samples `[B, H, W, C]` in [-1, 1] or points `[B, D]` of any range.
+Latents are `[B, L]`, samples images `[B, H, W, C]` in [-1, 1] or points `[B, D]` of any range.
+Weights start as Linen's dense layers do, truncated normal of variance 1 / inputs. The paper's
+discriminator had maxout units with dropout; LeakyReLU with optional dropout takes their place.
+
+References:
+  Goodfellow et al., Generative Adversarial Nets, 2014.
 """
 
 import math

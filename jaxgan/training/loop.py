@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import run
-from jaxgan.evaluation import make_evaluator
+from jaxgan.evaluation import Evaluator, make_evaluator
 from jaxgan.experiment import Experiment
+from jaxgan.imaging import save_curves
 from jaxgan.sampling import make_preview
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.state import GANState
@@ -65,8 +66,8 @@ def train(
     Raises:
       Diverged: on the first scalar or array that is not finite. Such a state is never saved.
     """
-    preview = make_preview(experiment, trainer)
-    evaluate = make_evaluator(experiment, trainer)
+    preview = make_preview(experiment, trainer.source.spec, trainer.game, trainer.root_key)
+    evaluator: Evaluator | None = None
     with (
         Checkpoints(directory / "checkpoints", trainer.abstract) as checkpoints,
         _stop_signals() as stopped,
@@ -113,8 +114,12 @@ def train(
                 raise Diverged(_account(step, "the update is not finite", state, checkpoints))
             if sampling:
                 preview(state.ema, directory / "samples" / f"step_{step:06d}.png")
-            if evaluating and evaluate:
-                quality = evaluate(state.ema)
+            if evaluating:
+                if evaluator is None:  # Not earlier: it may have to fit a classifier first.
+                    evaluator = make_evaluator(
+                        experiment, trainer.source, trainer.game, trainer.root_key
+                    )
+                quality = evaluator.measure(state.ema)
                 run.append_metrics(directory, {"step": step, **quality})
                 reporter.say(f"step {step}: " + describe(quality))
                 scalars |= quality
@@ -124,12 +129,22 @@ def train(
                 checkpoints.save(step, state, value)
             if last:
                 break
+        draw_curves(directory)
         if step < experiment.steps:
             reporter.say(
                 f"stopped at step {step} of {experiment.steps} and saved; "
                 f"go on with: jaxgan resume {directory}"
             )
     return state
+
+
+def draw_curves(directory: Path) -> None:
+    """Draws all of metrics.jsonl over the steps as curves.png."""
+    lines = run.read_metrics(directory)
+    names = dict.fromkeys(name for line in lines for name in line if name != "images_seen")
+    if lines:
+        columns = {name: [line.get(name) for line in lines] for name in names}
+        save_curves(directory / "curves.png", columns)
 
 
 def params_of(state: GANState) -> PyTree:

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxgan.data import Source, Spec, batch_indices
 from jaxgan.data.prepare import prepare
+from jaxgan.evaluation import metric_names
 from jaxgan.experiment import Experiment, check
 from jaxgan.games.game import Game
 from jaxgan.training.state import GANState, init_state
@@ -78,6 +79,12 @@ def make_trainer(experiment: Experiment) -> Trainer:
     abstract = jax.eval_shape(init, _example(source.spec, batch_size), root_key)
     example = _example(source.spec, batch_size * minibatches)
     scalar_names = sorted(jax.eval_shape(step, abstract, example, root_key)[1])
+    evaluated = metric_names(experiment, source.spec) if experiment.evaluate_every else ()
+    if experiment.best_metric not in (None, *scalar_names, *evaluated):
+        raise ValueError(
+            f"best_metric {experiment.best_metric!r} is not measured; logged are "
+            f"{', '.join((*scalar_names, *evaluated))}"
+        )
 
     def indices(step: int) -> np.ndarray:
         first = step * minibatches

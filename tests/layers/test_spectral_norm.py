@@ -1,5 +1,7 @@
 """Spectral normalisation against singular values computed directly."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,8 +27,12 @@ def singular_value(weight):
     return jnp.linalg.norm(weight.reshape(-1, weight.shape[-1]), 2)
 
 
-def converged(params, iterations=200):
-    return spectral_norm.init_vectors(jax.random.key(1), params, iterations)
+@jax.jit
+def converged(params):
+    vectors = spectral_norm.init_vectors(jax.random.key(1), params, iterations=0)
+    return jax.lax.fori_loop(
+        0, 200, lambda _, vectors: spectral_norm.power_iteration(params, vectors), vectors
+    )
 
 
 def test_normalised_weights_have_spectral_norm_one():
@@ -48,12 +54,13 @@ def test_one_iteration_a_step_converges_from_below():
         norms.append(float(singular_value(spectral_norm.normalize(params, vectors)["kernel"])))
         vectors = spectral_norm.power_iteration(params, vectors)
     assert norms[0] > 1.1
-    assert all(later <= earlier + 1e-5 for earlier, later in zip(norms, norms[1:], strict=False))
+    assert all(later <= earlier + 1e-5 for earlier, later in pairwise(norms))
     np.testing.assert_allclose(norms[-1], 1, rtol=1e-3)
 
 
 def test_one_iteration_by_hand():
-    # W = diag(2, 1), u = (1, 1) / √2: W u is (2, 1) / √2, WᵀW u is (4, 1) / √2, σ = √(5 / 2).
+    # W = diag(2, 1), u = (1, 1) / √2: W u is (2, 1) / √2, of length √(5 / 2), and WᵀW u is
+    # (4, 1) / √2, of length √(17 / 2).
     params = {"kernel": jnp.diag(jnp.array([2.0, 1.0])), "bias": jnp.zeros(2)}
     vectors = {"kernel": jnp.array([1.0, 1.0]) / np.sqrt(2), "bias": None}
     normalized = spectral_norm.normalize(params, vectors)
@@ -71,20 +78,22 @@ def test_the_gradient_passes_through_sigma_and_not_into_the_vectors():
     def along(normalized):
         return sum(jnp.vdot(normalized[name], direction[name]) for name in params)
 
-    gradient, by_vectors = jax.grad(
-        lambda p, v: along(spectral_norm.normalize(p, v)), argnums=(0, 1)
+    gradient, by_vectors = jax.jit(
+        jax.grad(lambda p, v: along(spectral_norm.normalize(p, v)), argnums=(0, 1))
     )(params, vectors)
-    exact = jax.grad(
-        lambda p: along(jax.tree.map(lambda w: w / singular_value(w), p)),
-    )(params)
+    exact = jax.jit(jax.grad(lambda p: along(jax.tree.map(lambda w: w / singular_value(w), p))))(
+        params
+    )
     for name in params:
         np.testing.assert_allclose(gradient[name], exact[name], rtol=1e-3, atol=1e-3)
-        # W / σ does not see the length of W, so the gradient is orthogonal to it.
+        # The normalised weight does not see the length of W: the gradient is orthogonal to it.
         np.testing.assert_allclose(jnp.vdot(gradient[name], params[name]), 0, atol=1e-4)
     assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(by_vectors))
-    by_iteration = jax.grad(
-        lambda p: sum(
-            leaf.sum() for leaf in jax.tree.leaves(spectral_norm.power_iteration(p, vectors))
+    by_iteration = jax.jit(
+        jax.grad(
+            lambda p: sum(
+                u.sum() for u in jax.tree.leaves(spectral_norm.power_iteration(p, vectors))
+            )
         )
     )(params)
     assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(by_iteration))
@@ -132,7 +141,7 @@ def wrapped():
     images = jax.random.normal(jax.random.key(5), [4, 6, 6, 1])
     inputs = images, jnp.array([0, 1, 1, 0])
     normalized = spectral_norm.spectrally_normalized(network)
-    return network, normalized, normalized.init(jax.random.key(0), *inputs), inputs
+    return network, normalized, jax.jit(normalized.init)(jax.random.key(0), *inputs), inputs
 
 
 def test_wrapping_keeps_the_trained_parameters_and_applies_normalised_ones(wrapped):
@@ -181,8 +190,9 @@ def test_the_wrapped_network_is_lipschitz():
 
     network = spectral_norm.spectrally_normalized(from_linen(Linear()))
     x = jax.random.normal(jax.random.key(2), [64, 2])
-    variables = network.init(jax.random.key(0), x)
+    variables = jax.jit(network.init)(jax.random.key(0), x)
+    advance = jax.jit(spectral_norm.advance)
     for _ in range(20):
-        variables = spectral_norm.advance(variables)
+        variables = advance(variables)
     gradients = jax.grad(lambda x: network.apply(variables, x, train=False)[0].sum())(x)
     assert jnp.linalg.norm(gradients, axis=1).max() <= 1.01

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +7,26 @@ import pytest
 
 from jaxgan.networks.mlp import MLPDiscriminator, MLPGenerator
 
-KEY = jax.random.key(0)
+RANDOM = np.random.default_rng(0)
+INPUTS = RANDOM.normal(size=(4, 5)).astype(np.float32)  # latents, or points of five coordinates
+
+
+def _shapes(network, *inputs):
+    """Output and variables of a network as shapes, without computing anything."""
+    init = functools.partial(network.init_with_output, train=False)
+    return jax.eval_shape(init, jax.random.key(0), *inputs)
+
+
+def _variables(network, *inputs):
+    """Some variables that fit the network, made without compiling its `init`."""
+    return jax.tree.map(
+        lambda leaf: RANDOM.uniform(-0.5, 0.5, leaf.shape).astype(leaf.dtype),
+        _shapes(network, *inputs)[1],
+    )
+
+
+def _apply(network, variables, *inputs, train=False):
+    return jax.jit(functools.partial(network.apply, train=train))(variables, *inputs)
 
 
 def _count(variables):
@@ -14,26 +35,24 @@ def _count(variables):
 
 @pytest.mark.parametrize("shape", [(2,), (8, 8, 1), (28, 20, 3)])
 def test_shapes_and_types(shape):
-    latents = jnp.ones((3, 5))
-    samples, _ = MLPGenerator(shape, width=8).init_with_output(KEY, latents, train=True)
-    logits, _ = MLPDiscriminator(width=8).init_with_output(KEY, samples, train=True)
-    assert (samples.shape, samples.dtype) == ((3, *shape), jnp.float32)
-    assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
+    samples, _ = _shapes(MLPGenerator(shape), INPUTS)
+    logits, _ = _shapes(MLPDiscriminator(), samples)
+    assert (samples.shape, samples.dtype) == ((4, *shape), jnp.float32)
+    assert (logits.shape, logits.dtype) == ((4,), jnp.float32)
 
 
 def test_parameter_counts():
-    generator = MLPGenerator((4, 4, 1), width=8).init(KEY, jnp.ones((1, 5)), train=True)
+    _, generator = _shapes(MLPGenerator((4, 4, 1), width=8), INPUTS)
     assert _count(generator) == (5 * 8 + 8) + (8 * 8 + 8) + (8 * 16 + 16)
-    discriminator = MLPDiscriminator(width=8, depth=1).init(KEY, jnp.ones((1, 4, 4, 1)), train=True)
+    _, discriminator = _shapes(MLPDiscriminator(width=8, depth=1), jnp.ones((1, 4, 4, 1)))
     assert _count(discriminator) == (16 * 8 + 8) + (8 + 1)
 
 
-def test_images_end_in_tanh_and_points_are_linear():
-    latents = 1e4 * jax.random.normal(KEY, (16, 5))
-    for shape, bounded in [((4, 4, 1), True), ((16,), False)]:
-        generator = MLPGenerator(shape, width=8)
-        samples, _ = generator.init_with_output(KEY, latents, train=True)
-        assert (float(jnp.abs(samples).max()) <= 1.0) is bounded
+@pytest.mark.parametrize(("shape", "bounded"), [((4, 4, 1), True), ((16,), False)])
+def test_images_end_in_tanh_and_points_are_linear(shape, bounded):
+    generator = MLPGenerator(shape, width=8)
+    samples = _apply(generator, _variables(generator, INPUTS), 100 * INPUTS)
+    assert (np.abs(samples).max() <= 1.0) == bounded
 
 
 def test_discriminator_by_hand():
@@ -58,64 +77,58 @@ def test_generator_by_hand():
     np.testing.assert_allclose(points, [[3.0, -8.5], [0.0, 0.5]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("normalization", ["batch", "group"])
-def test_normalization_is_not_at_output_or_input(normalization):
-    name = {"batch": "BatchNorm", "group": "GroupNorm"}[normalization]
-    generator = MLPGenerator((2,), width=8, depth=3, normalization=normalization)
-    discriminator = MLPDiscriminator(width=8, depth=3, normalization=normalization)
-    for network, inputs, norms in [
-        (generator, jnp.ones((2, 5)), 3),
-        (discriminator, jnp.ones((2, 2)), 2),
-    ]:
-        params = network.init(KEY, inputs, train=False)["params"]
+@pytest.mark.parametrize(
+    ("normalization", "name"), [("batch", "BatchNorm"), ("group", "GroupNorm")]
+)
+def test_normalization_is_not_at_output_or_input(normalization, name):
+    options = {"width": 8, "depth": 3, "normalization": normalization}
+    for network, norms in [(MLPGenerator((2,), **options), 3), (MLPDiscriminator(**options), 2)]:
+        params = _shapes(network, INPUTS)[1]["params"]
         assert sum(module.startswith(name) for module in params) == norms
 
 
 def test_labels_change_outputs():
-    labels = jnp.array([0, 1, 2])
-    same = jnp.ones((3, 5))
-    generator = MLPGenerator((2,), width=8, num_classes=3, label_features=4)
-    points, variables = generator.init_with_output(KEY, same, labels, train=True)
-    assert variables["params"]["Embed_0"]["embedding"].shape == (3, 4)
-    assert len(np.unique(points[:, 0])) == 3
-    discriminator = MLPDiscriminator(width=8, num_classes=3)
-    logits, variables = discriminator.init_with_output(KEY, same, labels, train=True)
-    assert variables["params"]["Embed_0"]["embedding"].shape == (3, 8)
-    assert len(np.unique(logits)) == 3
+    labels = jnp.array([0, 1, 2, 1])
+    same = np.ones((4, 5), np.float32)
+    for network, embedding in [
+        (MLPGenerator((2,), width=8, num_classes=3, label_features=4), (3, 4)),
+        (MLPDiscriminator(width=8, num_classes=3), (3, 8)),
+    ]:
+        variables = _variables(network, same, labels)
+        assert variables["params"]["Embed_0"]["embedding"].shape == embedding
+        outputs = _apply(network, variables, same, labels).reshape(4, -1)[:, 0]
+        assert outputs[1] == outputs[3]
+        assert len(np.unique(outputs)) == 3
 
 
-def test_labels_without_classes_and_classes_without_labels():
-    x, labels = jnp.ones((3, 5)), jnp.zeros(3, int)
-    for network in (MLPGenerator((2,)), MLPDiscriminator()):
-        with pytest.raises(ValueError, match="takes no labels"):
-            network.init(KEY, x, labels, train=True)
-        with pytest.raises(ValueError, match="needs labels"):
-            network.clone(num_classes=3).init(KEY, x, train=True)
+@pytest.mark.parametrize("network", [MLPGenerator((2,)), MLPDiscriminator()])
+def test_labels_without_classes_and_classes_without_labels(network):
+    with pytest.raises(ValueError, match="takes no labels"):
+        _shapes(network, INPUTS, jnp.zeros(4, int))
+    with pytest.raises(ValueError, match="needs labels"):
+        _shapes(network.clone(num_classes=3), INPUTS)
 
 
 def test_dropout_only_in_training():
-    x = jax.random.normal(KEY, (4, 5))
-    network = MLPDiscriminator(width=16, dropout=0.5)
-    variables = network.init(KEY, x, train=False)
-    plain = MLPDiscriminator(width=16).apply(variables, x, train=True)
-    np.testing.assert_array_equal(network.apply(variables, x, train=False), plain)
-    drawn = [
-        network.apply(variables, x, train=True, rngs={"dropout": jax.random.key(i)}) for i in (1, 2)
-    ]
-    assert not np.allclose(drawn[0], drawn[1])
+    plain = MLPDiscriminator(width=16)
+    network = plain.clone(dropout=0.5)
+    variables = _variables(plain, INPUTS)
+    np.testing.assert_array_equal(
+        _apply(network, variables, INPUTS),
+        _apply(plain, variables, INPUTS, train=True),  # a rate of 0 needs no key
+    )
+    train = jax.jit(lambda key: network.apply(variables, INPUTS, train=True, rngs={"dropout": key}))
+    assert not np.allclose(train(jax.random.key(1)), train(jax.random.key(2)))
 
 
-def test_bfloat16_computation_keeps_parameters_and_outputs_float32():
-    x = jnp.ones((2, 5))
-    for network in (
-        MLPGenerator((4, 4, 1), width=8, dtype=jnp.bfloat16),
-        MLPDiscriminator(width=8, dtype=jnp.bfloat16),
-    ):
-        y, variables = network.init_with_output(KEY, x, train=True)
-        assert {leaf.dtype for leaf in jax.tree.leaves((y, variables))} == {jnp.dtype("float32")}
-        exact = network.clone(dtype=jnp.float32).apply(variables, x, train=True)
-        assert not np.array_equal(y, exact)
-        np.testing.assert_allclose(y, exact, atol=0.05)
+@pytest.mark.parametrize("network", [MLPGenerator((4, 4, 1), width=8), MLPDiscriminator(width=8)])
+def test_bfloat16_computation_keeps_parameters_and_outputs_float32(network):
+    half = network.clone(dtype=jnp.bfloat16)
+    variables = _variables(half, INPUTS)
+    exact, rounded = (_apply(n, variables, INPUTS) for n in (network, half))
+    assert {leaf.dtype for leaf in jax.tree.leaves((variables, rounded))} == {np.dtype("float32")}
+    assert not np.array_equal(rounded, exact)
+    np.testing.assert_allclose(rounded, exact, atol=0.05)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+"""What a run's samples are measured by: 10,000 samples of its generator, by one fixed protocol.
+
+Labelled images are judged by a classifier fitted to the training split; its hidden layer gives
+the features of the Fréchet distance to the reference, which is the test split where there is
+one. Points are judged by the mixture that the data were drawn from.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgan.data import MIXTURES, Source, Spec
+from jaxgan.data.cache import cache_dir
+from jaxgan.experiment import Experiment
+from jaxgan.games.game import Game
+from jaxgan.keys import derive
+from jaxgan.metrics import (
+    CLASSIFIER_PROTOCOL,
+    Classifier,
+    frechet_distance,
+    load_or_fit,
+    mixture_statistics,
+    mode_statistics,
+)
+from jaxgan.networks.network import Variables
+from jaxgan.sampling import draw_inputs, make_sampler
+from jaxgan.types import Key
+
+SAMPLES = 10_000
+
+
+class Evaluator(NamedTuple):
+    """A measurement and the record without which its numbers mean nothing.
+
+    Attributes:
+      measure: `(variables of the generator) -> {name: value}`.
+      protocol: samples, seeds, reference and judge.
+    """
+
+    measure: Callable[[Variables], dict[str, float]]
+    protocol: dict[str, Any]
+
+
+def metric_names(experiment: Experiment, spec: Spec) -> tuple[str, ...]:
+    """What an evaluation of the experiment yields.
+
+    Raises:
+      ValueError: when its data give no protocol.
+    """
+    if experiment.data in MIXTURES:
+        return ("modes", "high_quality", "kl")
+    if spec.is_image and spec.num_classes > 1:
+        judged = ("label_accuracy",) if experiment.conditional else ()
+        return ("frechet", "kl", "smallest_share", *judged)
+    raise ValueError(
+        f"{experiment.data!r} cannot be evaluated: that takes labelled images, or one of "
+        f"{', '.join(MIXTURES)}; set evaluate_every to 0"
+    )
+
+
+def make_evaluator(experiment: Experiment, source: Source, game: Game, key: Key) -> Evaluator:
+    """The measurement that fits a run's data. May fit and cache a classifier first.
+
+    Args:
+      experiment: names the data.
+      source: the training data.
+      game: samples the generator.
+      key: the run's root key; the latents derive from it.
+
+    Raises:
+      ValueError: when the data give no protocol.
+    """
+    metric_names(experiment, source.spec)
+    sampler = make_sampler(game)
+    latents, labels = draw_inputs(
+        experiment, source.spec, derive(key, 0, "evaluate"), SAMPLES
+    )
+    protocol: dict[str, Any] = {"samples": SAMPLES, "seed": experiment.seed}
+    mixture = MIXTURES.get(experiment.data)
+    if mixture is not None:
+
+        def measure_points(variables: Variables) -> dict[str, float]:
+            found = mixture_statistics(
+                sampler(variables, latents, labels), mixture.centers, mixture.std
+            )
+            return {name: float(value) for name, value in found._asdict().items()}
+
+        return Evaluator(measure_points, protocol | {"reference": f"mixture {experiment.data}"})
+
+    judge, reference = _judge(experiment, source)
+    images = _host(reference)["real"]
+    reference_features = judge.features(images)
+
+    def measure_images(variables: Variables) -> dict[str, float]:
+        samples = sampler(variables, latents, labels)
+        classes = judge.probabilities(samples).argmax(axis=1)
+        modes = mode_statistics(classes, source.spec.num_classes)
+        found = {
+            "frechet": frechet_distance(judge.features(samples), reference_features),
+            "kl": modes.kl,
+            "smallest_share": modes.smallest_share,
+        }
+        if labels is not None:
+            found["label_accuracy"] = float((classes == np.asarray(labels)).mean())
+        return found
+
+    return Evaluator(
+        measure_images,
+        protocol
+        | {
+            "reference": f"{reference.name}, {len(reference)} images",
+            "features": f"last hidden layer of the classifier: {CLASSIFIER_PROTOCOL}",
+            "classifier_digest": judge.digest,
+            "classifier_test_accuracy": judge.test_accuracy,
+        },
+    )
+
+
+def _judge(experiment: Experiment, source: Source) -> tuple[Classifier, Source]:
+    try:
+        reference = experiment.open_source("test")
+    except ValueError:
+        reference = source  # Data without a test split are compared with what was trained on.
+    train, test = _host(source), _host(reference)
+    slug = re.sub(r"\W+", "-", source.name).strip("-")
+    size = "x".join(map(str, source.spec.shape))
+    path = cache_dir() / "classifiers" / f"{slug}-{size}.npz"
+    images, labels = train["real"], train["label"]
+    classes = source.spec.num_classes
+    judge = load_or_fit(path, images, labels, test["real"], test["label"], classes)
+    return judge, reference
+
+
+def _host(source: Source) -> dict[str, np.ndarray]:
+    batch = source.take(np.arange(len(source)))
+    return {name: np.asarray(array) for name, array in batch.items()}

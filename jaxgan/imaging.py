@@ -1,0 +1,288 @@
+"""Arrays to pictures on disk: grids, animations, curves and scatter plots.
+
+Pictures are uint8 `[H, W, C]` with C = 1 (grey) or 3 (RGB). A file is written whole or not at all,
+its folders are made as needed, and the same arrays give the same bytes with the same versions of
+Pillow and Matplotlib: nothing in a file tells when or by whom it was written.
+"""
+
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image as Picture
+
+PathLike: TypeAlias = str | os.PathLike[str]
+GAP_COLOR = 128
+"""Grey between and around the images of a grid: seen beside black and white backgrounds alike."""
+
+
+def to_uint8(images: ArrayLike) -> NDArray[np.uint8]:
+    """Float images in [-1, 1] as uint8: `round((x + 1) 127.5)`; values outside are clipped.
+
+    The inverse of `x / 127.5 - 1`, exactly.
+
+    Raises:
+      ValueError: if a value is NaN, which uint8 would turn into an ordinary grey.
+    """
+    images = np.asarray(images, np.float32)
+    if np.isnan(images).any():
+        raise ValueError(f"images must not hold NaN, but {np.isnan(images).sum()} values are NaN")
+    return np.rint((images + 1) * 127.5).clip(0, 255).astype(np.uint8)
+
+
+def grid(
+    images: ArrayLike,
+    columns: int | None = None,
+    gap: int = 2,
+    *,
+    scale: int | None = None,
+    row_labels: Sequence[str] | None = None,
+) -> NDArray[np.uint8]:
+    """Lays images out row by row as one picture.
+
+    Args:
+      images: uint8 `[N, H, W, C]`, N at least 1, C 1 or 3.
+      columns: images in a row. The default is N / rows with row labels, and about as many columns
+        as rows without; empty places at the end are grey.
+      gap: pixels of `GAP_COLOR` between and around the images.
+      scale: the whole number of times each pixel is repeated both ways. The default brings small
+        images close to 64 pixels, the larger side, and leaves larger ones as they are.
+      row_labels: a name for each row, written at its left; such as classes, one a row.
+
+    Returns:
+      uint8 `[H', W', C]` with `H' = rows (H scale + gap) + gap`.
+
+    Raises:
+      ValueError: if `images` is of another form, a number is out of range, or the labels are not
+        as many as the rows.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    images = np.asarray(images)
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
+        raise ValueError(
+            "images for a grid must be uint8 [N, H, W, C] with C 1 or 3, "
+            f"not {images.dtype} {list(images.shape)}"
+        )
+    if not images.size:
+        raise ValueError(f"a grid needs at least 1 image of at least 1 pixel, not {images.shape}")
+    count, height, width, channels = images.shape
+    labels = list(row_labels or [])
+    if columns is None:
+        columns = math.ceil(count / len(labels)) if labels else math.ceil(math.sqrt(count))
+    if scale is None:
+        scale = max(64 // max(height, width), 1)
+    if columns < 1 or scale < 1 or gap < 0:
+        raise ValueError(
+            "columns and scale must be at least 1 and gap at least 0, "
+            f"not columns={columns}, scale={scale}, gap={gap}"
+        )
+    rows = math.ceil(count / columns)
+    if labels and len(labels) != rows:
+        raise ValueError(f"{len(labels)} row labels were given for {rows} rows")
+
+    height, width = height * scale, width * scale
+    cells = np.full(
+        (rows * columns, height + gap, width + gap, channels), GAP_COLOR, dtype=np.uint8
+    )
+    cells[:count, gap:, gap:] = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    cells = cells.reshape(rows, columns, height + gap, width + gap, channels).swapaxes(1, 2)
+    picture = cells.reshape(rows * (height + gap), columns * (width + gap), channels)
+    picture = np.pad(picture, ((0, gap), (0, gap), (0, 0)), constant_values=GAP_COLOR)
+    if not labels:
+        return picture
+
+    font = ImageFont.load_default(size=min(height, 16))
+    margin = math.ceil(max(font.getlength(label) for label in labels)) + 8
+    text = Image.new("L", (margin, len(picture)), GAP_COLOR)
+    for row, label in enumerate(labels):
+        middle = gap + row * (height + gap) + height // 2
+        ImageDraw.Draw(text).text((margin - 4, middle), label, fill=255, font=font, anchor="rm")
+    column = np.asarray(text)[..., None].repeat(channels, axis=2)
+    return np.concatenate([column, picture], axis=1)
+
+
+def save_image(path: PathLike, image: ArrayLike) -> None:
+    """Writes a picture, uint8 `[H, W, C]` with C 1 or 3, as PNG.
+
+    Raises:
+      ValueError: if the path does not end in .png or the picture is of another form.
+    """
+    path = _checked(path, ".png")
+    buffer = io.BytesIO()
+    _pillow(image).save(buffer, "PNG")
+    _write(path, buffer)
+
+
+def save_animation(path: PathLike, frames: Sequence[ArrayLike], fps: float = 20) -> None:
+    """Writes pictures of one size as a GIF that repeats for ever.
+
+    GIF holds at most 256 colours a frame, and times in hundredths of a second; frames equal to the
+    one before are kept as a longer time.
+
+    Args:
+      path: must end in .gif.
+      frames: uint8 `[H, W, C]` each, at least one.
+      fps: frames a second, above 0 and at most 50, beyond which viewers slow down.
+
+    Raises:
+      ValueError: if an argument is not as said.
+    """
+    path = _checked(path, ".gif")
+    if not 0 < fps <= 50:
+        raise ValueError(f"fps must be above 0 and at most 50 in a GIF, not {fps}")
+    pictures = [_pillow(frame) for frame in frames]
+    if len({(picture.size, picture.mode) for picture in pictures}) != 1:
+        raise ValueError("an animation needs at least 1 frame, and all of one shape")
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=round(100 / fps) * 10,
+        loop=0,
+    )
+    _write(path, buffer)
+
+
+def save_curves(
+    path: PathLike, columns: Mapping[str, Sequence[float | None]], x: str = "step"
+) -> None:
+    """Draws columns of numbers over one of them as PNG, one panel a kind.
+
+    Columns are of a kind when their names end in the same word: `generator_loss` and
+    `discriminator_loss` share a panel, `real_logits` and `fake_logits` another.
+
+    Args:
+      path: must end in .png.
+      columns: numbers by name, all of one length. None, NaN and infinity are left out, so that what
+        was measured rarely still makes a line.
+      x: the column to draw over.
+
+    Raises:
+      ValueError: if `x` is missing, nothing else is there or the lengths differ.
+    """
+    path = _checked(path, ".png")
+    values = {name: np.asarray(column, np.float64) for name, column in columns.items()}
+    if x not in values or len(values) < 2:
+        raise ValueError(f"curves need a column {x!r} and at least one more, not {list(values)}")
+    if len({column.shape for column in values.values()}) != 1:
+        lengths = {name: column.size for name, column in values.items()}
+        raise ValueError(f"columns of curves must be equally long, not {lengths}")
+    steps = values.pop(x)
+    panels: dict[str, list[str]] = {}
+    for name in values:
+        panels.setdefault(name.rsplit("_", 1)[-1], []).append(name)
+
+    figure = _figure(7, 2 * len(panels) + 0.5)
+    for axes, (kind, names) in zip(
+        figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels.items(), strict=True
+    ):
+        for name in names:
+            known = np.isfinite(values[name])
+            axes.plot(steps[known], values[name][known], label=name, linewidth=1)
+        axes.set_ylabel(kind)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small", loc="upper right")
+    axes.set_xlabel(x)
+    _save_figure(path, figure)
+
+
+def save_points(
+    path: PathLike,
+    fake: ArrayLike,
+    real: ArrayLike | None = None,
+    centers: ArrayLike | None = None,
+) -> None:
+    """Draws points of the plane as PNG: generated ones, real ones below, centres as crosses.
+
+    The axes depend on `real` and `centers`, where given, and not on `fake`: pictures from one run
+    can be laid over each other. How many generated points lie outside is written at the top.
+
+    Args:
+      path: must end in .png.
+      fake: `[N, 2]`.
+      real: `[M, 2]`.
+      centers: `[K, 2]`, of the mixture's modes.
+
+    Raises:
+      ValueError: if one is not finite or not `[N, 2]`.
+    """
+    path = _checked(path, ".png")
+    given = {"real": real, "fake": fake, "centers": centers}
+    points = {name: np.asarray(x, np.float64) for name, x in given.items() if x is not None}
+    for name, x in points.items():
+        if x.ndim != 2 or x.shape[1] != 2 or not np.isfinite(x).all():
+            raise ValueError(f"{name} must be finite points [N, 2], not {list(x.shape)}")
+    fixed = [x for name, x in points.items() if name != "fake"] or [points["fake"]]
+    limit = 1.4 * max((np.abs(x).max() for x in fixed if x.size), default=1.0) or 1.0
+    outside = int((np.abs(points["fake"]) > limit).any(axis=1).sum())
+
+    figure = _figure(5, 5)
+    axes = figure.subplots()
+    styles: dict[str, dict[str, Any]] = {
+        "real": {"marker": ".", "color": "0.7", "markersize": 2},
+        "fake": {"marker": ".", "color": "tab:blue", "markersize": 2, "alpha": 0.5},
+        "centers": {"marker": "x", "color": "tab:red", "markersize": 6},
+    }
+    for name, x in points.items():
+        axes.plot(x[:, 0], x[:, 1], linestyle="none", label=name, **styles[name])
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    axes.set_title(f"{len(points['fake'])} points, {outside} outside", fontsize="small")
+    axes.legend(fontsize="small", loc="upper right", markerscale=2)
+    _save_figure(path, figure)
+
+
+def _checked(path: PathLike, suffix: str) -> Path:
+    path = Path(path)
+    if path.suffix.lower() != suffix:
+        raise ValueError(f"the file name must end in {suffix}, not {path.name!r}")
+    return path
+
+
+def _pillow(image: ArrayLike) -> "Picture":
+    from PIL import Image
+
+    image = np.asarray(image)
+    if image.ndim != 3 or image.dtype != np.uint8 or image.shape[2] not in (1, 3):
+        raise ValueError(
+            "a picture must be uint8 [H, W, C] with C 1 or 3, "
+            f"not {image.dtype} {list(image.shape)}"
+        )
+    return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    """A figure of its own, in inches, that draws with Agg: no pyplot, so nothing global."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save_figure(path: Path, figure: "Figure") -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    _write(path, buffer)
+
+
+def _write(path: Path, buffer: io.BytesIO) -> None:
+    """Writes a file beside its place and moves it there: a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(buffer.getvalue())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

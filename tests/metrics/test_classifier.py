@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+
+from jaxgan.data import open_source
+from jaxgan.metrics import (
+    Classifier,
+    classifier,
+    fit_classifier,
+    frechet_distance,
+    load_or_fit,
+)
+
+
+def bars(count, classes=3, seed=0):
+    """A bright row in noise; which row is the class."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(classes, size=count)
+    images = rng.integers(0, 60, (count, 5, 5, 1), dtype=np.uint8)
+    images[np.arange(count), 2 * labels] += 150
+    return images, labels
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    monkeypatch.setattr(classifier, "MAX_EPOCHS", 25)
+
+
+def test_it_learns_and_says_what_it_is():
+    judge = fit_classifier(*bars(600), *bars(100, seed=1), num_classes=3)
+    images, labels = bars(50, seed=2)
+    assert judge.test_accuracy > 0.95
+    assert (judge.probabilities(images).argmax(axis=1) == labels).mean() > 0.95
+    np.testing.assert_allclose(judge.probabilities(images).sum(axis=1), 1, rtol=1e-5)
+    features = judge.features(images)
+    assert features.shape == (50, 128)
+    assert features.min() == 0 < features.max()
+    assert judge.probabilities(images).dtype == features.dtype == np.float32
+
+
+def test_it_is_the_same_every_time_and_the_digest_tells():
+    train, test = bars(60), bars(10, seed=1)
+    first, again = (fit_classifier(*train, *test, num_classes=3) for _ in range(2))
+    other = fit_classifier(*bars(60, seed=5), *test, num_classes=3)
+    assert first.digest == again.digest != other.digest
+    assert len(first.digest) == 64
+
+
+def test_two_classes_are_probabilities_of_two():
+    judge = fit_classifier(*bars(400, 2), *bars(100, 2, seed=1), num_classes=2)
+    assert judge.test_accuracy > 0.95
+    assert judge.probabilities(bars(4)[0]).shape == (4, 2)
+
+
+def test_a_class_without_images_is_known_and_unlikely():
+    judge = fit_classifier(*bars(400, 2), *bars(100, 2, seed=1), num_classes=4)
+    assert judge.probabilities(bars(4, 2)[0]).shape == (4, 4)
+    assert judge.probabilities(bars(50, 2)[0])[:, 2:].mean() < 0.1
+
+
+def test_layers_by_hand():
+    layers = (
+        (np.array([[255.0, -255.0]], np.float32), np.array([0, 2], np.float32)),
+        (np.array([[0.0, 1.0], [0.0, 0.0]], np.float32), np.array([0, np.log(3)], np.float32)),
+    )
+    judge = Classifier(layers, 1.0)
+    images = np.array([0, 3], np.uint8).reshape(2, 1, 1, 1)
+    np.testing.assert_allclose(judge.features(images), [[0, 2], [3, 0]], atol=1e-6)
+    odds = 3 * np.exp([0, 3])
+    np.testing.assert_allclose(judge.probabilities(images)[:, 1], odds / (1 + odds), rtol=1e-5)
+
+
+def test_shifts_move_half_of_the_images_by_one_pixel():
+    images = np.zeros((2000, 5, 5, 2), np.uint8)
+    images[:, 2, 2] = 7, 9
+    moved = classifier._shift(images, np.random.default_rng(0))
+    assert (moved.reshape(2000, -1, 2).sum(axis=1) == (7, 9)).all()
+    _, row, column = np.nonzero(moved[..., 0])
+    assert set(row) == set(column) == {1, 2, 3}
+    stayed = ((row == 2) & (column == 2)).mean()
+    assert stayed == pytest.approx(1 / 2 + 1 / 18, abs=0.05)
+    at_the_edge = classifier._shift(np.full((50, 4, 4, 1), 5, np.uint8), np.random.default_rng(0))
+    assert set(np.unique(at_the_edge)) == {0, 5}
+
+
+def test_the_file_stands_in_for_training(tmp_path, monkeypatch):
+    path = tmp_path / "cache" / "judge.npz"
+    data = (*bars(60), *bars(10, seed=1), 3)
+    trained = load_or_fit(path, *data)
+    assert [file.name for file in path.parent.iterdir()] == ["judge.npz"]
+    monkeypatch.setattr(classifier, "fit_classifier", lambda *_: pytest.fail("trained again"))
+    loaded = load_or_fit(path, *data)
+    assert loaded.digest == trained.digest
+    assert loaded.test_accuracy == trained.test_accuracy
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "foreign", "other data"])
+def test_a_file_that_does_not_hold_the_judge_is_replaced(tmp_path, damage):
+    path = tmp_path / "judge.npz"
+    data = (*bars(60), *bars(10, seed=1), 3)
+    trained = load_or_fit(path, *data)
+    whole = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "flipped":
+        middle = len(whole) // 2
+        path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "foreign":
+        np.savez(path, kernel_0=np.array([{}], object))
+    else:
+        load_or_fit(path, *bars(60, seed=7), *data[2:])
+    assert path.read_bytes() != whole
+    assert load_or_fit(path, *data).digest == trained.digest
+    assert path.read_bytes() == whole
+
+
+def test_bad_sets_are_named():
+    images, labels = bars(10)
+    with pytest.raises(ValueError, match=r"uint8 \[N, H, W, C\], not float32"):
+        fit_classifier(np.float32(images), labels, images, labels, 3)
+    with pytest.raises(ValueError, match=r"in \[0, 2\), not 0 to 2"):
+        fit_classifier(images, labels, images, labels, 2)
+    with pytest.raises(ValueError, match=r"label for each image, .* not int64 \[9\] for 10"):
+        fit_classifier(images, labels[:9], images, labels, 3)
+    with pytest.raises(ValueError, match="at least 2 classes, not 1"):
+        fit_classifier(images, 0 * labels, images, labels, 1)
+    judge = fit_classifier(images, labels, images, labels, 3)
+    with pytest.raises(ValueError, match="trained on images of 25 numbers, not 16"):
+        judge.features(images[:, :4, :4])
+
+
+def test_digits_are_judged_well(monkeypatch):
+    monkeypatch.undo()
+    data = []
+    for split in ("train", "test"):
+        source = open_source("digits", split=split)
+        batch = source.take(np.arange(len(source)))
+        data += [batch["real"], batch["label"]]
+    judge = fit_classifier(*data, num_classes=10)
+    assert judge.test_accuracy >= 0.98
+    real, held_out = judge.features(data[0]), judge.features(data[2])
+    assert 0.3 < frechet_distance(real, held_out) < 1.2

@@ -1,0 +1,438 @@
+"""Penalties against closed forms, finite differences and their own plain form."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+from jaxgan import penalties
+from jaxgan.layers.spectral_norm import spectrally_normalized
+from jaxgan.networks.network import from_linen
+
+
+def key():
+    return jax.random.key(7)
+
+
+INPUT_GRADIENT = {
+    "gradient_penalty": lambda fn, real, fake, **options: penalties.gradient_penalty(
+        fn, real, fake, key(), **options
+    ),
+    "one_sided": lambda fn, real, fake, **options: penalties.gradient_penalty(
+        fn, real, fake, key(), target=0.1, one_sided=True, **options
+    ),
+    "squared_norm": lambda fn, real, fake, **options: penalties.gradient_penalty(
+        fn, real, fake, key(), squared_norm=True, **options
+    ),
+    "dragan": lambda fn, real, fake, **options: penalties.dragan_penalty(
+        fn, real, key(), **options
+    ),
+    "r1": lambda fn, real, fake, **options: penalties.r1_penalty(fn, real, **options),
+    "r2": lambda fn, real, fake, **options: penalties.r2_penalty(fn, fake, **options),
+}
+each_penalty = pytest.mark.parametrize("name", INPUT_GRADIENT)
+
+
+def images(seed=0, shape=(4, 4, 4, 2)):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+# Closed forms
+
+
+def linear(w):
+    return lambda x: x.reshape(len(x), -1) @ w
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "factor"),
+    [  # with w = (3, 4) the gradient of every logit is w; d value / d w = factor w
+        ("gradient_penalty", 16, 2 * 4 / 5),
+        ("one_sided", 4.9**2, 2 * 4.9 / 5),
+        ("squared_norm", 24**2, 4 * 24),
+        ("dragan", 16, 2 * 4 / 5),
+        ("r1", 25, 2),
+        ("r2", 25, 2),
+    ],
+)
+def test_a_linear_discriminator(name, value, factor):
+    w = jnp.array([3.0, 4.0])
+    real, fake = images(0, (5, 1, 2, 1)), images(1, (5, 1, 2, 1))
+    penalty = INPUT_GRADIENT[name]
+    actual, gradient = jax.jit(jax.value_and_grad(lambda w: penalty(linear(w), real, fake)))(w)
+    np.testing.assert_allclose(actual, value, rtol=1e-5)
+    np.testing.assert_allclose(gradient, factor * w, rtol=1e-5)
+
+
+def test_targets_of_the_gradient_penalty():
+    real, fake, discriminator = images(0, (5, 2)), images(1, (5, 2)), linear(jnp.array([0.3, 0.4]))
+
+    def value(**options):
+        return penalties.gradient_penalty(discriminator, real, fake, key(), **options)
+
+    np.testing.assert_allclose(value(), 0.25, rtol=1e-5)
+    np.testing.assert_allclose(value(target=0), 0.25, rtol=1e-5)
+    np.testing.assert_allclose(value(target=2.0), 2.25, rtol=1e-5)
+    np.testing.assert_allclose(value(target=2.0, squared_norm=True), 3.75**2, rtol=1e-5)
+    np.testing.assert_allclose(value(one_sided=True), 0)
+    np.testing.assert_allclose(value(one_sided=True, squared_norm=True), 0)
+
+
+def test_a_quadratic_discriminator():
+    # D = a ‖x‖² / 2 has the gradient a x, so R1 is a² E‖x‖².
+    real = jnp.array([[1.0, 2.0], [3.0, 0.0]])
+    value, gradient = jax.value_and_grad(
+        lambda a: penalties.r1_penalty(lambda x: a * (x**2).sum(1) / 2, real)
+    )(3.0)
+    np.testing.assert_allclose(value, 9 * 7, rtol=1e-6)
+    np.testing.assert_allclose(gradient, 2 * 3 * 7, rtol=1e-6)
+
+
+@pytest.mark.parametrize("output", [(4,), (4, 1), (4, 2, 2, 1)])
+def test_logits_of_any_shape_are_summed_not_averaged(output):
+    def discriminator(x):
+        logits = linear(jnp.array([3.0, 4.0]))(x).reshape(len(x), *(1,) * (len(output) - 1))
+        return jnp.broadcast_to(logits, output)
+
+    patches = int(np.prod(output[1:]))
+    value = penalties.r1_penalty(discriminator, images(0, (4, 2)))
+    np.testing.assert_allclose(value, 25 * patches**2, rtol=1e-6)
+
+
+def test_the_gradient_penalty_mixes_uniformly():
+    # D = ‖x‖² / 2 at the mixture x has the norm x, whose mean square is 1/3.
+    zero, one = jnp.zeros([20_000, 1]), jnp.ones([20_000, 1])
+    value = penalties.gradient_penalty(lambda x: x**2 / 2, zero, one, key(), target=0)
+    np.testing.assert_allclose(value, 1 / 3, atol=0.01)
+
+
+def test_the_gradient_penalty_has_one_alpha_a_sample():
+    zero, one = jnp.zeros([6, 3, 3, 1]), jnp.ones([6, 3, 3, 1])
+
+    def spread(axis):
+        def discriminator(x):
+            return ((x - x.mean(axis, keepdims=True)) ** 2 / 2).sum((1, 2, 3))
+
+        return penalties.gradient_penalty(discriminator, zero, one, key(), target=0)
+
+    np.testing.assert_allclose(spread(axis=(1, 2, 3)), 0, atol=1e-10)
+    assert spread(axis=0) > 0.1
+
+
+def test_dragan_follows_the_notebook():
+    # Real is ±2, so std is 2 and the displacement p a product of two uniform numbers. It is the
+    # gradient of D = (x - real)² / 2, and E(p - 1)² = E p² - 2 E p + 1 = 1/9 - 1/2 + 1.
+    real = jnp.where(jnp.arange(20_000) % 2 == 0, 2.0, -2.0)[:, None]
+    value = penalties.dragan_penalty(lambda x: (x - real) ** 2 / 2, real, key())
+    np.testing.assert_allclose(value, 1 / 9 - 1 / 2 + 1, atol=0.01)
+
+
+# The plain form
+
+
+def minibatch_std(x):
+    std = jnp.sqrt(jnp.var(x, axis=0) + 1e-8).mean()
+    return jnp.concatenate([x, jnp.full([len(x), 1], 1.0) * std], axis=1)
+
+
+class MLP(nn.Module):
+    minibatch: bool = False
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = nn.leaky_relu(nn.Dense(6)(x.reshape(len(x), -1)), 0.2)
+        if self.minibatch:
+            x = minibatch_std(x)
+        return nn.Dense(1)(jnp.tanh(nn.Dense(5)(x)))[:, 0]
+
+
+class Convolution(nn.Module):
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = nn.leaky_relu(nn.Conv(3, (3, 3), strides=2)(x), 0.2)
+        return nn.Conv(1, (2, 2))(jnp.tanh(x))
+
+
+NETWORKS = {
+    "mlp": from_linen(MLP()),
+    "convolution": from_linen(Convolution()),
+    "minibatch standard deviation": from_linen(MLP(minibatch=True)),
+    "spectral norm": spectrally_normalized(from_linen(Convolution())),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [("gradient_penalty", network) for network in NETWORKS]
+    + [(name, "minibatch standard deviation") for name in INPUT_GRADIENT],
+)
+def test_first_order_kernels_give_the_plain_form(name, network):
+    network, real, fake = NETWORKS[network], images(0), images(1)
+    variables = jax.jit(network.init)(jax.random.key(0), real)
+
+    def of(plain):
+        def penalty(params, real, fake):
+            def discriminator(x):
+                return network.apply(variables.replace(params=params), x, train=True)[0]
+
+            return INPUT_GRADIENT[name](discriminator, real, fake, plain=plain)
+
+        return jax.value_and_grad(penalty, argnums=(0, 1, 2))(variables.params, real, fake)
+
+    (value, gradients), (plain_value, plain_gradients) = jax.jit(lambda: (of(False), of(True)))()
+    assert plain_value > 1e-3
+    np.testing.assert_allclose(value, plain_value, rtol=1e-6)
+    assert optax.tree.norm(plain_gradients[0]) > 1e-3
+    # With respect to the parameters, and to the images too.
+    for gradient, plain_gradient in zip(gradients, plain_gradients, strict=True):
+        size = optax.tree.norm(plain_gradient)
+        difference = optax.tree.norm(jax.tree.map(jnp.subtract, gradient, plain_gradient))
+        assert difference <= 2e-6 * size
+
+
+def test_only_the_plain_form_has_a_second_derivative():
+    # D = a ‖x‖² / 2: R1 is a² E‖x‖², with second derivative 2 E‖x‖² = 10.
+    real = jnp.array([[1.0, 2.0]])
+
+    def second(plain):
+        def penalty(a):
+            return penalties.r1_penalty(lambda x: a * (x**2).sum(1) / 2, real, plain=plain)
+
+        return jax.grad(jax.grad(penalty))(3.0)
+
+    np.testing.assert_allclose(second(plain=True), 10, rtol=1e-6)
+    np.testing.assert_allclose(second(plain=False), 0)  # the trap that the module describes
+
+
+def test_a_penalty_of_ones_own():
+    w = jnp.array([3.0, -4.0])
+
+    def l1(w, plain):
+        return penalties.input_gradient_penalty(
+            linear(w), images(0, (5, 2)), lambda g: jnp.abs(g).sum(1).mean(), plain=plain
+        )
+
+    for plain in (False, True):
+        value, gradient = jax.value_and_grad(l1)(w, plain)
+        np.testing.assert_allclose(value, 7, rtol=1e-6)
+        np.testing.assert_allclose(gradient, [1, -1], rtol=1e-6)
+
+
+# Finite differences in float64, by NumPy alone
+
+
+def tanh_mlp(params, x, tanh=np.tanh):
+    return tanh(tanh(x @ params[:6].reshape(2, 3)) @ params[6:15].reshape(3, 3)) @ params[15:]
+
+
+def difference(function, at, h):
+    steps = h * np.eye(at.size).reshape(-1, *at.shape)
+    slopes = [(function(at + step) - function(at - step)) / (2 * h) for step in steps]
+    return np.stack(slopes, axis=-1)
+
+
+def numpy_penalty(name, params, real, fake):
+    if name in ("r1", "r2"):
+        x = real if name == "r1" else fake
+    elif name == "dragan":
+        alpha_key, noise_key = jax.random.split(key())
+        alpha = np.asarray(jax.random.uniform(alpha_key, (len(real),), float))[:, None]
+        x = real + alpha * real.std() / 2 * np.asarray(
+            jax.random.uniform(noise_key, real.shape, float)
+        )
+    else:
+        alpha = np.asarray(jax.random.uniform(key(), (len(real),), float))[:, None]
+        x = real + alpha * (fake - real)
+    # One sample at a time: row i of `gradients` is the gradient of sample i's logit.
+    gradients = np.stack([difference(lambda row: tanh_mlp(params, row), row, 1e-5) for row in x])
+    squares = (gradients**2).sum(axis=1)
+    norms = np.sqrt(squares)
+    return {
+        "gradient_penalty": (norms - 1) ** 2,
+        "one_sided": np.maximum(norms - 0.1, 0) ** 2,
+        "squared_norm": (squares - 1) ** 2,
+        "dragan": (norms - 1) ** 2,
+        "r1": squares,
+        "r2": squares,
+    }[name].mean()
+
+
+@each_penalty
+def test_finite_differences(name):
+    rng = np.random.default_rng(0)
+    params, real, fake = rng.normal(size=18), rng.normal(size=(3, 2)), rng.normal(size=(3, 2))
+    with jax.enable_x64(True):
+        value, gradient = jax.jit(
+            jax.value_and_grad(
+                lambda params: INPUT_GRADIENT[name](
+                    lambda x: tanh_mlp(params, x, jnp.tanh), jnp.asarray(real), jnp.asarray(fake)
+                )
+            )
+        )(params)
+        assert value.dtype == jnp.float64
+        np.testing.assert_allclose(value, numpy_penalty(name, params, real, fake), rtol=1e-7)
+        slopes = difference(lambda p: numpy_penalty(name, p, real, fake), params, 1e-4)
+        np.testing.assert_allclose(gradient, slopes, rtol=1e-4, atol=1e-5)
+
+
+# Properties and bad inputs
+
+
+def quartic(x):
+    return (x**4).sum(tuple(range(1, x.ndim)))
+
+
+@pytest.mark.parametrize("name", ["gradient_penalty", "one_sided", "squared_norm", "r1", "r2"])
+def test_order_and_duplication_do_not_matter(name):
+    x = images(0, (4, 3))  # as real and as fake: mixing them changes nothing
+    penalty = jax.jit(lambda x: INPUT_GRADIENT[name](quartic, x, x))
+    for same in (x[jnp.array([2, 0, 3, 1])], jnp.concatenate([x, x])):
+        np.testing.assert_allclose(penalty(same), penalty(x), rtol=1e-5)
+
+
+@each_penalty
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_constant_discriminator_is_finite(name, plain):
+    real, fake = images(0, (3, 2)), images(1, (3, 2))
+    value, gradient = jax.jit(
+        jax.value_and_grad(lambda w: INPUT_GRADIENT[name](linear(w), real, fake, plain=plain))
+    )(jnp.zeros(2))
+    expected = {"one_sided": 0, "r1": 0, "r2": 0}.get(name, 1)
+    np.testing.assert_allclose(value, expected, atol=1e-5)
+    assert jnp.isfinite(gradient).all()
+
+
+@each_penalty
+def test_bfloat16_images_and_logits_give_a_float32_penalty(name):
+    real, fake = images(0, (4, 2)).astype(jnp.bfloat16), images(1, (4, 2)).astype(jnp.bfloat16)
+    seen = []
+
+    def discriminator(x):
+        seen.append(x.dtype)
+        return linear(jnp.array([3.0, 4.0]))(x).astype(jnp.bfloat16)
+
+    value = jax.eval_shape(lambda: INPUT_GRADIENT[name](discriminator, real, fake))
+    assert value.dtype == jnp.float32
+    assert set(seen) == {jnp.dtype(jnp.float32)}
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (5, 2), (4,), (1, 2), (4, 2, 1)])
+def test_real_and_fake_of_different_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match="fake"):
+        penalties.gradient_penalty(quartic, jnp.zeros([4, 2]), jnp.zeros(shape), key())
+
+
+@each_penalty
+def test_integer_images_are_refused(name):
+    x = jnp.zeros([4, 2], jnp.uint8)
+    with pytest.raises(ValueError, match="must be floating point, not uint8"):
+        INPUT_GRADIENT[name](quartic, x, x)
+
+
+@pytest.mark.parametrize(
+    ("discriminator", "what"),
+    [
+        (lambda x: (quartic(x), {}), "tuple"),
+        (lambda x: quartic(x).sum(), r"shape \(\)"),
+        (lambda x: quartic(x)[None], r"shape \(1, 4\)"),
+    ],
+)
+def test_a_discriminator_that_does_not_return_logits_is_refused(discriminator, what):
+    with pytest.raises(ValueError, match=f"as the 4 images, not {what}"):
+        penalties.r1_penalty(discriminator, jnp.zeros([4, 2]))
+
+
+# Penalties of logits
+
+
+def test_drift_by_hand():
+    value, gradient = jax.value_and_grad(penalties.drift_penalty)(jnp.array([[1.0], [-3.0]]))
+    assert value == 5
+    np.testing.assert_allclose(gradient, [[1], [-3]])
+    assert penalties.drift_penalty(jnp.array([1], jnp.bfloat16)).dtype == jnp.float32
+
+
+def test_lecam_by_hand():
+    # max(0, 2 - (-1))² = 9 and max(0, -2 + 1)² = 0; max(0, 1 - (-1))² = 4 and max(0, 1 - 0)² = 1.
+    value, gradients = jax.value_and_grad(penalties.lecam_penalty, argnums=(0, 1, 2, 3))(
+        jnp.array([2.0, -2.0]), jnp.array([-1.0, 0.0]), 1.0, -1.0
+    )
+    assert value == 7
+    np.testing.assert_allclose(gradients[0], [3, 0])
+    np.testing.assert_allclose(gradients[1], [-2, -1])
+    assert gradients[2] == gradients[3] == 0  # the averages are constants
+
+
+# Penalties of weights, and constraints
+
+
+def test_orthogonal_by_hand():
+    # Rows of W [out, rest] are (1, 0) and (1, 2): their product is 1, twice off the diagonal.
+    w = jnp.array([[1.0, 0.0], [1.0, 2.0]])
+    value, gradient = jax.value_and_grad(penalties.orthogonal_penalty)({"kernel": w.T})
+    assert value == 1
+    products = w @ w.T
+    off_diagonal = products - jnp.diag(jnp.diag(products))
+    np.testing.assert_allclose(gradient["kernel"].T, 2 * off_diagonal @ w)
+
+
+def test_orthogonal_sums_over_kernels_only():
+    kernel = images(0, (3, 3, 2, 4))
+    rows = np.asarray(kernel).reshape(-1, 4).T
+    expected = sum((rows[i] @ rows[j]) ** 2 for i in range(4) for j in range(i))
+    params = {
+        "Conv_0": {"kernel": kernel, "bias": jnp.ones(4)},
+        "Dense_0": {"kernel": jnp.linalg.qr(images(1, (6, 3)))[0]},
+        "Embed_0": {"embedding": jnp.ones([3, 3])},
+    }
+    np.testing.assert_allclose(penalties.orthogonal_penalty(params), expected, rtol=1e-5)
+
+
+def test_clipping():
+    clipped = penalties.clip_weights({"kernel": jnp.array([-3.0, 0.005, 0.2]), "bias": 1.0}, 0.01)
+    np.testing.assert_allclose(clipped["kernel"], [-0.01, 0.005, 0.01])
+    np.testing.assert_allclose(clipped["bias"], 0.01)
+    with pytest.raises(ValueError, match="must be positive, not -1"):
+        penalties.clip_weights({}, -1)
+
+
+# Lazy application
+
+
+def lazy_r1(a, step, every=4):
+    real = jnp.array([[1.0, 2.0]])
+    return penalties.lazy(
+        lambda: penalties.r1_penalty(lambda x: a * (x**2).sum(1) / 2, real), step, every
+    )
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_a_lazy_penalty_is_k_times_the_penalty_every_kth_step(backend, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+
+    def penalty(a, step):  # traced anew for each backend
+        return lazy_r1(a, step)
+
+    skipped = "cond[" in str(jax.make_jaxpr(penalty)(3.0, 0))
+    assert skipped == (backend == "gpu")
+    penalty = jax.jit(jax.value_and_grad(penalty))
+    values, gradients = zip(*(penalty(3.0, step) for step in range(8)), strict=True)
+    np.testing.assert_allclose(values, 4 * 45 * np.array([1, 0, 0, 0, 1, 0, 0, 0]), rtol=1e-6)
+    np.testing.assert_allclose(gradients, 4 * 30 * np.array([1, 0, 0, 0, 1, 0, 0, 0]), rtol=1e-6)
+    np.testing.assert_allclose(np.mean(values), lazy_r1(3.0, 0, every=1), rtol=1e-6)
+
+
+def test_the_adam_correction():
+    settings = penalties.lazy_adam(0.0017, 0.5, 0.99, every=16)
+    assert settings["learning_rate"] == pytest.approx(0.0016)
+    assert settings["b1"] ** (17 / 16) == pytest.approx(0.5)
+    assert settings["b2"] ** (17 / 16) == pytest.approx(0.99)
+    optax.adam(**settings)
+
+
+@pytest.mark.parametrize("every", [0, -1])
+def test_lazy_needs_a_positive_interval(every):
+    with pytest.raises(ValueError, match=f"not every {every}"):
+        lazy_r1(3.0, 0, every)
