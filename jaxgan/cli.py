@@ -105,6 +105,10 @@ def resume(args: list[str]) -> int:
         raise ValueError(
             f"{directory} cannot be resumed with a changed experiment: {'; '.join(changed)}"
         )
+    if run.newest_step(directory) >= experiment.steps:
+        raise ValueError(
+            f"{directory} has done its {experiment.steps} steps; prolong it with --steps"
+        )
     now = run.environment()
     for name, old, new in differences({name: record.get(name) for name in now}, now):
         warnings.warn(f"{directory} ran with {name} {old}, now {new}: bits may differ", stacklevel=1)
@@ -240,7 +244,7 @@ def interpolate(args: list[str]) -> int:
         ends.append(ends[0])
     legs = [walk(a, b, options.frames) for a, b in zip(ends, ends[1:], strict=False)]
     # Every leg ends where the next begins; a loop ends where it began.
-    latents = jnp.concatenate([leg[:-1] for leg in legs] + ([] if options.loop else [ends[-1:]]))
+    latents = jnp.concatenate([leg[:-1] for leg in legs] + ([] if options.loop else [ends[-1][None]]))
     frames = len(latents)
     flat = latents.reshape(frames * options.rows, -1)
     repeated = None if labels is None else jnp.tile(labels, frames)

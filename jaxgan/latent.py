@@ -22,7 +22,7 @@ def latents_at(key: Key, indices: ArrayLike, size: int, distribution: str = "nor
     any number of devices, and is the same row.
 
     Args:
-      key: a typed key, consumed as a whole: draw nothing else from it.
+      key: a typed key that stands for the row: draw nothing else from it.
       indices: int32 `[B]`, at least 0, traced or not.
       size: `L`, the length of a latent.
       distribution: "normal", N(0, I), or "uniform", on [-1, 1).

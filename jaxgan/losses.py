@@ -207,7 +207,7 @@ relativistic_average = _relativistic(
     discriminator  E softplus(-(D(x) - E D(g))) + E softplus(D(g) - E D(x))
     generator      E softplus(-(D(g) - E D(x))) + E softplus(D(x) - E D(g))
 
-The author's text halves both; her formula and TF-GAN's code do not, nor does this.
+The author's text halves the sum; TF-GAN does not, nor does this.
 
 References:
   Jolicoeur-Martineau, The Relativistic Discriminator, 2018 (arXiv:1807.00734).

@@ -11,7 +11,7 @@ other logits too. Batch normalisation therefore has no place in a penalised disc
 First order by default. A penalty P(g) of g = ∇D needs second derivatives of D in its parameter
 gradient. XLA runs these slowly on a CPU, so what is returned is the surrogate
 
-    stop_gradient(P) + s - stop_gradient(s),    s = ⟨g, v⟩ = jvp(sum of D; x; v),
+    stop_gradient(P) + (s - stop_gradient(s)),    s = ⟨g, v⟩ = jvp(sum of D; x; v),
 
 with the direction v = ∂P/∂g held constant. It has the value of P and its exact gradient, with
 respect to the parameters and to the images, at the price of first-order kernels. Three uses
@@ -29,6 +29,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.nn import relu
+from jax.typing import ArrayLike
 
 from jaxgan.types import Array, Key, PyTree
 
@@ -100,7 +101,7 @@ def input_gradient_penalty(
         return penalty_fn(gradients)
     value, direction = jax.value_and_grad(penalty_fn)(jax.lax.stop_gradient(gradients))
     slope = jax.jvp(total, (images,), (direction,))[1]
-    return value + slope - jax.lax.stop_gradient(slope)
+    return value + (slope - jax.lax.stop_gradient(slope))  # an exact 0: value keeps its digits
 
 
 def gradient_penalty(
@@ -242,7 +243,7 @@ def drift_penalty(real_logits: Array) -> Array:
 
 
 def lecam_penalty(
-    real_logits: Array, fake_logits: Array, real_average: Array, fake_average: Array
+    real_logits: Array, fake_logits: Array, real_average: ArrayLike, fake_average: ArrayLike
 ) -> Array:
     """LeCam regularisation, E max(0, D(x) - a_fake)² + E max(0, a_real - D(g))².
 

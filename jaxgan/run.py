@@ -79,6 +79,12 @@ def create(directory: Path, experiment: Experiment, file: Path | None = None) ->
     write_json(directory / "experiment.json", record | environment())
 
 
+def newest_step(directory: Path) -> int:
+    """The step of the newest checkpoint; 0 when there is none."""
+    names = [path.name for path in (directory / "checkpoints").glob("*")]
+    return max((int(name) for name in names if name.isdigit()), default=0)
+
+
 def prolong(directory: Path, experiment: Experiment) -> None:
     """Records the steps that a resumed run is to reach, and where it goes on."""
     _, record = load(directory)

@@ -1,12 +1,16 @@
 """Data that users bring: .npz files of arrays and folders of images."""
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxgan.data import cache, images
 from jaxgan.data.source import ArraySource
+
+_KEYS = ("images", "points", "labels", "label_names")
 
 
 def open_npz(path: Path) -> ArraySource:
@@ -19,20 +23,23 @@ def open_npz(path: Path) -> ArraySource:
     Raises:
       ValueError: anything else, named together with the file.
     """
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is damaged or no .npz file: those are zip archives.")
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file}
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no file {path}.") from error
+            found = sorted(file)
+            arrays = {key: file[key] for key in _KEYS if key in found}
     except Exception as error:  # NumPy and zipfile raise ten types for damaged files
         raise ValueError(
-            f"{path} cannot be read as a .npz file of plain arrays, without Python objects "
-            f"({images.reason(error)})."
+            f"{path} cannot be read as a .npz file of arrays without Python objects: "
+            f"{images.reason(error)}."
         ) from error
     kinds = [key for key in ("images", "points") if key in arrays]
     if len(kinds) != 1:
         raise ValueError(
-            f"{path} holds the arrays {sorted(arrays)}; it must hold either 'images' or 'points', "
+            f"{path} holds the arrays {found}; it must hold either 'images' or 'points', "
             "and may hold 'labels' and 'label_names'."
         )
     real, labels, names = arrays[kinds[0]], arrays.get("labels"), arrays.get("label_names")
@@ -55,8 +62,8 @@ def open_npz(path: Path) -> ArraySource:
 
 def folder_splits(folder: Path) -> list[str]:
     """The splits of a folder of images: its sub-folders train and test, or else all as "train"."""
-    both = (folder / "train").is_dir() and (folder / "test").is_dir()
-    return ["train", "test"] if both else ["train"]
+    names = {path.name for path in _entries(folder, folder)[1]}
+    return ["train", "test"] if names >= {"train", "test"} else ["train"]
 
 
 def open_folder(
@@ -65,7 +72,8 @@ def open_folder(
     """Decodes a folder of images, or a folder of one sub-folder a class.
 
     Images are taken in the order of their paths, and classes in the order of their names. Hidden
-    files, and files whose names do not end like an image's, are passed over. The decoded images
+    files, and files whose names do not end like an image's, are passed over; there is one level of
+    classes. The decoded images
     are cached under a fingerprint of every file's path, size and time of change.
 
     Args:
@@ -83,22 +91,20 @@ def open_folder(
         image that is damaged, too large or of another size.
     """
     splits = folder_splits(folder)
-    inner = folder / split if len(splits) > 1 else folder
-    files, labels, class_names = _scan(inner)
-    if len(splits) > 1 and (other := _scan(folder / splits[split == "train"])[2]) != class_names:
+    scans = {s: _scan(folder / s if len(splits) > 1 else folder, folder) for s in splits}
+    if len({scan.class_names for scan in scans.values()}) > 1:
         raise ValueError(
-            f"train and test in {folder} must have the same classes, and have {class_names} and "
-            f"{other}."
+            f"train and test in {folder} must have the same classes, and have "
+            f"{list(scans['train'].class_names)} and {list(scans['test'].class_names)}."
         )
-    stats = [path.stat() for path in files]
-    facts = [
-        (str(f.relative_to(inner)), s.st_size, s.st_mtime_ns)
-        for f, s in zip(files, stats, strict=True)
-    ]
-    key = cache.stem(inner.name, str(inner.resolve()), facts, image_size, channels)
+    files, labels, class_names = scans[split]
+    # Both splits decide on size and channels, so that they have one shape.
+    every = [path for scan in scans.values() for path in scan.files]
+    facts = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in every]
+    key = cache.stem(folder.name, str(folder.resolve()), facts, split, image_size, channels)
     arrays = cache.load(key, ["images"])
     if arrays is None:
-        shape = _common_shape(files, image_size, channels)
+        shape = _common_shape(every, image_size, channels)
 
         def work(start: int, stop: int) -> dict[str, np.ndarray]:
             named = [(str(path), path) for path in files[start:stop]]
@@ -109,19 +115,25 @@ def open_folder(
     return ArraySource(str(folder), arrays["images"], labels, class_names=class_names)
 
 
-def _scan(folder: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...]]:
-    """Image files, labels [N] or None, and class names of a folder."""
-    files, classes = _entries(folder, folder)
+class _Scan(NamedTuple):
+    files: list[Path]
+    labels: np.ndarray | None
+    class_names: tuple[str, ...]
+
+
+def _scan(folder: Path, root: Path) -> _Scan:
+    """Finds the images and classes of a folder within `root`."""
+    files, classes = _entries(folder, root)
     if files and classes:
         raise ValueError(
             f"{folder} holds both images ({files[0].name}, ...) and folders ({classes[0].name}, "
             "...); it must hold either images, or one folder of images a class."
         )
     if files:
-        return files, None, ()
+        return _Scan(files, None, ())
     labels = []
     for label, class_folder in enumerate(classes):
-        members, deeper = _entries(class_folder, folder)
+        members, deeper = _entries(class_folder, root)
         if deeper or not members:
             found = f"the folder {deeper[0].name}" if deeper else "no images"
             raise ValueError(
@@ -133,7 +145,7 @@ def _scan(folder: Path) -> tuple[list[Path], np.ndarray | None, tuple[str, ...]]
         raise ValueError(
             f"{folder} holds no images (files that end in {', '.join(images.EXTENSIONS)})."
         )
-    return files, np.array(labels, np.int32), tuple(path.name for path in classes)
+    return _Scan(files, np.array(labels, np.int32), tuple(path.name for path in classes))
 
 
 def _entries(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:
@@ -147,8 +159,8 @@ def _entries(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:
             path.exists() and path.resolve().is_relative_to(root.resolve())
         ):
             raise ValueError(
-                f"{path} is a link that leads out of {root} or nowhere; only links within the "
-                "folder are followed."
+                f"{path} is a link that leads out of {root} or nowhere; only links within it are "
+                "followed."
             )
     files = [
         path for path in entries if path.suffix.lower() in images.EXTENSIONS and path.is_file()

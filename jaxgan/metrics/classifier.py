@@ -21,7 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 
 HIDDEN = (256, 128)
 MIN_IMAGES, MIN_EPOCHS, MAX_EPOCHS = 300_000, 20, 200
-PROTOCOL = "MLP 256-128 ReLU, Adam 1e-3, batch 200, seed 0, shifts of 1 pixel, 20 to 200 epochs"
+PROTOCOL = (
+    "MLP 256-128 ReLU, Adam 1e-3, batch 200, seed 0, shifts of 1 pixel, "
+    "300,000 images in 20 to 200 epochs"
+)
 """What the judge is, for the record beside a figure. Changing anything here changes the string."""
 
 
@@ -78,7 +81,7 @@ def fit_classifier(
     """Trains the judge, always in the same way: see `PROTOCOL`.
 
     Each epoch moves half of the images by a pixel or none in each direction, which makes up for
-    what the network lacks in convolutions. Small sets get more epochs, to see 300,000 images.
+    what the network lacks in convolutions. Small sets get more epochs, towards 300,000 images.
 
     Args:
       images: uint8 `[N, H, W, C]`, to train on.
@@ -97,7 +100,8 @@ def fit_classifier(
     test_images, test_labels = _check_set(test_images, test_labels, num_classes)
     network = MLPClassifier(HIDDEN, random_state=0)
     rng = np.random.default_rng(0)
-    # One thread, so that sums do not depend on the number of cores; at this size it is no slower.
+    # One thread: sums do not depend on the number of cores, and on a busy machine, where the
+    # threads of so many small products wait for each other, it takes seconds instead of a minute.
     with threadpool_limits(1, "blas"):
         for _ in range(min(max(MIN_IMAGES // len(images), MIN_EPOCHS), MAX_EPOCHS)):
             inputs = _inputs(_shift(images, rng))

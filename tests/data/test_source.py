@@ -1,0 +1,105 @@
+"""Sources in memory: what they take, give and refuse."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgan.data import ArraySource, Spec
+
+IMAGES = np.arange(4 * 2 * 3, dtype=np.uint8).reshape(4, 2, 3, 1)
+LABELS = np.array([0, 2, 1, 2])
+
+
+def test_the_spec_describes_one_sample():
+    assert ArraySource("x", IMAGES).spec == Spec((2, 3, 1), 0)
+    assert ArraySource("x", IMAGES, LABELS).spec == Spec((2, 3, 1), 3)
+    named = ArraySource("x", IMAGES, LABELS, class_names=("a", "b", "c", "never seen"))
+    assert named.spec == Spec((2, 3, 1), 4, ("a", "b", "c", "never seen"))
+    assert named.spec.is_image
+    assert not ArraySource("x", np.zeros((5, 2))).spec.is_image
+
+
+@pytest.mark.parametrize("device_limit", [1 << 30, 0])
+def test_take_gives_the_asked_samples_as_device_arrays(device_limit):
+    source = ArraySource("x", IMAGES, LABELS, device_limit=device_limit)
+    assert (source.arrays is None) == (device_limit == 0)
+    batch = source.take(np.array([3, 0, 3]))
+    assert isinstance(batch["real"], jax.Array)
+    assert batch["real"].dtype == np.uint8
+    assert batch["label"].dtype == np.int32
+    np.testing.assert_array_equal(batch["real"], IMAGES[[3, 0, 3]])
+    np.testing.assert_array_equal(batch["label"], [2, 0, 2])
+
+
+def test_what_fits_is_on_the_device_whole():
+    source = ArraySource("x", IMAGES, LABELS, device_limit=IMAGES.nbytes)
+    assert source.arrays is not None
+    np.testing.assert_array_equal(source.arrays["real"], IMAGES)
+    assert source.arrays is source.arrays  # copied once
+
+
+def test_unlabelled_batches_have_no_label():
+    assert set(ArraySource("x", IMAGES).take(np.array([0]))) == {"real"}
+
+
+def test_points_become_float32():
+    points = np.array([[0.5, 1.0], [2.0, 3.0]])
+    batch = ArraySource("x", points).take(np.array([1]))
+    assert batch["real"].dtype == np.float32
+    np.testing.assert_array_equal(batch["real"], [[2.0, 3.0]])
+
+
+def test_a_memory_map_is_read_where_it_lies(tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    source = ArraySource("x", mapped, device_limit=0)
+    np.testing.assert_array_equal(source.take(np.array([2]))["real"], IMAGES[[2]])
+
+
+@pytest.mark.parametrize("device_limit", [1 << 30, 0])
+@pytest.mark.parametrize("index", [-1, 4])
+def test_an_index_out_of_range_is_refused(device_limit, index):
+    source = ArraySource("x", IMAGES, device_limit=device_limit)
+    with pytest.raises(ValueError, match=r"'x' must be from 0 to 3"):
+        source.take(np.array([0, index]))
+
+
+@pytest.mark.parametrize(
+    "real",
+    [
+        IMAGES.astype(np.float32),
+        IMAGES[..., 0],
+        np.zeros((2, 4, 4, 2), np.uint8),
+        np.zeros((2, 3, 8, 8), np.uint8),
+        np.zeros((0, 4, 4, 1), np.uint8),
+        np.zeros((3, 2), np.int32),
+        np.zeros((0, 2)),
+    ],
+)
+def test_arrays_that_are_neither_images_nor_points_are_refused(real):
+    with pytest.raises(ValueError, match="'x' holds .* samples must be uint8"):
+        ArraySource("x", real)
+
+
+def test_points_must_be_finite():
+    with pytest.raises(ValueError, match="not a number"):
+        ArraySource("x", np.array([[0.0, np.nan]]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (LABELS[:3], r"int64 of shape \[3\]; they must be integers of shape \[4\]"),
+        (LABELS.astype(float), "float64 of shape"),
+        (LABELS - 1, "from -1 to 1; they must count from 0"),
+        (LABELS + 2**40, "fit in 32 bits"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        ArraySource("x", IMAGES, labels)
+
+
+def test_every_label_needs_a_name_when_there_are_names():
+    with pytest.raises(ValueError, match="needs 3 class names, and there are 2"):
+        ArraySource("x", IMAGES, LABELS, class_names=("a", "b"))
