@@ -77,7 +77,7 @@ def test_an_index_out_of_range_is_refused(device_limit, index):
     ],
 )
 def test_arrays_that_are_neither_images_nor_points_are_refused(real):
-    with pytest.raises(ValueError, match="'x' holds .* samples must be uint8"):
+    with pytest.raises(ValueError, match=r"'x' holds .* samples must be uint8"):
         ArraySource("x", real)
 
 

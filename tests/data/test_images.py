@@ -1,0 +1,115 @@
+"""Decoding: sizes, channels and orientation."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgan.data import images
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_come_back_exactly(random_image, channels):
+    pixels = random_image(5, 7, grey=channels == 1)
+    array = images.decode(encoded(Image.fromarray(pixels)), "x", None, channels)
+    assert array.dtype == np.uint8
+    np.testing.assert_array_equal(array, pixels.reshape(5, 7, channels))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_eight_bit_mode_gives_the_channels_asked_for(mode, channels):
+    image = Image.new("RGB", (4, 4), "white").convert(mode)
+    kind = "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"
+    array = images.decode(encoded(image, kind), "x", None, channels)
+    assert array.shape == (4, 4, channels)
+    assert array.min() >= 254
+
+
+def test_palettes_with_transparency_lose_it_silently():
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    array = images.decode(encoded(image, transparency=b"\x00\x80"), "x", None, 3)
+    np.testing.assert_array_equal(array[0, 0], [10, 20, 30])
+
+
+def test_the_middle_square_is_kept(random_image):
+    pixels = random_image(4, 10)
+    array = images.decode(pixels, "x", 4, 3)
+    np.testing.assert_array_equal(array, pixels[:, 3:7])
+    tall = images.decode(pixels.swapaxes(0, 1), "x", 4, 3)
+    np.testing.assert_array_equal(tall, pixels.swapaxes(0, 1)[3:7])
+
+
+def test_shrinking_is_antialiased():
+    # One-pixel stripes: sampling would give 0 or 255, averaging gives their mean.
+    stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))[..., None]
+    small = images.decode(stripes, "x", 8, 1)
+    assert np.abs(small[:, 1:-1].astype(int) - 127).max() < 8
+
+
+def test_resizing_keeps_a_constant():
+    array = images.decode(np.full((9, 13, 3), 77, np.uint8), "x", 32, 3)
+    np.testing.assert_array_equal(array, np.full((32, 32, 3), 77))
+
+
+def test_photographs_are_turned_upright(tmp_path):
+    pixels = np.zeros((8, 16, 3), np.uint8)
+    pixels[:, :8] = 255  # the left half is white
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held so that the left is the top
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(pixels).save(path, exif=exif, quality=95)
+    assert images.probe(path) == (16, 8, False)
+    array = images.decode(path, "x", None, 3)
+    assert array.shape == (16, 8, 3)
+    assert array[:7].min() > 240
+    assert array[9:].max() < 15
+
+
+def test_an_animation_gives_its_first_frame(tmp_path):
+    frames = [Image.new("L", (4, 4), value) for value in (10, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    array = images.decode(tmp_path / "a.gif", "x", None, 1)
+    np.testing.assert_array_equal(array, np.full((4, 4, 1), 10))
+
+
+def test_a_strip_does_not_grow_before_it_shrinks(random_image):
+    strip = random_image(1, 60_000)
+    array = images.decode(strip, "x", 512, 3)
+    np.testing.assert_array_equal(array, np.broadcast_to(strip[0, 29_999], (512, 512, 3)))
+
+
+def test_blocks_come_in_order_and_errors_come_through():
+    size = 1000
+
+    def work(start, stop):
+        return {"x": np.arange(start, stop)}
+
+    blocks = [block["x"] for block in images.in_threads(work, size)]
+    np.testing.assert_array_equal(np.concatenate(blocks), np.arange(size))
+
+    def fails(start, stop):
+        raise ValueError(f"block {start}")
+
+    with pytest.raises(ValueError, match="block 0"):
+        list(images.in_threads(fails, size))
+
+
+@pytest.mark.parametrize("image_size", [0, -8, 5000])
+def test_impossible_sizes(image_size):
+    with pytest.raises(ValueError, match=f"from 1 to 4096 pixels, and is {image_size}"):
+        images.check_options(image_size, None)
+
+
+@pytest.mark.parametrize("channels", [0, 2, 4])
+def test_impossible_channels(channels):
+    with pytest.raises(ValueError, match=f"and is {channels}"):
+        images.check_options(None, channels)
