@@ -1,7 +1,5 @@
 """Where samples come from: data sets that are addressed by index, and which indices a step uses."""
 
-# The module `prepare` is loaded first, so that `prepare` here names the function and stays it.
-import jaxgan.data.prepare  # noqa: F401
 from jaxgan.data.builtin import MIXTURES, Mixture
 from jaxgan.data.catalog import list_sources, open_source
 from jaxgan.data.plan import batch_indices

@@ -111,7 +111,7 @@ def open_folder(
             return {"images": images.decode_block(named, image_size, shape)}
 
         layout: cache.Layout = {"images": ((len(files), *shape), np.uint8)}
-        arrays = cache.store(key, layout, images.in_threads(work, len(files)))
+        arrays = cache.store(key, layout, images.in_threads(work, len(files), shape))
     return ArraySource(str(folder), arrays["images"], labels, class_names=class_names)
 
 

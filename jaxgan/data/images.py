@@ -5,11 +5,13 @@ their Exif says. Anything wrong with an image is a ValueError that names it.
 """
 
 import io
+import math
 import os
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,7 +25,7 @@ MAX_PIXELS = 1 << 26
 _GREY = {"1", "L", "LA"}
 _COLOR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 _TURNED = ("JPEG", "MPO", "WEBP")  # formats whose Exif may say that the image lies on its side
-_BLOCK = 256  # images that a thread decodes at a time
+_BLOCK_BYTES = 1 << 23
 
 Encoded = Path | bytes | np.ndarray
 """An image as a file, as a file's contents, or as uint8 [H, W, C]."""
@@ -86,9 +88,8 @@ def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> 
       image: what to decode.
       name: what an error calls it.
       image_size: side of the square that the result is, or None for the image's own size. The
-        shorter side becomes `image_size` and the longer one is cropped about its centre, with
-        Pillow's bicubic filter, which is antialiased. (Cropping comes first, so that a strip of
-        1 x 60,000 pixels does not grow before it shrinks.)
+        shorter side becomes `image_size` and the longer one is cropped about its centre, in one
+        step, with Pillow's bicubic filter, which is antialiased.
       channels: 1 or 3.
 
     Returns:
@@ -126,12 +127,17 @@ def decode_block(
 
 
 def in_threads(
-    work: Callable[[int, int], dict[str, np.ndarray]], size: int
+    work: Callable[[int, int], dict[str, np.ndarray]], size: int, shape: tuple[int, ...]
 ) -> Iterator[dict[str, np.ndarray]]:
     """Calls `work(start, stop)` for consecutive ranges of [0, size), in threads.
 
     Pillow decodes outside Python's lock, so threads do help. A bar is drawn when standard error
     is a terminal.
+
+    Args:
+      work: decodes the images of a range.
+      size: number of images.
+      shape: of one decoded image; ranges are as long as a few megabytes allow.
 
     Yields:
       The results in order.
@@ -139,28 +145,42 @@ def in_threads(
     from rich.console import Console
     from rich.progress import track
 
-    starts = range(0, size, _BLOCK)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        blocks = pool.map(lambda start: work(start, min(start + _BLOCK, size)), starts)
-        yield from track(
-            blocks,
-            description="decoding images",
-            total=len(starts),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
+    rows = min(256, 1 + _BLOCK_BYTES // math.prod(shape))
+    workers = os.cpu_count() or 1
+    pending: deque[Future] = deque()
+
+    def blocks() -> Iterator[dict[str, np.ndarray]]:
+        for start in range(0, size, rows):
+            pending.append(pool.submit(work, start, min(start + rows, size)))
+            if len(pending) > 2 * workers:  # or decoders run ahead of the disk and fill memory
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield from track(
+                blocks(),
+                description="decoding images",
+                total=math.ceil(size / rows),
+                console=Console(stderr=True),
+                transient=True,
+                disable=not sys.stderr.isatty(),
+            )
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def refit(images: np.ndarray, image_size: int | None, channels: int | None) -> np.ndarray:
     """Gives uint8 [N, H, W, C] in memory another size or number of channels."""
-    channels = channels or images.shape[-1]
-    height, width = (image_size or side for side in images.shape[1:3])
-    if images.shape[1:] == (height, width, channels):
+    height, width, depth = images.shape[1:]
+    shape = (image_size or height, image_size or width, channels or depth)
+    if shape == images.shape[1:]:
         return images
 
     def work(start: int, stop: int) -> dict[str, np.ndarray]:
         named = [(f"Image {i}", images[i]) for i in range(start, stop)]
-        return {"images": decode_block(named, image_size, (height, width, channels))}
+        return {"images": decode_block(named, image_size, shape)}
 
-    return np.concatenate([block["images"] for block in in_threads(work, len(images))])
+    return np.concatenate([block["images"] for block in in_threads(work, len(images), shape)])

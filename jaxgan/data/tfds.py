@@ -213,7 +213,7 @@ def open_prepared(
                 block["labels"] = np.array([example[label_key] for example in examples])
             return block
 
-        arrays = cache.store(key, layout, images.in_threads(work, size))
+        arrays = cache.store(key, layout, images.in_threads(work, size, shape))
     names = builder.info.features[label_key].names if label_key else ()
     return ArraySource(
         prepared.name, arrays["images"], arrays.get("labels"), class_names=tuple(names)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.data import Source, Spec, batch_indices
-from jaxgan.data.prepare import prepare
+from jaxgan.data.minibatch import prepare
 from jaxgan.evaluation import metric_names
 from jaxgan.experiment import Experiment, check
 from jaxgan.games.game import Game

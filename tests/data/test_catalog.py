@@ -68,7 +68,7 @@ def test_unknown_names(tfds_dir, name, message):
 
 def test_files_of_other_kinds(tmp_path):
     (tmp_path / "data.csv").write_text("1,2")
-    with pytest.raises(ValueError, match="is a file; data are read from .npz files and folders"):
+    with pytest.raises(ValueError, match=r"is a file; data are read from .npz files and folders"):
         open_source(str(tmp_path / "data.csv"))
 
 

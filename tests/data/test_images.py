@@ -81,26 +81,38 @@ def test_an_animation_gives_its_first_frame(tmp_path):
     np.testing.assert_array_equal(array, np.full((4, 4, 1), 10))
 
 
-def test_a_strip_does_not_grow_before_it_shrinks(random_image):
-    strip = random_image(1, 60_000)
-    array = images.decode(strip, "x", 512, 3)
-    np.testing.assert_array_equal(array, np.broadcast_to(strip[0, 29_999], (512, 512, 3)))
+def test_one_step_equals_resizing_and_then_cropping(random_image):
+    pixels = random_image(8, 16)
+    resized = Image.fromarray(pixels).resize((8, 4), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(images.decode(pixels, "x", 4, 3), np.asarray(resized)[:, 2:6])
 
 
-def test_blocks_come_in_order_and_errors_come_through():
-    size = 1000
+def test_a_strip_does_not_grow_before_it_shrinks():
+    # The whole of it, enlarged, would be 1 x 60,000 times 512 squared.
+    strip = np.full((1, 60_000, 1), 9, np.uint8)
+    np.testing.assert_array_equal(images.decode(strip, "x", 512, 1), np.full((512, 512, 1), 9))
 
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1000, 1000, 3)])
+def test_blocks_come_in_order(shape):
     def work(start, stop):
         return {"x": np.arange(start, stop)}
 
-    blocks = [block["x"] for block in images.in_threads(work, size)]
-    np.testing.assert_array_equal(np.concatenate(blocks), np.arange(size))
+    blocks = [block["x"] for block in images.in_threads(work, 1000, shape)]
+    np.testing.assert_array_equal(np.concatenate(blocks), np.arange(1000))
+    assert max(map(len, blocks)) * shape[0] * shape[1] * shape[2] < 1 << 24
+
+
+def test_the_first_error_ends_the_work():
+    calls = []
 
     def fails(start, stop):
+        calls.append(start)
         raise ValueError(f"block {start}")
 
     with pytest.raises(ValueError, match="block 0"):
-        list(images.in_threads(fails, size))
+        list(images.in_threads(fails, 10**6, (100, 100, 3)))
+    assert len(calls) < 1000  # of 3,571
 
 
 @pytest.mark.parametrize("image_size", [0, -8, 5000])

@@ -54,7 +54,7 @@ def test_the_newest_version_is_taken(own_sets):
 
 
 def test_several_configs_need_a_choice(tfds_dir):
-    with pytest.raises(ValueError, match="several configs .* choose of tones/dark, tones/light"):
+    with pytest.raises(ValueError, match=r"several configs .* choose of tones/dark, tones/light"):
         open_source("tones", data_dir=tfds_dir, image_size=4)
 
 
@@ -72,17 +72,17 @@ def test_the_data_dir_comes_from_the_environment(tfds_dir, monkeypatch):
 
 
 def test_decoded_once(own_sets, cache_folder):
-    first = open_source("tiny", data_dir=own_sets)
+    first = {k: v.copy() for k, v in open_source("tiny", data_dir=own_sets).host.items()}
     files = {path: path.stat().st_mtime_ns for path in cache_folder.iterdir()}
     assert len(files) == 2
     again = open_source("tiny", data_dir=own_sets)
-    np.testing.assert_array_equal(first.host["real"], again.host["real"])
+    np.testing.assert_array_equal(first["real"], again.host["real"])
     assert {path: path.stat().st_mtime_ns for path in cache_folder.iterdir()} == files
     # A damaged entry is decoded again.
     for path in files:
         path.write_bytes(b"damaged")
     repaired = open_source("tiny", data_dir=own_sets)
-    np.testing.assert_array_equal(first.host["label"], repaired.host["label"])
+    np.testing.assert_array_equal(first["label"], repaired.host["label"])
 
 
 def test_an_unknown_split_names_the_known_ones(tfds_dir):
@@ -186,7 +186,7 @@ class TestPrepare:
 
     def test_a_missing_directory_of_downloads(self, tmp_path, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-        with pytest.raises(ValueError, match="no directory .*downloads of downloaded files"):
+        with pytest.raises(ValueError, match=r"no directory .*downloads of downloaded files"):
             prepare("mnist", tmp_path / "sets", tmp_path / "downloads")
 
     def test_a_failure_leaves_nothing_behind(self, tmp_path, monkeypatch):
@@ -200,6 +200,6 @@ class TestPrepare:
             "t10k-labels-idx1",
         ):
             (downloads / f"{part}-ubyte.gz").write_bytes(b"not what it was")
-        with pytest.raises(ValueError, match="Preparing 'mnist' .* failed: .*wrong checksum"):
+        with pytest.raises(ValueError, match=r"Preparing 'mnist' .* failed: .*wrong checksum"):
             prepare("mnist", tmp_path / "sets", downloads)
         assert list((tmp_path / "sets").iterdir()) == []
