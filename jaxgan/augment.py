@@ -56,3 +56,31 @@ def annealed(initial: float, step: ArrayLike, steps: int) -> Array:
     if steps <= 0:
         raise ValueError(f"annealing takes a positive number of steps, not {steps}")
     return initial * jnp.clip(1 - jnp.asarray(step, jnp.float32) / steps, 0, 1)
+
+
+def pack(images: Array, count: int) -> Array:
+    """Joins every `count` samples along their channels, as PacGAN shows them to a discriminator.
+
+    A discriminator that sees several samples at once sees when they are all alike, which is what
+    mode collapse looks like. Packing images before they are scored serves any discriminator and
+    any penalty: one pack is one sample to both.
+
+    Args:
+      images: `[B, H, W, C]` or points `[B, D]`.
+      count: samples a pack; divides B. 1 changes nothing.
+
+    Returns:
+      `[B / count, H, W, count * C]` or `[B / count, count * D]`; samples that follow each other
+      share a pack.
+
+    Raises:
+      ValueError: if `count` does not divide the batch.
+
+    References:
+      Lin et al., PacGAN: The Power of Two Samples in Generative Adversarial Networks, 2018
+      (arXiv:1712.04086).
+    """
+    if count < 1 or len(images) % count:
+        raise ValueError(f"a batch of {len(images)} samples does not divide into packs of {count}")
+    packs = images.reshape(-1, count, *images.shape[1:])
+    return jnp.concatenate([packs[:, index] for index in range(count)], axis=-1)

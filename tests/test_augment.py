@@ -54,3 +54,24 @@ def test_annealing_is_linear_to_zero_and_stays_there():
 def test_annealing_over_no_steps_is_refused():
     with pytest.raises(ValueError, match="positive number of steps, not 0"):
         augment.annealed(0.4, 0, 0)
+
+
+def test_pack_joins_samples_along_channels():
+    images = jnp.arange(4 * 1 * 2 * 1, dtype=jnp.float32).reshape(4, 1, 2, 1)
+    packed = augment.pack(images, 2)
+    assert packed.shape == (2, 1, 2, 2)
+    # Pixel 0 of samples 0 and 1 is 0 and 2, pixel 1 is 1 and 3; then samples 2 and 3.
+    assert packed[0, 0].tolist() == [[0, 2], [1, 3]]
+    assert packed[1, 0].tolist() == [[4, 6], [5, 7]]
+
+
+def test_pack_of_points_and_of_one():
+    points = jnp.arange(6.0).reshape(3, 2)
+    assert augment.pack(points, 3).tolist() == [[0, 1, 2, 3, 4, 5]]
+    assert augment.pack(points, 1).tolist() == points.tolist()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_pack_refuses_what_does_not_divide(count):
+    with pytest.raises(ValueError, match=f"3 samples does not divide into packs of {count}"):
+        augment.pack(jnp.zeros((3, 2)), count)

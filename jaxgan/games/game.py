@@ -19,12 +19,15 @@ class Turn(NamedTuple):
       key: this turn's key, consumed.
       step: int32 scalar, the step under way, from 0. Whatever anneals reads it.
       carry: what the game remembers from turn to turn, such as an image pool or running averages.
+      opponent_opt_state: in the generator's turn, the state of the discriminator's optimiser, for
+        games that look ahead.
     """
 
     batch: Batch
     key: Key
     step: Array
     carry: PyTree
+    opponent_opt_state: PyTree = ()
 
 
 class Aux(NamedTuple):

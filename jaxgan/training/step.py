@@ -29,6 +29,7 @@ def make_train_step(
     simultaneous: bool = False,
     ema_decay: float = 0.999,
     prepare: Prepare | None = None,
+    constrain: Callable[[PyTree], PyTree] | None = None,
 ) -> TrainStep:
     """Builds the jitted train step of a game.
 
@@ -42,6 +43,8 @@ def make_train_step(
         (`(1 + n) / (10 + n)` after n steps) so that the random start is soon forgotten.
       prepare: `(batch, key) -> batch`, run on every minibatch inside the step: normalising, random
         flips and crops.
+      constrain: `params -> params`, applied to the discriminator's after each of its updates, such
+        as `penalties.clip_weights`.
 
     Returns:
       `(state, batch, root_key) -> (state, scalars)`. The state is donated. The batch's leaves are
@@ -83,10 +86,15 @@ def make_train_step(
             discriminator, carry, discriminator_scalars = _update(
                 "discriminator", discriminator, optimizers.discriminator, loss_fn, turn
             )
+            if constrain is not None:
+                variables = discriminator.variables
+                variables = variables.replace(params=constrain(variables.params))
+                discriminator = discriminator.replace(variables=variables)
 
         opponent = state.discriminator if simultaneous else discriminator
         key = derive(root_key, state.step, "generator")
-        turn = Turn(minibatch(batch, discriminator_steps - 1, key), key, state.step, carry)
+        last = minibatch(batch, discriminator_steps - 1, key)
+        turn = Turn(last, key, state.step, carry, opponent.opt_state)
         generator, carry, generator_scalars = _update(
             "generator",
             generator,

@@ -261,3 +261,17 @@ def test_refuses_a_batch_that_does_not_split():
     step = make_train_step(scalar_game(), SGD, discriminator_steps=2)
     with pytest.raises(ValueError, match=r"holds 3 samples, which does not divide into 2"):
         step(start(scalar_game()), {"real": jnp.ones(3)}, ROOT)
+
+
+def test_a_constraint_holds_for_the_discriminator_alone_and_after_each_update():
+    seen = []
+
+    def constrain(params):
+        seen.append(1)
+        return jax.tree.map(lambda leaf: jnp.clip(leaf, -0.5, 0.5), params)
+
+    step = make_train_step(scalar_game(), SGD, discriminator_steps=2, constrain=constrain)
+    state, _ = step(start(scalar_game()), {"real": jnp.array([2.0, 4.0])}, ROOT)
+    assert w(state.discriminator) == 0.5
+    assert w(state.generator) == pytest.approx(1 + 0.1 * 0.5)
+    assert len(seen) == 2

@@ -1,0 +1,53 @@
+"""Unrolled GANs: the generator plays against the discriminator of k updates later."""
+
+import jax
+import optax
+
+from jaxgan.games.game import Aux, Game, Turn
+from jaxgan.keys import derive
+from jaxgan.networks.network import Variables
+from jaxgan.types import Array, PyTree
+
+
+def unrolled(game: Game, optimizer: optax.GradientTransformation, steps: int) -> Game:
+    """Wraps any game so that the generator foresees `steps` discriminator updates.
+
+    The generator's loss is taken against the discriminator that `steps` updates from now would
+    give, and differentiated through these updates: a generator that gathers on one mode sees
+    itself found out. The foreseen updates are then thrown away; the discriminator is trained as
+    ever. Each costs the generator a discriminator update and its second derivatives.
+
+    The updates start from the discriminator's own optimiser state, all on the turn's minibatch
+    (as the authors' code does), each with draws of its own.
+
+    Args:
+      game: a game whose discriminator loss can be differentiated twice: gradient penalties need
+        their form `plain=True`.
+      optimizer: the discriminator's own.
+      steps: k, 0 or more; 0 is the game itself.
+
+    Raises:
+      ValueError: for negative steps.
+
+    References:
+      Metz et al., Unrolled Generative Adversarial Networks, 2017 (arXiv:1611.02163).
+    """
+    if steps < 0:
+        raise ValueError(f"unrolled steps must be 0 or more, not {steps}")
+
+    def generator_loss(
+        generator: Variables, discriminator: Variables, turn: Turn
+    ) -> tuple[Array, Aux]:
+        def loss_of(params: PyTree, state: PyTree, ahead: Turn) -> tuple[Array, Aux]:
+            return game.discriminator_loss(generator, Variables(params, state), ahead)
+
+        opt_state = turn.opponent_opt_state
+        for index in range(steps):
+            ahead = turn._replace(key=derive(turn.key, "unrolled", index))
+            params, state = discriminator.params, discriminator.state
+            gradient, aux = jax.grad(loss_of, has_aux=True)(params, state, ahead)
+            updates, opt_state = optimizer.update(gradient, opt_state, params)
+            discriminator = Variables(optax.apply_updates(params, updates), aux.state)
+        return game.generator_loss(generator, discriminator, turn)
+
+    return game._replace(generator_loss=generator_loss)
