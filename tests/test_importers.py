@@ -29,3 +29,11 @@ def test_a_hand_written_loop_learns(style: str):
     fake = names["draw"](1000)
     assert fake.shape == (1000, 1)
     assert abs(float(fake.mean()) - 2) < 0.5
+
+
+def test_the_idea_in_twenty_lines_runs():
+    idea = README.read_text().split("## The idea in twenty lines")[1]
+    code = idea.split("```python\n")[1].split("```")[0]
+    names: dict = {}
+    exec(compile(code.replace("range(1000)", "range(2)"), "README", "exec"), names)
+    assert names["points"].shape == (1000, 2)
