@@ -1,13 +1,17 @@
 """The typed description of a run, and how it turns itself into data, a game and optimisers.
 
 An experiment is plain data: every field is an option of the command line and a line of
-`experiment.json`. A new kind of experiment is a subclass with fields of its own that overrides
-`open_source`, `make_game` or `make_optimizers`, in a file of the user's like in ours.
+`experiment.json`. A new kind of experiment is a subclass, in a file of the user's like in ours, that
+overrides `open_source`, `make_game` or `make_optimizers`. It may have fields of its own, as a frozen
+dataclass does: bool, int, float, str, None, Literal, tuple[..., ...] and dataclasses of these.
 """
 
 import dataclasses
+import math
+import types
 import typing
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Literal
 
 import optax
@@ -207,54 +211,102 @@ def _refuse_points(side: str, spec: Spec) -> None:
 
 
 def _penalty(name: str, weight: float) -> Penalty | None:
-    def r1(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
-        return weight * penalties.r1_penalty(discriminator_fn, real)
-
-    def r1_r2(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
-        on_real = penalties.r1_penalty(discriminator_fn, real)
-        return weight * (on_real + penalties.r2_penalty(discriminator_fn, fake))
-
-    def wgan_gp(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
+    def unweighted(
+        discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn
+    ) -> Array:
         key = derive(turn.key, "penalty")
-        return weight * penalties.gradient_penalty(discriminator_fn, real, fake, key)
+        if name == "r1":
+            return penalties.r1_penalty(discriminator_fn, real)
+        if name == "r1_r2":
+            on_real = penalties.r1_penalty(discriminator_fn, real)
+            return on_real + penalties.r2_penalty(discriminator_fn, fake)
+        if name == "gradient_penalty":
+            return penalties.gradient_penalty(discriminator_fn, real, fake, key)
+        if name == "dragan":
+            return penalties.dragan_penalty(discriminator_fn, real, key)
+        raise ValueError(f"unknown penalty {name!r}")
 
-    def dragan(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
-        key = derive(turn.key, "penalty")
-        return weight * penalties.dragan_penalty(discriminator_fn, real, key)
+    return None if name == "none" else lambda *inputs: weight * unweighted(*inputs)
 
-    by_name = {"r1": r1, "r1_r2": r1_r2, "gradient_penalty": wgan_gp, "dragan": dragan}
-    return by_name.get(name)
+
+_AT_LEAST = {
+    "steps": 1,
+    "batch_size": 1,
+    "generator.latent_size": 1,
+    "penalty_weight": 0,
+    "discriminator_steps": 1,
+    "log_every": 1,
+    "sample_every": 1,
+    "checkpoint_every": 1,
+    "evaluate_every": 0,
+}
 
 
 def check(experiment: Experiment) -> None:
-    """Refuses values that no run can use.
+    """Refuses values that no run can use. Options of networks and data are checked where used.
 
     Raises:
       ValueError: naming the option, its value and what is allowed.
     """
-    at_least = {"steps": 1, "batch_size": 1, "discriminator_steps": 1, "log_every": 1}
-    at_least |= {"sample_every": 1, "checkpoint_every": 1, "evaluate_every": 0, "seed": 0}
-    for name, least in at_least.items():
-        value = getattr(experiment, name)
-        if value < least:
-            raise ValueError(f"{name} must be {least} or more, not {value}")
-    for name in ("generator_optimizer", "discriminator_optimizer"):
-        options = getattr(experiment, name)
-        if not options.learning_rate > 0:
-            raise ValueError(
-                f"{name}.learning_rate must be above 0, not {options.learning_rate}"
-            )
-        for beta in ("beta1", "beta2"):
-            if not 0 <= getattr(options, beta) < 1:
-                raise ValueError(
-                    f"{name}.{beta} must be in [0, 1), not {getattr(options, beta)}"
-                )
-    if experiment.generator.latent_size < 1:
+    _check_types(experiment, "")
+    name = experiment.name
+    if name in ("", "..") or PurePath(name).name != name:
+        raise ValueError(f"name must be that of one folder, without slashes, not {name!r}")
+    check_seed("seed", experiment.seed)
+    values = _flat(to_dict(experiment))
+    for name, least in _AT_LEAST.items():
+        if name in values and values[name] < least:
+            raise ValueError(f"{name} must be {least} or more, not {values[name]}")
+    for name, value in values.items():
+        if name.endswith(".learning_rate") and not value > 0:
+            raise ValueError(f"{name} must be above 0, not {value}")
+        if name.endswith((".beta1", ".beta2")) and not 0 <= value < 1:
+            raise ValueError(f"{name} must be in [0, 1), not {value}")
+
+
+def check_seed(name: str, seed: int) -> None:
+    """Raises a ValueError for a seed beyond 32 bits, of which JAX would drop bits."""
+    if not 0 <= seed < 1 << 32:
+        raise ValueError(f"{name} must be from 0 to 2**32 - 1, not {seed}")
+
+
+def _check_types(options: Any, prefix: str) -> None:
+    """Holds values against their annotations: an experiment file is Python and takes anything."""
+    hints = typing.get_type_hints(type(options))
+    for entry in dataclasses.fields(options):
+        name, hint, value = prefix + entry.name, hints[entry.name], getattr(options, entry.name)
+        if dataclasses.is_dataclass(hint) and type(value) is hint:
+            _check_types(value, f"{name}.")
+        elif not _is_a(value, hint, name):
+            raise ValueError(f"{name} must be {_describe(hint)}, not {value!r}")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, not {value}")
+
+
+def _is_a(value: Any, hint: Any, name: str) -> bool:
+    origin, parameters = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return value in parameters
+    if origin in (typing.Union, types.UnionType):
+        return any(_is_a(value, parameter, name) for parameter in parameters)
+    if origin is tuple and parameters[1:] == (...,):
+        return isinstance(value, tuple) and all(_is_a(v, parameters[0], name) for v in value)
+    if dataclasses.is_dataclass(hint):
+        return False  # `from_dict` could not tell a subclass from it.
+    if hint not in (bool, int, float, str, types.NoneType):
         raise ValueError(
-            f"generator.latent_size must be 1 or more, not {experiment.generator.latent_size}"
+            f"{name} is annotated {_describe(hint)}, which experiment.json cannot hold: take bool, "
+            "int, float, str, None, Literal, tuple[..., ...] or a dataclass of these"
         )
-    if experiment.penalty_weight < 0:
-        raise ValueError(f"penalty_weight must be 0 or more, not {experiment.penalty_weight}")
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
+
+
+def _describe(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
+    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
 
 
 def to_dict(experiment: Experiment) -> dict[str, Any]:
@@ -280,10 +332,15 @@ def _build(kind: Any, values: dict[str, Any], prefix: str) -> Any:
         **{
             name: _build(hints[name], value, f"{prefix}{name}.")
             if dataclasses.is_dataclass(hints[name])
-            else value
+            else _tuples(value)
             for name, value in values.items()
         }
     )
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as the tuples that they were."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -7,12 +7,16 @@
     samples/          step_000500.png ...: the same latents every time
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
 import os
 import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +41,10 @@ def load_file(path: Path) -> Experiment:
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file: experiment files end in .py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Where dataclasses look up the names in their annotations.
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
     experiment = getattr(module, "experiment", None)
     if not isinstance(experiment, Experiment):
@@ -87,9 +92,30 @@ def newest_step(directory: Path) -> int:
 
 def prolong(directory: Path, experiment: Experiment) -> None:
     """Records the steps that a resumed run is to reach, and where it goes on."""
-    _, record = load(directory)
-    record["experiment"] = to_dict(experiment)
-    write_json(directory / "experiment.json", record | environment())
+    with lock(directory):
+        _, record = load(directory)
+        record["experiment"] = to_dict(experiment)
+        write_json(directory / "experiment.json", record | environment())
+
+
+@contextmanager
+def lock(directory: Path) -> Iterator[None]:
+    """Keeps other processes from writing to a run; the system frees it however a process ends.
+
+    Raises:
+      ValueError: when another process holds it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is training in {directory}") from None
+        except OSError:
+            pass  # A file system without locks.
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def refuse_occupied(directory: Path) -> None:
@@ -123,16 +149,22 @@ def load(directory: Path) -> tuple[Experiment, dict[str, Any]]:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes a whole file or none."""
+    _write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n")
+    partial.write_text(text)
     os.replace(partial, path)
 
 
 def read_metrics(directory: Path) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl; a last line cut short by a kill is left out."""
-    path = directory / "metrics.jsonl"
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    """The lines of metrics.jsonl; a last line cut short by a kill is left out.
+
+    Raises:
+      ValueError: naming a line that is damaged.
+    """
+    return [values for values, _ in _metrics_lines(directory)]
 
 
 def append_metrics(directory: Path, line: dict[str, float]) -> None:
@@ -142,12 +174,27 @@ def append_metrics(directory: Path, line: dict[str, float]) -> None:
 
 
 def truncate_metrics(directory: Path, step: int) -> None:
-    """Drops the lines that lie beyond a step, as a resumed run writes them again."""
-    kept = [line for line in read_metrics(directory) if line["step"] <= step]
+    """Drops the lines that lie beyond a step, as a resumed run writes them again.
+
+    Raises:
+      ValueError: naming a line that is damaged.
+    """
+    kept = [text for values, text in _metrics_lines(directory) if values["step"] <= step]
+    _write_text(directory / "metrics.jsonl", "".join(kept))
+
+
+def _metrics_lines(directory: Path) -> list[tuple[dict[str, float], str]]:
     path = directory / "metrics.jsonl"
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
-    os.replace(partial, path)
+    text = path.read_text(errors="replace") if path.exists() else ""
+    parsed = []
+    for number, line in enumerate(text.split("\n")[:-1], 1):
+        try:
+            values = json.loads(line)
+            values["step"] + 0
+        except (ValueError, TypeError, KeyError):
+            raise ValueError(f"line {number} of {path} is damaged: {line[:60]!r}") from None
+        parsed.append((values, line + "\n"))
+    return parsed
 
 
 def record_digest(directory: Path, step: int, params: PyTree) -> None:
@@ -158,7 +205,10 @@ def record_digest(directory: Path, step: int, params: PyTree) -> None:
 def read_digests(directory: Path) -> dict[str, str]:
     """Digest by step, as far as the run recorded any."""
     path = directory / "digests.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    try:
+        return json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
 
 
 def digest(tree: PyTree) -> str:

@@ -100,7 +100,9 @@ def save_samples(
     """Draws samples: a grid of images, or points over the centres of their mixture."""
     if samples.ndim == 2:
         mixture = MIXTURES.get(data)
-        save_points(path, samples, centers=None if mixture is None else mixture.centers)
+        # Points of one coordinate lie on a line; of more than two the first two are shown.
+        plane = np.pad(samples, ((0, 0), (0, 1)))[:, :2]
+        save_points(path, plane, centers=None if mixture is None else mixture.centers)
     else:
         save_image(path, grid(samples, row_labels=row_labels))
 
@@ -108,6 +110,9 @@ def save_samples(
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes arrays to an .npz file, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

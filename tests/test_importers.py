@@ -11,7 +11,9 @@ STYLES = ("plain functions", "Flax Linen", "Flax NNX", "Equinox")
 
 def blocks() -> dict[str, str]:
     """The code blocks below a heading `#### With <style>`, by style."""
-    found = re.findall(r"^#### With (.+?)\n.*?^```python\n(.*?)^```", README.read_text(), re.S | re.M)
+    found = re.findall(
+        r"^#### With (.+?)\n.*?^```python\n(.*?)^```", README.read_text(), re.S | re.M
+    )
     return dict(found)
 
 

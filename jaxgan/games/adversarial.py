@@ -61,7 +61,9 @@ def adversarial(
     def init(key: Key, batch: Batch) -> tuple[Variables, Variables, tuple[()]]:
         labels = labels_of(batch)
         real = batch["real"]
-        latents = draw_latents(key, len(real), latent_size, latent_distribution)
+        latents = draw_latents(
+            derive(key, "latent"), len(real), latent_size, latent_distribution
+        )
         return (
             generator.init(derive(key, "generator"), latents, labels),
             discriminator.init(derive(key, "discriminator"), real, labels),
@@ -90,7 +92,10 @@ def adversarial(
         }
         if penalty is not None:
             scalars["penalty"] = penalty(
-                lambda images: score(discriminator_side, images, "penalty")[0], real, fake, turn
+                lambda images: score(discriminator_side, images, "score penalty")[0],
+                real,
+                fake,
+                turn,
             )
             value = value + scalars["penalty"]
         return value, Aux(after_fake.state, turn.carry, scalars)

@@ -52,7 +52,9 @@ def train(
 ) -> GANState:
     """Trains until `experiment.steps`, from the newest checkpoint if there is one.
 
-    SIGINT and SIGTERM let the step under way finish, save a checkpoint and end the loop.
+    The first SIGINT or SIGTERM lets the step under way finish, saves a checkpoint and ends the
+    loop as if it were done; a second one acts as it would without this function. A checkpoint
+    saved off schedule is never ranked, so that the run goes on as if it had not been stopped.
 
     Args:
       experiment: what to run.
@@ -65,10 +67,13 @@ def train(
 
     Raises:
       Diverged: on the first scalar or array that is not finite. Such a state is never saved.
+      ValueError: when another process trains in the directory, or what it holds cannot be read.
     """
     preview = make_preview(experiment, trainer.source.spec, trainer.game, trainer.root_key)
     evaluator: Evaluator | None = None
+    log = _Log(experiment, trainer.scalar_names, directory, reporter)
     with (
+        run.lock(directory),
         Checkpoints(directory / "checkpoints", trainer.abstract) as checkpoints,
         _stop_signals() as stopped,
     ):
@@ -76,66 +81,82 @@ def train(
         if step:
             reporter.say(f"resuming {directory} from step {step}")
         run.truncate_metrics(directory, step)
-        pending: tuple[int, Array] | None = None
-
-        def settle() -> dict[str, float]:
-            """Fetches the pending scalars, logs them when due and stops at a bad one."""
-            if pending is None:
-                return {}
-            done, vector = pending
-            values = np.asarray(vector).tolist()
-            scalars = dict(zip(trainer.scalar_names, values, strict=True))
-            bad = next((name for name, value in scalars.items() if not np.isfinite(value)), None)
-            if bad is not None:
-                raise Diverged(_account(done, f"{bad} is {scalars[bad]}", state, checkpoints))
-            if done % experiment.log_every == 0:
-                images_seen = done * experiment.batch_size * experiment.discriminator_steps
-                line = {"step": done, "images_seen": images_seen, **scalars}
-                run.append_metrics(directory, line)
-                reporter.log(done, scalars)
-            return scalars
-
-        while step < experiment.steps:
-            state, vector = trainer.step(state, trainer.indices(step))
-            settle()  # The step before, while this one runs.
-            step, pending = step + 1, (step + 1, vector)
-            reporter.step(step)
-            last = step == experiment.steps or stopped()
-            sampling = step % experiment.sample_every == 0
-            saving = last or step % experiment.checkpoint_every == 0
-            evaluating = bool(experiment.evaluate_every) and step % experiment.evaluate_every == 0
-            if step in DIGEST_STEPS:
-                run.record_digest(directory, step, params_of(state))
-            if not (sampling or saving or evaluating):
-                continue
-            scalars = settle()
-            pending = None
-            if not all_finite(state):
-                raise Diverged(_account(step, "the update is not finite", state, checkpoints))
-            if sampling:
-                preview(state.ema, directory / "samples" / f"step_{step:06d}.png")
-            if evaluating:
-                if evaluator is None:  # Not earlier: it may have to fit a classifier first.
-                    evaluator = make_evaluator(
+        last = step >= experiment.steps
+        try:
+            while not last:
+                state, vector = trainer.step(state, trainer.indices(step))
+                log.settle()  # The step before, while this one runs.
+                step += 1
+                log.pending = step, vector
+                reporter.step(step)
+                if step in DIGEST_STEPS:
+                    run.record_digest(directory, step, params_of(state))
+                last = step >= experiment.steps or stopped()
+                sampling = step % experiment.sample_every == 0
+                on_schedule = step % experiment.checkpoint_every == 0
+                evaluating = experiment.evaluate_every and step % experiment.evaluate_every == 0
+                if not (last or sampling or on_schedule or evaluating):
+                    continue
+                scalars = log.settle()
+                if not all_finite(state):
+                    raise Diverged(f"training diverged at step {step}: the update is not finite")
+                if sampling:
+                    preview(state.ema, directory / "samples" / f"step_{step:06d}.png")
+                if evaluating:
+                    # Not made earlier: it may have to fit a classifier first.
+                    evaluator = evaluator or make_evaluator(
                         experiment, trainer.source, trainer.game, trainer.root_key
                     )
-                quality = evaluator.measure(state.ema)
-                run.append_metrics(directory, {"step": step, **quality})
-                reporter.say(f"step {step}: " + describe(quality))
-                scalars |= quality
-            if saving:
-                on_schedule = step % experiment.checkpoint_every == 0
-                value = scalars.get(experiment.best_metric or "") if on_schedule else None
-                checkpoints.save(step, state, value)
-            if last:
-                break
+                    quality = evaluator.measure(state.ema)
+                    run.append_metrics(directory, {"step": step, **quality})
+                    reporter.say(f"step {step}: " + describe(quality))
+                    scalars |= quality
+                if last or on_schedule:
+                    value = scalars.get(experiment.best_metric or "") if on_schedule else None
+                    checkpoints.save(step, state, value)
+        except Diverged as error:
+            checkpoints.wait()
+            raise Diverged(f"{error}; {_whereabouts(state, checkpoints)}") from None
         draw_curves(directory)
-        if step < experiment.steps:
-            reporter.say(
-                f"stopped at step {step} of {experiment.steps} and saved; "
-                f"go on with: jaxgan resume {directory}"
-            )
+        checkpoints.wait()
+    if step < experiment.steps:
+        reporter.say(
+            f"stopped at step {step} of {experiment.steps} and saved; "
+            f"go on with: jaxgan resume {directory}"
+        )
     return state
+
+
+class _Log:
+    """Scalars, fetched one step late so that the device has the next step to work on.
+
+    Attributes:
+      pending: a step and its vector of scalars, not fetched yet.
+    """
+
+    def __init__(
+        self, experiment: Experiment, names: list[str], directory: Path, reporter: Reporter
+    ) -> None:
+        self.pending: tuple[int, Array] | None = None
+        self._names, self._directory, self._reporter = names, directory, reporter
+        self._every = experiment.log_every
+        self._images_per_step = experiment.batch_size * experiment.discriminator_steps
+
+    def settle(self) -> dict[str, float]:
+        """Fetches the pending scalars, logs them when due and stops at a bad one."""
+        if self.pending is None:
+            return {}
+        (step, vector), self.pending = self.pending, None
+        values = np.asarray(vector)
+        scalars = dict(zip(self._names, values.tolist(), strict=True))
+        if not np.isfinite(values).all():
+            name = next(name for name, value in scalars.items() if not np.isfinite(value))
+            raise Diverged(f"training diverged at step {step}: {name} is {scalars[name]}")
+        if step % self._every == 0:
+            line = {"step": step, "images_seen": step * self._images_per_step, **scalars}
+            run.append_metrics(self._directory, line)
+            self._reporter.log(step, scalars)
+        return scalars
 
 
 def draw_curves(directory: Path) -> None:
@@ -166,21 +187,18 @@ def all_finite(tree: PyTree) -> Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
 
 
-def _account(step: int, what: str, state: GANState, checkpoints: Checkpoints) -> str:
+def _whereabouts(state: GANState, checkpoints: Checkpoints) -> str:
     bad = next(
         (
-            jax.tree_util.keystr(path)
+            jax.tree_util.keystr(path).lstrip(".")
             for path, leaf in jax.tree_util.tree_leaves_with_path(state)
             if not np.isfinite(np.asarray(leaf)).all()
         ),
         "none yet",
     )
     saved = checkpoints.steps()
-    good = f"{checkpoints.directory / str(saved[-1])}" if saved else "none"
-    return (
-        f"training diverged at step {step}: {what}; first array that is not finite: {bad}; "
-        f"last good checkpoint: {good}"
-    )
+    good = checkpoints.directory / str(saved[-1]) if saved else "none"
+    return f"first array that is not finite: {bad}; last good checkpoint: {good}"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The pair of train states, and its random start."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -83,18 +84,22 @@ def inherit(state: GANState, previous: GANState) -> GANState:
 
         def choose(path: tuple, leaf: Array) -> Array:
             match = known.get(path)
-            same = match is not None and (match.shape, match.dtype) == (leaf.shape, leaf.dtype)
-            return jnp.copy(match) if same else leaf
+            if match is None or (match.shape, match.dtype) != (leaf.shape, leaf.dtype):
+                return leaf
+            return jnp.copy(match)
 
         return jax.tree_util.tree_map_with_path(choose, fresh)
 
-    return state.replace(
+    return replace(
+        state,
         step=jnp.copy(previous.step),
-        generator=state.generator.replace(
-            variables=merge(state.generator.variables, previous.generator.variables)
+        generator=replace(
+            state.generator,
+            variables=merge(state.generator.variables, previous.generator.variables),
         ),
-        discriminator=state.discriminator.replace(
-            variables=merge(state.discriminator.variables, previous.discriminator.variables)
+        discriminator=replace(
+            state.discriminator,
+            variables=merge(state.discriminator.variables, previous.discriminator.variables),
         ),
         ema=merge(state.ema, previous.ema),
         carry=merge(state.carry, previous.carry),

@@ -5,6 +5,7 @@ own noise, then one update of the generator against the new discriminator, then 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -88,8 +89,8 @@ def make_train_step(
             )
             if constrain is not None:
                 variables = discriminator.variables
-                variables = variables.replace(params=constrain(variables.params))
-                discriminator = discriminator.replace(variables=variables)
+                variables = replace(variables, params=constrain(variables.params))
+                discriminator = replace(discriminator, variables=variables)
 
         opponent = state.discriminator if simultaneous else discriminator
         key = derive(root_key, state.step, "generator")
@@ -125,7 +126,7 @@ def _update(
     """One optimiser update of one side, given its loss as a function of its own variables."""
 
     def loss_of(params: PyTree) -> tuple[Array, Aux]:
-        return loss_fn(side.variables.replace(params=params), turn)
+        return loss_fn(replace(side.variables, params=params), turn)
 
     params = side.variables.params
     (loss, aux), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)

@@ -32,5 +32,5 @@ def test_prepare_keeps_labels_and_flips_only_when_asked():
     plain = prepare(batch, jax.random.key(1))
     assert plain["label"] is batch["label"]
     np.testing.assert_array_equal(plain["real"], normalize(batch["real"]))
-    both = {float(prepare(batch, jax.random.key(n), flip=True)["real"][0, 0, 0, 0]) for n in range(9)}
-    assert len(both) == 2
+    flipped = [prepare(batch, jax.random.key(n), flip=True)["real"] for n in range(9)]
+    assert len({float(images[0, 0, 0, 0]) for images in flipped}) == 2

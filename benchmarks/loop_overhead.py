@@ -1,0 +1,117 @@
+"""What the training loop costs over the bare jitted step.
+
+    python -m benchmarks.loop_overhead [--steps 1100] [--repetitions 5] [--json FILE]
+
+The peer calls the jitted step on resident data with indices computed beforehand, and nothing else.
+Ours is `train` as `jaxgan train` calls it, off a terminal: index plan, logging and progress; in the
+cases ending in `whole`, samples, checkpoints and evaluations at the experiment's own intervals too.
+Both are timed from the end of a warm-up on, in alternating repetitions; medians are printed.
+"""
+
+import argparse
+import dataclasses
+import io
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import jax
+from rich.console import Console
+
+from jaxgan import run
+from jaxgan.experiment import Experiment
+from jaxgan.progress import Display
+from jaxgan.training.loop import train
+from jaxgan.training.trainer import Trainer, make_trainer
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+WARM_UP = 50
+
+
+class Clock(Display):
+    """The usual display, which also notes when the warm-up and the last step were reached."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        images_per_step = experiment.batch_size * experiment.discriminator_steps
+        super().__init__(experiment.steps, images_per_step, Console(file=io.StringIO()))
+        self.times: dict[int, float] = {}
+
+    def step(self, step: int) -> None:
+        super().step(step)
+        if step in (WARM_UP, self.steps - 1):
+            self.times[step] = time.perf_counter()
+
+    def seconds_per_step(self) -> float:
+        (first, start), (last, end) = sorted(self.times.items())
+        return (end - start) / (last - first)
+
+
+def time_train(experiment: Experiment, trainer: Trainer) -> float:
+    """Seconds a step of the whole loop, between the warm-up and the step before the last."""
+    with tempfile.TemporaryDirectory() as folder, Clock(experiment) as clock:
+        directory = Path(folder) / "run"
+        run.create(directory, experiment)
+        train(experiment, trainer, directory, clock)
+        return clock.seconds_per_step()
+
+
+def time_bare(experiment: Experiment, trainer: Trainer) -> float:
+    """Seconds a step of the jitted step alone."""
+    indices = [trainer.indices(step) for step in range(experiment.steps)]
+    state = trainer.init()
+    for step in range(WARM_UP):
+        state, _ = trainer.step(state, indices[step])
+    jax.block_until_ready(state)
+    start = time.perf_counter()
+    for step in range(WARM_UP, experiment.steps):
+        state, _ = trainer.step(state, indices[step])
+    jax.block_until_ready(state)
+    return (time.perf_counter() - start) / (experiment.steps - WARM_UP)
+
+
+def compare(case: str, experiment: Experiment, repetitions: int) -> dict[str, object]:
+    """Medians of both, in milliseconds a step."""
+    trainer = make_trainer(experiment)
+    time_train(experiment, trainer)  # Compiles.
+    ours, peer = [], []
+    for _ in range(repetitions):
+        peer.append(time_bare(experiment, trainer))
+        ours.append(time_train(experiment, trainer))
+    ours_ms, peer_ms = 1e3 * statistics.median(ours), 1e3 * statistics.median(peer)
+    return {"case": case, "ours_ms": ours_ms, "peer_ms": peer_ms, "ratio": ours_ms / peer_ms}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=1100, help="steps of one repetition")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="also write the table here")
+    options = parser.parse_args()
+    never = options.steps + 1
+    rows = []
+    for name in ("digits", "ring"):
+        whole = run.load_file(EXPERIMENTS / f"{name}.py")
+        whole = dataclasses.replace(whole, steps=options.steps)
+        loop = dataclasses.replace(
+            whole,
+            sample_every=never,
+            checkpoint_every=never,
+            evaluate_every=0,
+            best_metric=None,
+        )
+        for case, experiment in ((name, loop), (f"{name} whole", whole)):
+            row = compare(case, experiment, options.repetitions)
+            rows.append(row)
+            print(
+                f"{row['case']:<14} ours {row['ours_ms']:7.3f} ms  bare {row['peer_ms']:7.3f} ms  "
+                f"ratio {row['ratio']:.3f}",
+                flush=True,
+            )
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
