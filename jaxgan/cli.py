@@ -11,12 +11,16 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TextIO
 
 import tyro
 
-TRAIN_HELP = "Trains an experiment: jaxgan train [EXPERIMENT.py] [options]. No file: digits."
-RESUME_HELP = "Resumes a run: jaxgan resume RUN [EXPERIMENT.py] [--steps N]."
+if TYPE_CHECKING:  # At run time a command imports what it needs: --help answers at once.
+    from jaxgan.data import Spec
+    from jaxgan.experiment import Experiment
+    from jaxgan.games import Game
+    from jaxgan.networks import Variables
+    from jaxgan.types import Key
 
 USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
 
@@ -27,6 +31,8 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   evaluate RUN            measure 10,000 samples
   verify RUN              repeat the first steps from the key and compare digests
   data                    list what can be read; `data prepare NAME` prepares a TFDS set
+
+Bad input ends with one line and exit code 2; JAXGAN_TRACEBACK=1 shows where it was noticed.
 """
 
 
@@ -50,19 +56,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(__version__)
         return 0
-    warnings.showwarning = _show_warning
     try:
         if args[0] not in commands:
             raise ValueError(_unknown("command", args[0], commands))
-        return commands[args[0]](args[1:])
-    except (ValueError, OSError) as error:
-        if os.environ.get("JAXGAN_TRACEBACK"):
-            raise
-        print(f"jaxgan: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return commands[args[0]](args[1:])
     except KeyboardInterrupt:
-        print("jaxgan: interrupted", file=sys.stderr)
-        return 130
+        return _complain("interrupted", 130)
+    except Exception as error:
+        message, code = _account(error)
+        if not message or os.environ.get("JAXGAN_TRACEBACK"):
+            raise
+        return _complain(message, code)
+
+
+def _account(error: Exception) -> tuple[str, int]:
+    """What an error says in one line, with its exit code; an empty line for a bug."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}", 2
+    if isinstance(error, (ValueError, OSError)):
+        return str(error), 2
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return "memory ran out; take a smaller batch_size or width", 1
+    return "", 1
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"jaxgan: {' '.join(message.split())}", file=sys.stderr)
+    return code
 
 
 def train(args: list[str]) -> int:
@@ -70,32 +92,52 @@ def train(args: list[str]) -> int:
     from jaxgan import run
     from jaxgan.experiment import DIGITS
 
-    file = Path(args.pop(0)) if args and not args[0].startswith("-") else None
+    file = _leading_path(args)
     default = run.load_file(file) if file else DIGITS
+    where = "Run directory to make. (default: runs/<name>/<time>)"
     fields: list[Any] = [
         (
             "experiment",
             Annotated[type(default), tyro.conf.arg(name="")],
             dataclasses.field(default=default),
         ),
-        ("out", Path | None, dataclasses.field(default=None)),
+        (
+            "out",
+            Annotated[Path | None, tyro.conf.arg(help=where)],
+            dataclasses.field(default=None),
+        ),
     ]
-    options = _parse(dataclasses.make_dataclass("Train", fields), args, "train", TRAIN_HELP)
+    options = _parse(
+        dataclasses.make_dataclass("Train", fields),
+        args,
+        "train [EXPERIMENT.py]",
+        "Trains the experiment of a Python file, or without one the embedded digits.",
+    )
     experiment = options.experiment
     directory = options.out or Path("runs") / experiment.name / time.strftime("%Y%m%d-%H%M%S")
     run.refuse_occupied(directory)
-    return _train(experiment, directory, lambda: run.create(directory, experiment, file))
+    return _train(experiment, directory, lambda spec: run.create(directory, experiment, file, spec))
 
 
 def resume(args: list[str]) -> int:
     """`jaxgan resume RUN [EXPERIMENT.py] [options]`: options may prolong the run, not change it."""
     from jaxgan import run
-    from jaxgan.experiment import differences, to_dict
+    from jaxgan.experiment import Experiment, differences, to_dict
 
-    directory, args = _run_argument("resume", args)
-    recorded, record = run.load(directory)
-    asked = run.load_file(Path(args.pop(0))) if args and not args[0].startswith("-") else recorded
-    experiment = _parse(type(recorded), args, "resume", RESUME_HELP, default=asked)
+    directory = _leading_path(args)
+    if directory is None and not {"-h", "--help"} & set(args):
+        raise ValueError("resume needs a run directory first: jaxgan resume RUN")
+    recorded, record = run.load(directory) if directory else (Experiment(), {})
+    file = _leading_path(args)
+    asked = run.load_file(file) if file else recorded
+    experiment = _parse(
+        type(asked),
+        args,
+        "resume RUN [EXPERIMENT.py]",
+        "Resumes a run. --steps may prolong it; all else must be as it was.",
+        default=asked,
+    )
+    assert directory is not None
     changed = [
         f"{name} was {old!r}, asked {new!r}"
         for name, old, new in differences(to_dict(recorded), to_dict(experiment))
@@ -105,17 +147,22 @@ def resume(args: list[str]) -> int:
         raise ValueError(
             f"{directory} cannot be resumed with a changed experiment: {'; '.join(changed)}"
         )
-    if run.newest_step(directory) >= experiment.steps:
+    done = run.newest_step(directory)
+    if done >= experiment.steps:
         raise ValueError(
-            f"{directory} has done its {experiment.steps} steps; prolong it with --steps"
+            f"{directory} has done {done} of {experiment.steps} steps; ask for more with --steps"
         )
     now = run.environment()
     for name, old, new in differences({name: record.get(name) for name in now}, now):
-        warnings.warn(f"{directory} ran with {name} {old}, now {new}: bits may differ", stacklevel=1)
-    return _train(experiment, directory, lambda: run.prolong(directory, experiment))
+        warnings.warn(
+            f"{directory} ran with {name} {old}, now {new}: bits may differ", stacklevel=1
+        )
+    return _train(experiment, directory, lambda spec: run.prolong(directory, experiment))
 
 
-def _train(experiment: Any, directory: Path, write_record: Callable[[], None]) -> int:
+def _train(
+    experiment: "Experiment", directory: Path, write_record: Callable[["Spec"], None]
+) -> int:
     from rich.console import Console
 
     from jaxgan.networks import parameter_count
@@ -125,7 +172,7 @@ def _train(experiment: Any, directory: Path, write_record: Callable[[], None]) -
     from jaxgan.training.trainer import make_trainer
 
     trainer = make_trainer(experiment)
-    write_record()
+    write_record(trainer.source.spec)
     sizes = [
         f"{side} {parameter_count(state.variables.params):,} parameters"
         for side, state in (
@@ -134,13 +181,14 @@ def _train(experiment: Any, directory: Path, write_record: Callable[[], None]) -
         )
     ]
     images_per_step = experiment.batch_size * experiment.discriminator_steps
-    with Display(experiment.steps, images_per_step, Console()) as display:
-        display.say(f"{directory}: {len(trainer.source)} samples, {', '.join(sizes)}")
-        try:
-            run_loop(experiment, trainer, directory, display)
-        except Diverged as error:
-            print(f"jaxgan: {error}", file=sys.stderr)
-            return 1
+    try:
+        with Display(experiment.steps, images_per_step, Console()) as display:
+            display.say(f"{directory}: {len(trainer.source):,} samples, {', '.join(sizes)}")
+            state = run_loop(experiment, trainer, directory, display)
+    except Diverged as error:
+        return _complain(str(error), 1)
+    if state.step == experiment.steps:
+        print(f"done: see {directory / 'samples'} and {directory / 'curves.png'}")
     return 0
 
 
@@ -170,7 +218,6 @@ class SampleOptions(GeneratorChoice):
 
 def sample(args: list[str]) -> int:
     """`jaxgan sample RUN --out FILE`."""
-    import jax
     import numpy as np
 
     from jaxgan.sampling import draw_inputs, make_sampler, save_samples, write_npz
@@ -178,18 +225,16 @@ def sample(args: list[str]) -> int:
     options = _parse(SampleOptions, args, "sample", "Samples from a run's generator.")
     if options.count < 1:
         raise ValueError(f"--count must be 1 or more, not {options.count}")
-    _refuse_format(options.out, (".png", ".npz"))
-    experiment, trainer, variables = _load(options)
-    spec = trainer.source.spec
-    latents, labels = draw_inputs(
-        experiment, spec, jax.random.key(options.seed), options.count, options.label
-    )
-    samples = make_sampler(trainer.game)(variables, latents, labels)
-    if options.out.suffix == ".npz":
-        arrays = {"images" if spec.is_image else "points": samples}
+    key = _key(options.seed)
+    kind = _check_out(options.out, (".png", ".npz"))
+    run = _load(options)
+    latents, labels = draw_inputs(run.experiment, run.spec, key, options.count, options.label)
+    samples = make_sampler(run.game)(run.variables, latents, labels)
+    if kind == ".npz":
+        arrays = {"images" if run.spec.is_image else "points": samples}
         write_npz(options.out, arrays | ({} if labels is None else {"labels": np.asarray(labels)}))
     else:
-        save_samples(options.out, samples, experiment.data)
+        save_samples(options.out, samples, run.experiment.data)
     print(f"{options.count} samples: {options.out}")
     return 0
 
@@ -200,8 +245,9 @@ class InterpolateOptions(GeneratorChoice):
     """Where to: a grid, one walk a row (.png), or an animation (.gif)."""
     seeds: tuple[int, ...] = (0, 1)
     """Latents to walk through, by seed; two or more."""
-    method: Literal["spherical", "linear"] = "spherical"
-    """Along the arc, which keeps the length of normal latents, or straight."""
+    method: Literal["spherical", "linear"] | None = None
+    """Along the arc, which keeps the length of normal latents, or straight, which keeps uniform
+    ones within their cube; by default what suits the run's latents."""
     frames: int = 10
     """Images from one seed to the next, both included (in a loop: without the next)."""
     rows: int = 8
@@ -214,43 +260,42 @@ class InterpolateOptions(GeneratorChoice):
 
 def interpolate(args: list[str]) -> int:
     """`jaxgan interpolate RUN --out FILE`."""
-    import jax
     import jax.numpy as jnp
 
     from jaxgan import latent
     from jaxgan.imaging import grid, save_animation, save_image
     from jaxgan.sampling import draw_inputs, make_sampler
 
-    options = _parse(
-        InterpolateOptions, args, "interpolate", "Images along walks between latents."
-    )
+    options = _parse(InterpolateOptions, args, "interpolate", "Images along walks between latents.")
     if len(options.seeds) < 2 or options.frames < 2 or options.rows < 1:
         raise ValueError(
             "a walk needs 2 --seeds, 2 --frames and 1 --rows or more, not "
             f"{len(options.seeds)}, {options.frames} and {options.rows}"
         )
-    _refuse_format(options.out, (".png", ".gif"))
-    experiment, trainer, variables = _load(options)
-    if not trainer.source.spec.is_image:
+    keys = [_key(seed) for seed in options.seeds]
+    kind = _check_out(options.out, (".png", ".gif"))
+    run = _load(options)
+    if not run.spec.is_image:
         raise ValueError(f"interpolate shows images, and {options.run} makes points")
-    walk = getattr(latent, options.method)
+    normal = run.experiment.generator.latent_distribution == "normal"
+    walk = getattr(latent, options.method or ("spherical" if normal else "linear"))
     ends = []
-    for seed in options.seeds:
-        drawn, labels = draw_inputs(
-            experiment, trainer.source.spec, jax.random.key(seed), options.rows, options.label
-        )
+    for key in keys:
+        drawn, labels = draw_inputs(run.experiment, run.spec, key, options.rows, options.label)
         ends.append(drawn)
     if options.loop:
         ends.append(ends[0])
     legs = [walk(a, b, options.frames) for a, b in zip(ends, ends[1:], strict=False)]
     # Every leg ends where the next begins; a loop ends where it began.
-    latents = jnp.concatenate([leg[:-1] for leg in legs] + ([] if options.loop else [ends[-1][None]]))
+    latents = jnp.concatenate(
+        [leg[:-1] for leg in legs] + ([] if options.loop else [ends[-1][None]])
+    )
     frames = len(latents)
     flat = latents.reshape(frames * options.rows, -1)
     repeated = None if labels is None else jnp.tile(labels, frames)
-    images = make_sampler(trainer.game)(variables, flat, repeated)
+    images = make_sampler(run.game)(run.variables, flat, repeated)
     images = images.reshape(frames, options.rows, *images.shape[1:])
-    if options.out.suffix == ".gif":
+    if kind == ".gif":
         save_animation(options.out, [grid(frame) for frame in images])
     else:
         rows = images.swapaxes(0, 1).reshape(-1, *images.shape[2:])
@@ -261,16 +306,18 @@ def interpolate(args: list[str]) -> int:
 
 def evaluate(args: list[str]) -> int:
     """`jaxgan evaluate RUN`."""
-    from jaxgan import run
     from jaxgan.evaluation import make_evaluator
+    from jaxgan.run import write_json
     from jaxgan.training.loop import describe
 
     options = _parse(GeneratorChoice, args, "evaluate", "Measures 10,000 samples of a run.")
-    experiment, trainer, variables = _load(options)
-    evaluator = make_evaluator(experiment, trainer.source, trainer.game, trainer.root_key)
-    quality = evaluator.measure(variables)
-    run.write_json(options.run / "evaluation.json", quality | evaluator.protocol)
-    print(f"{describe(quality)} ({options.run / 'evaluation.json'})")
+    run = _load(options)
+    source, key = run.experiment.open_source(), _key(run.experiment.seed)
+    evaluator = make_evaluator(run.experiment, source, run.game, key)
+    quality = evaluator.measure(run.variables)
+    path = options.run / "evaluation.json"
+    write_json(path, quality | {"step": run.step, "ema": options.ema} | evaluator.protocol)
+    print(f"step {run.step}: {describe(quality)} ({path})")
     return 0
 
 
@@ -289,7 +336,12 @@ def verify(args: list[str]) -> int:
     from jaxgan.training.loop import params_of
     from jaxgan.training.trainer import make_trainer
 
-    options = _parse(VerifyOptions, args, "verify", "Repeats a run's first steps from its key.")
+    options = _parse(
+        VerifyOptions,
+        args,
+        "verify",
+        "Repeats a run's first steps from its key. Exit code 1: the parameters differ.",
+    )
     experiment, record = run.load(options.run)
     recorded = {int(step): digest for step, digest in run.read_digests(options.run).items()}
     chosen = sorted(step for step in recorded if step <= options.steps)
@@ -335,9 +387,11 @@ def data(args: list[str]) -> int:
 
     if args[:1] == ["prepare"]:
         wanted = _parse(PrepareOptions, args[1:], "data prepare", "Prepares a stock TFDS set.")
-        prepare(wanted.name, wanted.data_dir, wanted.downloads)
+        print(f"{wanted.name}: {prepare(wanted.name, wanted.data_dir, wanted.downloads)}")
         return 0
     options = _parse(DataOptions, args, "data", "Lists the data that can be read.")
+    if options.data_dir and not options.data_dir.is_dir():
+        raise ValueError(f"there is no directory {options.data_dir}")
     table = Table("--data", "what", box=None)
     for name, description in list_sources(options.data_dir):
         table.add_row(name, description)
@@ -345,39 +399,63 @@ def data(args: list[str]) -> int:
     return 0
 
 
-def _load(options: GeneratorChoice) -> tuple[Any, Any, Any]:
-    """The experiment, the trainer and the generator's variables of a run."""
-    from jaxgan import run
-    from jaxgan.training.checkpoints import Checkpoints
-    from jaxgan.training.trainer import make_trainer
+class _Loaded(NamedTuple):
+    """What a run has learnt."""
 
-    experiment, _ = run.load(options.run)
-    trainer = make_trainer(experiment)
+    experiment: "Experiment"
+    spec: "Spec"
+    game: "Game"
+    step: int
+    variables: "Variables"
+
+
+def _load(options: GeneratorChoice) -> _Loaded:
+    """Restores a run's generator. The data are opened only when the run did not record their spec."""
+    from jaxgan import run
+    from jaxgan.experiment import check
+    from jaxgan.training.checkpoints import Checkpoints
+    from jaxgan.training.trainer import abstract_state
+
+    if options.best and options.step is not None:
+        raise ValueError(f"--best and --step {options.step} ask for two checkpoints; take one")
+    experiment, record = run.load(options.run)
+    check(experiment)
+    spec = run.recorded_spec(record) or experiment.open_source().spec
+    game = experiment.make_game(spec)
     folder = options.run / "checkpoints"
     if not folder.is_dir():
         raise ValueError(f"{options.run} has no checkpoint yet")
-    with Checkpoints(folder, trainer.abstract, read_only=True) as checkpoints:
+    abstract = abstract_state(experiment, game, spec)
+    with Checkpoints(folder, abstract, read_only=True) as checkpoints:
         step = checkpoints.best_step() if options.best else options.step
         if options.best and step is None:
             raise ValueError(f"{options.run} ranked no checkpoint: it ran without best_metric")
         restored = checkpoints.restore(step)
     if restored is None:
         raise ValueError(f"{options.run} has no checkpoint yet")
-    state = restored[1]
-    return experiment, trainer, state.ema if options.ema else state.generator.variables
+    step, state = restored
+    variables = state.ema if options.ema else state.generator.variables
+    return _Loaded(experiment, spec, game, step, variables)
 
 
-def _run_argument(command: str, args: list[str]) -> tuple[Path, list[str]]:
-    if not args or args[0].startswith("-"):
-        if args and args[0] in ("-h", "--help"):
-            return Path(), args
-        raise ValueError(f"{command} needs a run directory first: jaxgan {command} RUN")
-    return Path(args[0]), args[1:]
+def _key(seed: int) -> "Key":
+    import jax
+
+    from jaxgan.experiment import check_seed
+
+    check_seed("seed", seed)
+    return jax.random.key(seed)
 
 
-def _parse(
-    kind: Any, args: list[str], command: str, description: str, default: Any = None
-) -> Any:
+def _leading_path(args: list[str]) -> Path | None:
+    """Takes the path off the front of the arguments, if there is one."""
+    late = [arg for arg in args[1:] if arg.endswith(".py")]
+    if late and args[0].startswith("-"):
+        raise ValueError(f"the experiment file {late[0]} must come before the options")
+    return Path(args.pop(0)) if args and not args[0].startswith("-") else None
+
+
+def _parse(kind: Any, args: list[str], command: str, description: str, default: Any = None) -> Any:
     """tyro's parser, with its panels of advice folded into one line."""
     panel = io.StringIO()
     try:
@@ -393,18 +471,25 @@ def _parse(
 
 def _one_line(panel: str) -> str:
     """The message of one of tyro's panels, and the options it suggests."""
-    lines = [line.strip("│ ") for line in panel.splitlines() if line.startswith("│")]
-    rule = next((i for i, line in enumerate(lines) if line.startswith("─")), len(lines))
-    message = " ".join(lines[:rule])
-    if any(line.startswith("Perhaps you meant") for line in lines):
-        nearest = [line.split()[0] for line in lines[rule:] if line.startswith("--")]
+    lines = [line.strip("│").rstrip() for line in panel.splitlines() if line.startswith("│")]
+    rule = next((i for i, line in enumerate(lines) if line.startswith(" ─")), len(lines))
+    # Further in than the message and the options it names are the options' help texts.
+    message = " ".join(line.strip() for line in lines[:rule] if not line.startswith(" " * 9))
+    if any(line.startswith(" Perhaps you meant") for line in lines):
+        nearest = [line.split()[0] for line in lines[rule:] if line.strip().startswith("--")]
         message += f"; perhaps you meant {' or '.join(nearest[:3])}"
     return message
 
 
-def _refuse_format(path: Path, allowed: tuple[str, ...]) -> None:
-    if path.suffix not in allowed:
+def _check_out(path: Path, allowed: tuple[str, ...]) -> str:
+    """Refuses a file that could not be written, before the work for it; returns its suffix."""
+    if path.suffix.lower() not in allowed:
         raise ValueError(f"--out {path} must end in {' or '.join(allowed)}")
+    if not path.parent.is_dir():
+        raise ValueError(f"--out {path}: there is no folder {path.parent}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"--out {path} cannot be written")
+    return path.suffix.lower()
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

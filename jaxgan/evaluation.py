@@ -6,6 +6,7 @@ one. Points are judged by the mixture that the data were drawn from.
 """
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -74,9 +75,7 @@ def make_evaluator(experiment: Experiment, source: Source, game: Game, key: Key)
     """
     metric_names(experiment, source.spec)
     sampler = make_sampler(game)
-    latents, labels = draw_inputs(
-        experiment, source.spec, derive(key, 0, "evaluate"), SAMPLES
-    )
+    latents, labels = draw_inputs(experiment, source.spec, derive(key, 0, "evaluate"), SAMPLES)
     protocol: dict[str, Any] = {"samples": SAMPLES, "seed": experiment.seed}
     mixture = MIXTURES.get(experiment.data)
     if mixture is not None:
@@ -89,9 +88,8 @@ def make_evaluator(experiment: Experiment, source: Source, game: Game, key: Key)
 
         return Evaluator(measure_points, protocol | {"reference": f"mixture {experiment.data}"})
 
-    judge, reference = _judge(experiment, source)
-    images = _host(reference)["real"]
-    reference_features = judge.features(images)
+    judge, reference, split = _judge(experiment, source)
+    reference_features = judge.features(reference)
 
     def measure_images(variables: Variables) -> dict[str, float]:
         samples = sampler(variables, latents, labels)
@@ -110,7 +108,7 @@ def make_evaluator(experiment: Experiment, source: Source, game: Game, key: Key)
         measure_images,
         protocol
         | {
-            "reference": f"{reference.name}, {len(reference)} images",
+            "reference": f"{source.name}, {split} split, {len(reference)} images",
             "features": f"last hidden layer of the classifier: {CLASSIFIER_PROTOCOL}",
             "classifier_digest": judge.digest,
             "classifier_test_accuracy": judge.test_accuracy,
@@ -118,21 +116,29 @@ def make_evaluator(experiment: Experiment, source: Source, game: Game, key: Key)
     )
 
 
-def _judge(experiment: Experiment, source: Source) -> tuple[Classifier, Source]:
+def _judge(experiment: Experiment, source: Source) -> tuple[Classifier, np.ndarray, str]:
+    """The classifier, and the images of the split that is the reference."""
+    train = _host(source)
     try:
-        reference = experiment.open_source("test")
-    except ValueError:
-        reference = source  # Data without a test split are compared with what was trained on.
-    train, test = _host(source), _host(reference)
+        test, split = _host(experiment.open_source("test")), "test"
+    except ValueError as error:
+        warnings.warn(f"samples are compared with the training data: {error}", stacklevel=2)
+        test, split = train, "train"
     slug = re.sub(r"\W+", "-", source.name).strip("-")
     size = "x".join(map(str, source.spec.shape))
     path = cache_dir() / "classifiers" / f"{slug}-{size}.npz"
     images, labels = train["real"], train["label"]
     classes = source.spec.num_classes
     judge = load_or_fit(path, images, labels, test["real"], test["label"], classes)
-    return judge, reference
+    return judge, test["real"], split
 
 
 def _host(source: Source) -> dict[str, np.ndarray]:
-    batch = source.take(np.arange(len(source)))
-    return {name: np.asarray(array) for name, array in batch.items()}
+    """A whole set in NumPy arrays, fetched in blocks lest it fill the device."""
+    blocks = [
+        source.take(np.arange(start, min(start + 10_000, len(source))))
+        for start in range(0, len(source), 10_000)
+    ]
+    return {
+        name: np.concatenate([np.asarray(block[name]) for block in blocks]) for name in blocks[0]
+    }

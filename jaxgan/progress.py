@@ -49,7 +49,8 @@ class Display:
     def step(self, step: int) -> None:
         """Moves the bar."""
         if self.console.is_terminal:
-            self._bar.update(self._task, completed=step)
+            news = {"news": ""} if step == 2 else {}  # The first step, and its compiling, are done.
+            self._bar.update(self._task, completed=step, **news)
 
     def log(self, step: int, scalars: dict[str, float]) -> None:
         """Shows both losses, the speed and, off a terminal, the time left."""

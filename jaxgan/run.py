@@ -1,10 +1,10 @@
 """The run directory: what a run leaves on disk, and how it is found again.
 
-    experiment.json   the resolved experiment, package versions and the device
-    metrics.jsonl     one line a log interval: a function of the key, so without times
-    digests.json      digests of the parameters after the first steps, for `verify`
-    checkpoints/      the latest three and the best
-    samples/          step_000500.png ...: the same latents every time
+experiment.json   the resolved experiment, package versions and the device
+metrics.jsonl     one line a log interval: a function of the key, so without times
+digests.json      digests of the parameters after the first steps, for `verify`
+checkpoints/      the latest three and the best
+samples/          step_000500.png ...: the same latents every time
 """
 
 import fcntl
@@ -23,6 +23,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxgan.data import Spec
 from jaxgan.experiment import Experiment, from_dict, to_dict
 from jaxgan.types import PyTree
 
@@ -63,13 +64,16 @@ def environment() -> dict[str, Any]:
     }
 
 
-def create(directory: Path, experiment: Experiment, file: Path | None = None) -> None:
+def create(
+    directory: Path, experiment: Experiment, file: Path | None = None, spec: Spec | None = None
+) -> None:
     """Starts a run directory.
 
     Args:
       directory: must not exist or be empty.
       experiment: the resolved experiment.
       file: where its class is defined, when that is not the library's own.
+      spec: of its data, with which samples can be drawn where the data are not.
 
     Raises:
       ValueError: when the directory holds a run or anything else.
@@ -80,6 +84,7 @@ def create(directory: Path, experiment: Experiment, file: Path | None = None) ->
     record = {
         "experiment": to_dict(experiment),
         "file": str(file.resolve()) if own_class and file else None,
+        "spec": spec and spec._asdict(),
     }
     write_json(directory / "experiment.json", record | environment())
 
@@ -145,6 +150,15 @@ def load(directory: Path) -> tuple[Experiment, dict[str, Any]]:
         return from_dict(kind, values), record
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def recorded_spec(record: dict[str, Any]) -> Spec | None:
+    """The spec of a run's data, as its record holds it."""
+    try:
+        spec = record.get("spec")
+        return spec and Spec(tuple(spec["shape"]), spec["num_classes"], tuple(spec["class_names"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the spec in experiment.json is damaged: {spec!r}") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,15 +6,17 @@ TensorStore notices flipped bits, its shapes, and the value that ranks it.
 """
 
 import contextlib
+import gc
 import io
 import json
 import logging
 import math
 import shutil
+import sys
 import time
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -130,10 +132,9 @@ class Checkpoints:
                 raise ValueError(str(error)) from None
             except Exception as error:
                 # Whatever a damaged file makes Orbax raise, the checkpoint before it may be fine.
-                reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
                 warnings.warn(
                     f"checkpoint {self.directory / str(candidate)} is damaged and passed over "
-                    f"({reason})",
+                    f"({_reason(error)})",
                     stacklevel=2,
                 )
                 if not self._read_only:
@@ -153,8 +154,7 @@ class Checkpoints:
                     f"{name} is {there} in the checkpoint and {here} in the experiment"
                 )
         args = ocp.args.Composite(state=ocp.args.StandardRestore(self._abstract))
-        with _quiet():
-            state = self._manager.restore(step, args=args)["state"]
+        state = _quietly(lambda: self._manager.restore(step, args=args)["state"])
         if run.digest(state) != record["digest"]:
             raise ValueError("its arrays are not those that were saved")
         return state
@@ -203,12 +203,26 @@ def _checksum(record: dict[str, Any]) -> int:
     return zlib.crc32(json.dumps(record, sort_keys=True).encode())
 
 
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """Hides the tracebacks that TensorStore prints for reads abandoned after a failed one."""
-    with contextlib.redirect_stderr(io.StringIO()):
-        try:
-            yield
-        except Exception:
-            time.sleep(0.2)  # They come from threads that end a little later.
-            raise
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def _quietly(read: Callable[[], Any]) -> Any:
+    """Calls a function of Orbax; when it fails, raises a ValueError and hides all other noise.
+
+    After a read that fails, TensorStore prints a traceback for each of the reads that Orbax then
+    abandons, from threads that end a little later, and so does Python when it collects them.
+    """
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return read()
+            except Exception as error:
+                reason = _reason(error)  # Not the error: it keeps alive what is to be collected.
+            time.sleep(0.2)
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
+    raise ValueError(reason)

@@ -65,9 +65,7 @@ def make_trainer(experiment: Experiment) -> Trainer:
     root_key = jax.random.key(experiment.seed)
     batch_size, minibatches = experiment.batch_size, experiment.discriminator_steps
 
-    def init(batch: Batch, key: Key) -> GANState:
-        return init_state(game, optimizers, prepared(batch, key), key)
-
+    init = _initializer(experiment, game)
     step = make_train_step(
         game,
         optimizers,
@@ -76,7 +74,7 @@ def make_trainer(experiment: Experiment) -> Trainer:
         ema_decay=experiment.ema_decay,
         prepare=prepared,
     )
-    abstract = jax.eval_shape(init, _example(source.spec, batch_size), root_key)
+    abstract = abstract_state(experiment, game, source.spec)
     example = _example(source.spec, batch_size * minibatches)
     scalar_names = sorted(jax.eval_shape(step, abstract, example, root_key)[1])
     evaluated = metric_names(experiment, source.spec) if experiment.evaluate_every else ()
@@ -104,6 +102,23 @@ def make_trainer(experiment: Experiment) -> Trainer:
         scalar_names,
         indices,
     )
+
+
+def abstract_state(experiment: Experiment, game: Game, spec: Spec) -> GANState:
+    """Shapes and types of a run's state, for which the data need not be there."""
+    key = jax.random.key(experiment.seed)
+    return jax.eval_shape(
+        _initializer(experiment, game), _example(spec, experiment.batch_size), key
+    )
+
+
+def _initializer(experiment: Experiment, game: Game) -> Callable[[Batch, Key], GANState]:
+    optimizers = experiment.make_optimizers()
+
+    def init(batch: Batch, key: Key) -> GANState:
+        return init_state(game, optimizers, prepare(batch, key, flip=experiment.flip), key)
+
+    return init
 
 
 def _example(spec: Spec, count: int) -> Batch:
