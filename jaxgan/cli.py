@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import difflib
 import io
+import itertools
 import os
 import sys
 import time
@@ -188,7 +189,7 @@ def _train(
     except Diverged as error:
         return _complain(str(error), 1)
     if state.step == experiment.steps:
-        print(f"done: see {directory / 'samples'} and {directory / 'curves.png'}")
+        print(f"done after {experiment.steps:,} steps: {directory}")
     return 0
 
 
@@ -285,7 +286,7 @@ def interpolate(args: list[str]) -> int:
         ends.append(drawn)
     if options.loop:
         ends.append(ends[0])
-    legs = [walk(a, b, options.frames) for a, b in zip(ends, ends[1:], strict=False)]
+    legs = [walk(a, b, options.frames) for a, b in itertools.pairwise(ends)]
     # Every leg ends where the next begins; a loop ends where it began.
     latents = jnp.concatenate(
         [leg[:-1] for leg in legs] + ([] if options.loop else [ends[-1][None]])
@@ -410,7 +411,7 @@ class _Loaded(NamedTuple):
 
 
 def _load(options: GeneratorChoice) -> _Loaded:
-    """Restores a run's generator. The data are opened only when the run did not record their spec."""
+    """Restores a run's generator. Data are opened only when the run did not record their spec."""
     from jaxgan import run
     from jaxgan.experiment import check
     from jaxgan.training.checkpoints import Checkpoints
@@ -472,6 +473,8 @@ def _parse(kind: Any, args: list[str], command: str, description: str, default: 
 def _one_line(panel: str) -> str:
     """The message of one of tyro's panels, and the options it suggests."""
     lines = [line.strip("│").rstrip() for line in panel.splitlines() if line.startswith("│")]
+    if not lines:  # A terminal without Unicode, where panels have no borders.
+        return " ".join(word for word in panel.split() if word.strip("-"))
     rule = next((i for i, line in enumerate(lines) if line.startswith(" ─")), len(lines))
     # Further in than the message and the options it names are the options' help texts.
     message = " ".join(line.strip() for line in lines[:rule] if not line.startswith(" " * 9))

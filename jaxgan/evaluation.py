@@ -1,8 +1,10 @@
 """What a run's samples are measured by: 10,000 samples of its generator, by one fixed protocol.
 
 Labelled images are judged by a classifier fitted to the training split; its hidden layer gives
-the features of the Fréchet distance to the reference, which is the test split where there is
-one. Points are judged by the mixture that the data were drawn from.
+the features of two Fréchet distances: `frechet` to the reference, which is the test split where
+there is one, and `frechet_train` to the training images. `real_frechet` in the record, from the
+training images to the reference, is what a perfect memory of the data would score. Points are
+judged by the mixture that the data were drawn from.
 """
 
 import re
@@ -54,7 +56,7 @@ def metric_names(experiment: Experiment, spec: Spec) -> tuple[str, ...]:
         return ("modes", "high_quality", "kl")
     if spec.is_image and spec.num_classes > 1:
         judged = ("label_accuracy",) if experiment.conditional else ()
-        return ("frechet", "kl", "smallest_share", *judged)
+        return ("frechet", "frechet_train", "kl", "smallest_share", *judged)
     raise ValueError(
         f"{experiment.data!r} cannot be evaluated: that takes labelled images, or one of "
         f"{', '.join(MIXTURES)}; set evaluate_every to 0"
@@ -88,15 +90,17 @@ def make_evaluator(experiment: Experiment, source: Source, game: Game, key: Key)
 
         return Evaluator(measure_points, protocol | {"reference": f"mixture {experiment.data}"})
 
-    judge, reference, split = _judge(experiment, source)
-    reference_features = judge.features(reference)
+    judge, train, reference, split = _judge(experiment, source)
+    train_features, reference_features = judge.features(train), judge.features(reference)
 
     def measure_images(variables: Variables) -> dict[str, float]:
         samples = sampler(variables, latents, labels)
+        features = judge.features(samples)
         classes = judge.probabilities(samples).argmax(axis=1)
         modes = mode_statistics(classes, source.spec.num_classes)
         found = {
-            "frechet": frechet_distance(judge.features(samples), reference_features),
+            "frechet": frechet_distance(features, reference_features),
+            "frechet_train": frechet_distance(features, train_features),
             "kl": modes.kl,
             "smallest_share": modes.smallest_share,
         }
@@ -109,6 +113,7 @@ def make_evaluator(experiment: Experiment, source: Source, game: Game, key: Key)
         protocol
         | {
             "reference": f"{source.name}, {split} split, {len(reference)} images",
+            "real_frechet": frechet_distance(train_features, reference_features),
             "features": f"last hidden layer of the classifier: {CLASSIFIER_PROTOCOL}",
             "classifier_digest": judge.digest,
             "classifier_test_accuracy": judge.test_accuracy,
@@ -116,8 +121,10 @@ def make_evaluator(experiment: Experiment, source: Source, game: Game, key: Key)
     )
 
 
-def _judge(experiment: Experiment, source: Source) -> tuple[Classifier, np.ndarray, str]:
-    """The classifier, and the images of the split that is the reference."""
+def _judge(
+    experiment: Experiment, source: Source
+) -> tuple[Classifier, np.ndarray, np.ndarray, str]:
+    """The classifier, the training images, and those of the reference with their split's name."""
     train = _host(source)
     try:
         test, split = _host(experiment.open_source("test")), "test"
@@ -130,7 +137,7 @@ def _judge(experiment: Experiment, source: Source) -> tuple[Classifier, np.ndarr
     images, labels = train["real"], train["label"]
     classes = source.spec.num_classes
     judge = load_or_fit(path, images, labels, test["real"], test["label"], classes)
-    return judge, test["real"], split
+    return judge, images, test["real"], split
 
 
 def _host(source: Source) -> dict[str, np.ndarray]:

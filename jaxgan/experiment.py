@@ -1,32 +1,38 @@
 """The typed description of a run, and how it turns itself into data, a game and optimisers.
 
 An experiment is plain data: every field is an option of the command line and a line of
-`experiment.json`. A new kind of experiment is a subclass, in a file of the user's like in ours, that
-overrides `open_source`, `make_game` or `make_optimizers`. It may have fields of its own, as a frozen
-dataclass does: bool, int, float, str, None, Literal, tuple[..., ...] and dataclasses of these.
+`experiment.json`. A new kind of experiment is a subclass, in a file of the user's like in ours,
+that overrides `open_source`, `make_game` or `make_optimizers`. As a frozen dataclass it may have
+fields of its own: bool, int, float, str, None, Literal, tuple[..., ...] and dataclasses of these.
 """
 
 import dataclasses
 import math
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
 from typing import Any, Literal
 
+import jax
 import optax
 from flax import linen as nn
 
 from jaxgan import losses, penalties
+from jaxgan.augment import annealed, instance_noise, pack
 from jaxgan.data import Source, Spec, open_source
 from jaxgan.games import Game, Turn, adversarial
-from jaxgan.games.adversarial import DiscriminatorFn, Penalty
+from jaxgan.games.adversarial import DiscriminatorFn, Penalty, View
+from jaxgan.games.unrolled import unrolled
 from jaxgan.keys import derive
+from jaxgan.layers.spectral_norm import spectrally_normalized
 from jaxgan.networks import from_linen
 from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from jaxgan.networks.mlp import MLPDiscriminator, MLPGenerator
 from jaxgan.training.state import Optimizers
-from jaxgan.types import Array
+from jaxgan.types import Array, Key, PyTree
 
 Family = Literal["dcgan", "mlp"]
 Normalization = Literal["batch", "group", "none"]
@@ -64,6 +70,10 @@ class DiscriminatorOptions:
     """Normalisation before each activation but the first."""
     dropout: float = 0.0
     """Share of activations dropped in training, in [0, 1)."""
+    spectral_norm: bool = False
+    """Divide every weight matrix by its largest singular value."""
+    clip: float = 0.0
+    """Clip every weight to [-clip, clip] after each update (WGAN: 0.01); 0: do not."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +88,26 @@ class OptimizerOptions:
     """Adam's decay of the mean of gradients."""
     beta2: float = 0.999
     """Adam's and RMSProp's decay of the mean of squared gradients."""
+    decay_start: int = 0
+    """Update from which the learning rate falls linearly."""
+    decay_end: int = 0
+    """Update at which it reaches 0; 0: it never falls."""
 
-    def build(self) -> optax.GradientTransformation:
-        """The optax transformation."""
+    def build(self, lazy_every: int = 1) -> optax.GradientTransformation:
+        """The optax transformation; Adam corrected for a penalty every `lazy_every` updates."""
+        rate, beta1, beta2 = self.learning_rate, self.beta1, self.beta2
+        if self.name == "adam" and lazy_every > 1:
+            corrected = penalties.lazy_adam(rate, beta1, beta2, lazy_every)
+            rate, beta1, beta2 = (corrected[name] for name in ("learning_rate", "b1", "b2"))
+        schedule: optax.ScalarOrSchedule = rate
+        if self.decay_end:
+            length = self.decay_end - self.decay_start
+            schedule = optax.linear_schedule(rate, 0.0, length, self.decay_start)
         if self.name == "adam":
-            return optax.adam(self.learning_rate, b1=self.beta1, b2=self.beta2)
+            return optax.adam(schedule, b1=beta1, b2=beta2)
         if self.name == "rmsprop":
-            return optax.rmsprop(self.learning_rate, decay=self.beta2)
-        return optax.sgd(self.learning_rate)
+            return optax.rmsprop(schedule, decay=beta2)
+        return optax.sgd(schedule)
 
 
 @dataclass(frozen=True)
@@ -130,6 +152,22 @@ class Experiment:
     """Gradient penalty on the discriminator, from jaxgan.penalties."""
     penalty_weight: float = 10.0
     """Multiplies the penalty: the paper's lambda, or gamma/2 for r1 and r1_r2."""
+    penalty_every: int = 1
+    """Apply the penalty at every k-th step, times k, Adam corrected (lazy, as in StyleGAN2)."""
+    label_smoothing: float = 0.0
+    """Real targets fall short of 1 by this (minimax and non_saturating)."""
+    label_noise: float = 0.0
+    """Width of the random part of every target (minimax and non_saturating)."""
+    label_flip: float = 0.0
+    """Share of images whose target is the wrong one (minimax and non_saturating)."""
+    instance_noise: float = 0.0
+    """Standard deviation of the noise on real and fake images at step 0."""
+    instance_noise_steps: int = 1000
+    """Steps in which that falls linearly to 0."""
+    packing: int = 1
+    """Samples that the discriminator sees at once (PacGAN)."""
+    unrolled_steps: int = 0
+    """Discriminator updates that the generator foresees (unrolled GAN)."""
     generator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     discriminator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     discriminator_steps: int = 1
@@ -168,20 +206,89 @@ class Experiment:
         """
         if self.conditional and not spec.num_classes:
             raise ValueError(f"conditional needs labelled data, and {self.data!r} has no labels")
+        if self.conditional and self.packing > 1:
+            raise ValueError(f"packing {self.packing} takes no labels: set conditional to False")
         num_classes = spec.num_classes if self.conditional else 0
-        return adversarial(
+        discriminator = from_linen(_discriminator(self.discriminator, spec, num_classes))
+        if self.discriminator.spectral_norm:
+            discriminator = spectrally_normalized(discriminator)
+        game = adversarial(
             from_linen(_generator(self.generator, spec, num_classes)),
-            from_linen(_discriminator(self.discriminator, spec, num_classes)),
-            losses.ADVERSARIAL[self.loss],
+            discriminator,
+            self._loss(),
             latent_size=self.generator.latent_size,
             latent_distribution=self.generator.latent_distribution,
             conditional=self.conditional,
-            penalty=_penalty(self.penalty, self.penalty_weight),
+            penalty=self._penalty(),
+            view=self._view(),
         )
+        return unrolled(game, self.make_optimizers().discriminator, self.unrolled_steps)
 
     def make_optimizers(self) -> Optimizers:
         """One optimiser a side."""
-        return Optimizers(self.generator_optimizer.build(), self.discriminator_optimizer.build())
+        every = self.penalty_every if self.penalty != "none" else 1
+        return Optimizers(
+            self.generator_optimizer.build(), self.discriminator_optimizer.build(every)
+        )
+
+    def make_constraint(self) -> Callable[[PyTree], PyTree] | None:
+        """What is done to the discriminator's params after each of its updates."""
+        limit = self.discriminator.clip
+        return partial(penalties.clip_weights, limit=limit) if limit else None
+
+    def _loss(self) -> losses.AdversarialLoss | Callable[[Turn], losses.AdversarialLoss]:
+        pair = losses.ADVERSARIAL[self.loss]
+        numbers = {
+            "smoothing": self.label_smoothing,
+            "noise": self.label_noise,
+            "flip": self.label_flip,
+        }
+        if not any(numbers.values()):
+            return pair
+        losses.with_targets(pair, **numbers, key=jax.random.key(0))  # Refuses what cannot be.
+        return lambda turn: losses.with_targets(pair, **numbers, key=derive(turn.key, "targets"))
+
+    def _penalty(self) -> Penalty | None:
+        # An unrolled game differentiates the penalty twice.
+        plain = self.unrolled_steps > 0
+
+        def unweighted(
+            discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn
+        ) -> Array:
+            key = derive(turn.key, "penalty")
+            match self.penalty:
+                case "r1":
+                    return penalties.r1_penalty(discriminator_fn, real, plain=plain)
+                case "r1_r2":
+                    on_real = penalties.r1_penalty(discriminator_fn, real, plain=plain)
+                    return on_real + penalties.r2_penalty(discriminator_fn, fake, plain=plain)
+                case "gradient_penalty":
+                    return penalties.gradient_penalty(
+                        discriminator_fn, real, fake, key, plain=plain
+                    )
+                case "dragan":
+                    return penalties.dragan_penalty(discriminator_fn, real, key, plain=plain)
+            raise ValueError(f"unknown penalty {self.penalty!r}")
+
+        def weighted(
+            discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn
+        ) -> Array:
+            penalty = partial(unweighted, discriminator_fn, real, fake, turn)
+            return self.penalty_weight * penalties.lazy(penalty, turn.step, self.penalty_every)
+
+        return None if self.penalty == "none" else weighted
+
+    def _view(self) -> View | None:
+        if not self.instance_noise and self.packing == 1:
+            return None
+
+        def view(images: Array, key: Key, turn: Turn) -> Array:
+            if self.instance_noise:
+                sigma = annealed(self.instance_noise, turn.step, self.instance_noise_steps)
+                images = instance_noise(images, key, sigma)
+            return pack(images, self.packing)
+
+        return view
 
 
 def _generator(options: GeneratorOptions, spec: Spec, num_classes: int) -> nn.Module:
@@ -210,30 +317,17 @@ def _refuse_points(side: str, spec: Spec) -> None:
         )
 
 
-def _penalty(name: str, weight: float) -> Penalty | None:
-    def unweighted(
-        discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn
-    ) -> Array:
-        key = derive(turn.key, "penalty")
-        if name == "r1":
-            return penalties.r1_penalty(discriminator_fn, real)
-        if name == "r1_r2":
-            on_real = penalties.r1_penalty(discriminator_fn, real)
-            return on_real + penalties.r2_penalty(discriminator_fn, fake)
-        if name == "gradient_penalty":
-            return penalties.gradient_penalty(discriminator_fn, real, fake, key)
-        if name == "dragan":
-            return penalties.dragan_penalty(discriminator_fn, real, key)
-        raise ValueError(f"unknown penalty {name!r}")
-
-    return None if name == "none" else lambda *inputs: weight * unweighted(*inputs)
-
-
 _AT_LEAST = {
     "steps": 1,
     "batch_size": 1,
     "generator.latent_size": 1,
     "penalty_weight": 0,
+    "penalty_every": 1,
+    "instance_noise": 0,
+    "instance_noise_steps": 1,
+    "packing": 1,
+    "unrolled_steps": 0,
+    "discriminator.clip": 0,
     "discriminator_steps": 1,
     "log_every": 1,
     "sample_every": 1,
@@ -260,6 +354,10 @@ def check(experiment: Experiment) -> None:
     for name, value in values.items():
         if name.endswith(".learning_rate") and not value > 0:
             raise ValueError(f"{name} must be above 0, not {value}")
+        if name.endswith(".decay_end") and value:
+            first = values[name.replace("_end", "_start")]
+            if not 0 <= first < value:
+                raise ValueError(f"{name} must be 0 or lie beyond decay_start {first}, not {value}")
         if name.endswith((".beta1", ".beta2")) and not 0 <= value < 1:
             raise ValueError(f"{name} must be in [0, 1), not {value}")
 

@@ -48,9 +48,11 @@ class Display:
 
     def step(self, step: int) -> None:
         """Moves the bar."""
-        if self.console.is_terminal:
-            news = {"news": ""} if step == 2 else {}  # The first step, and its compiling, are done.
-            self._bar.update(self._task, completed=step, **news)
+        if not self.console.is_terminal:
+            return
+        self._bar.update(self._task, completed=step)
+        if step == 2:  # The first step, and with it compiling, is done.
+            self._bar.update(self._task, news="")
 
     def log(self, step: int, scalars: dict[str, float]) -> None:
         """Shows both losses, the speed and, off a terminal, the time left."""

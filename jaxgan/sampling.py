@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -107,7 +107,7 @@ def save_samples(
         save_image(path, grid(samples, row_labels=row_labels))
 
 
-def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def write_npz(path: Path, arrays: dict[str, Any]) -> None:
     """Writes arrays to an .npz file, whole or not at all."""
     partial = path.with_name(path.name + ".partial")
     try:

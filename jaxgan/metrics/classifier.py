@@ -94,7 +94,7 @@ def fit_classifier(
       ValueError: if images or labels are not as said.
     """
     from sklearn.neural_network import MLPClassifier
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn
+    from threadpoolctl import threadpool_limits  # of scikit-learn
 
     images, labels = _check_set(images, labels, num_classes)
     test_images, test_labels = _check_set(test_images, test_labels, num_classes)

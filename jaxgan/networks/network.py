@@ -1,11 +1,11 @@
 """What the library knows of a network: two pure functions over arrays.
 
-Games, steps and loops see only `Network`. A Linen module becomes one through `from_linen`; a network
-written with NNX, Equinox or by hand becomes one by naming its own two functions.
+Games, steps and loops see only `Network`. A Linen module becomes one through `from_linen`; a
+network written with NNX, Equinox or by hand becomes one by naming its own two functions.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 from flax import linen as nn
@@ -70,12 +70,11 @@ def from_linen(module: nn.Module) -> Network:
     ) -> tuple[Array, PyTree]:
         collections = {"params": variables.params, **variables.state}
         rngs = None if key is None else {"dropout": derive(key, "dropout")}
-        if not train:
-            return module.apply(collections, *inputs, train=False, rngs=rngs), variables.state
-        output, state = module.apply(
-            collections, *inputs, train=True, rngs=rngs, mutable=list(variables.state)
-        )
-        return output, state
+        if train:
+            mutable = list(variables.state)
+            return module.apply(collections, *inputs, train=True, rngs=rngs, mutable=mutable)
+        output: Any = module.apply(collections, *inputs, train=False, rngs=rngs)
+        return output, variables.state
 
     return Network(init, apply)
 

@@ -84,9 +84,10 @@ class Checkpoints:
           state: what to save.
           value: ranks the checkpoint, smaller is better; None and what is not finite rank nowhere.
         """
-        ranked = value is not None and math.isfinite(value)
-        self._values[step] = value if ranked else None
-        record = {"digest": run.digest(state), "shapes": _shapes(state), "value": self._values[step]}
+        if value is not None and not math.isfinite(value):
+            value = None
+        self._values[step] = value
+        record = {"digest": run.digest(state), "shapes": _shapes(state), "value": value}
         args = ocp.args.Composite(
             state=ocp.args.StandardSave(state),
             record=ocp.args.JsonSave(record | {"checksum": _checksum(record)}),

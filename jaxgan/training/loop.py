@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import run
-from jaxgan.evaluation import Evaluator, make_evaluator
+from jaxgan.evaluation import make_evaluator
 from jaxgan.experiment import Experiment
 from jaxgan.imaging import save_curves
 from jaxgan.sampling import make_preview
@@ -70,7 +71,10 @@ def train(
       ValueError: when another process trains in the directory, or what it holds cannot be read.
     """
     preview = make_preview(experiment, trainer.source.spec, trainer.game, trainer.root_key)
-    evaluator: Evaluator | None = None
+    # Made when first asked for, as it may have to fit a classifier.
+    evaluator = cache(
+        lambda: make_evaluator(experiment, trainer.source, trainer.game, trainer.root_key)
+    )
     log = _Log(experiment, trainer.scalar_names, directory, reporter)
     with (
         run.lock(directory),
@@ -103,11 +107,7 @@ def train(
                 if sampling:
                     preview(state.ema, directory / "samples" / f"step_{step:06d}.png")
                 if evaluating:
-                    # Not made earlier: it may have to fit a classifier first.
-                    evaluator = evaluator or make_evaluator(
-                        experiment, trainer.source, trainer.game, trainer.root_key
-                    )
-                    quality = evaluator.measure(state.ema)
+                    quality = evaluator().measure(state.ema)
                     run.append_metrics(directory, {"step": step, **quality})
                     reporter.say(f"step {step}: " + describe(quality))
                     scalars |= quality
@@ -203,21 +203,23 @@ def _whereabouts(state: GANState, checkpoints: Checkpoints) -> str:
 
 @contextmanager
 def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turns the first SIGINT or SIGTERM into a question; a second one acts as it always does."""
+    """Turns the first SIGINT or SIGTERM into a question; the next one acts as it always does."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def remember(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        signal.signal(number, before[number])
+        restore()
 
-    for number in before:
-        signal.signal(number, remember)
+    before = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
     try:
         yield lambda: bool(received)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        restore()

@@ -73,6 +73,7 @@ def make_trainer(experiment: Experiment) -> Trainer:
         simultaneous=experiment.simultaneous,
         ema_decay=experiment.ema_decay,
         prepare=prepared,
+        constrain=experiment.make_constraint(),
     )
     abstract = abstract_state(experiment, game, source.spec)
     example = _example(source.spec, batch_size * minibatches)
@@ -121,7 +122,7 @@ def _initializer(experiment: Experiment, game: Game) -> Callable[[Batch, Key], G
     return init
 
 
-def _example(spec: Spec, count: int) -> Batch:
+def _example(spec: Spec, count: int) -> dict[str, jax.ShapeDtypeStruct]:
     kind = jnp.uint8 if spec.is_image else jnp.float32
     batch = {"real": jax.ShapeDtypeStruct((count, *spec.shape), kind)}
     if spec.num_classes:

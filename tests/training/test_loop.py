@@ -1,0 +1,251 @@
+"""The loop on a tiny experiment: what it writes, how it stops, and that it resumes to the bit."""
+
+import dataclasses
+import os
+import re
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan import run
+from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
+from jaxgan.training.checkpoints import Checkpoints
+from jaxgan.training.loop import Diverged, train
+from jaxgan.training.trainer import make_trainer
+
+TINY = Experiment(
+    name="tiny",
+    steps=4,
+    batch_size=8,
+    generator=GeneratorOptions(family="mlp", width=8, depth=1, latent_size=4),
+    discriminator=DiscriminatorOptions(family="mlp", width=8, depth=1, normalization="none"),
+    log_every=1,
+    sample_every=2,
+    checkpoint_every=2,
+    best_metric="generator_loss",
+)
+
+
+class Recorder:
+    """A reporter that remembers, and may act after a step."""
+
+    def __init__(self, after=None):
+        self.steps, self.logged, self.said = [], {}, []
+        self.after = after or {}
+
+    def step(self, step):
+        self.steps.append(step)
+        self.after.get(step, lambda: None)()
+
+    def log(self, step, scalars):
+        self.logged[step] = scalars
+
+    def say(self, message):
+        self.said.append(message)
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    return make_trainer(TINY)
+
+
+def start(folder, trainer, after=None, experiment=TINY, **changes):
+    """Starts or resumes a run; changes of the schedule do not change the trainer."""
+    experiment = dataclasses.replace(experiment, **changes)
+    if not folder.exists():
+        run.create(folder, experiment)
+    recorder = Recorder(after)
+    return train(experiment, trainer, folder, recorder), recorder
+
+
+def written(folder):
+    """All that a run is to repeat to the bit, by name."""
+    paths = [folder / name for name in ("metrics.jsonl", "curves.png", "digests.json")]
+    paths += (folder / "samples").iterdir()
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(trainer, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted") / "run"
+    state, recorder = start(folder, trainer)
+    return run.digest(state), written(folder), folder, recorder
+
+
+def test_what_a_run_leaves(uninterrupted, trainer):
+    _, files, folder, recorder = uninterrupted
+    assert set(files) == {
+        "metrics.jsonl",
+        "curves.png",
+        "digests.json",
+        "samples/step_000002.png",
+        "samples/step_000004.png",
+    }
+    lines = run.read_metrics(folder)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert [line["images_seen"] for line in lines] == [8, 16, 24, 32]
+    assert all(set(trainer.scalar_names) < set(line) for line in lines)
+    assert recorder.steps == [1, 2, 3, 4]
+    assert recorder.logged[3] == {name: lines[2][name] for name in trainer.scalar_names}
+    with Checkpoints(folder / "checkpoints", trainer.abstract, read_only=True) as checkpoints:
+        assert checkpoints.steps() == [2, 4]
+        best = min((2, 4), key=lambda step: lines[step - 1]["generator_loss"])
+        assert checkpoints.best_step() == best
+
+
+def test_resumes_to_the_bit(uninterrupted, trainer, tmp_path):
+    expected, files, _, _ = uninterrupted
+    folder = tmp_path / "run"
+    start(folder, trainer, steps=2)
+    run.append_metrics(folder, {"step": 3, "generator_loss": 0.0})  # Of a step not saved.
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "gen')  # Cut short by a kill.
+    state, recorder = start(folder, trainer)
+    assert recorder.steps == [3, 4]
+    assert recorder.said == [f"resuming {folder} from step 2"]
+    assert run.digest(state) == expected
+    assert written(folder) == files
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_the_resumed_run_is_the_same(uninterrupted, trainer, tmp_path, number):
+    expected, files, _, _ = uninterrupted
+    folder = tmp_path / "run"
+    before = signal.getsignal(number)
+    _, recorder = start(folder, trainer, after={3: lambda: os.kill(os.getpid(), number)})
+    assert recorder.steps == [1, 2, 3]
+    assert recorder.said == [
+        f"stopped at step 3 of 4 and saved; go on with: jaxgan resume {folder}"
+    ]
+    assert signal.getsignal(number) is before
+    with Checkpoints(folder / "checkpoints", trainer.abstract, read_only=True) as checkpoints:
+        assert checkpoints.steps() == [2, 3]
+        assert checkpoints.best_step() == 2, "a checkpoint off schedule was ranked"
+    state, recorder = start(folder, trainer)
+    assert recorder.steps == [4]
+    assert run.digest(state) == expected
+    assert written(folder) == files
+
+
+def test_a_second_interrupt_ends_at_once(trainer, tmp_path):
+    def twice():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path / "run", trainer, after={1: twice})
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def test_a_damaged_newest_checkpoint_costs_steps_and_no_bits(uninterrupted, trainer, tmp_path):
+    expected, files, _, _ = uninterrupted
+    folder = tmp_path / "run"
+    start(folder, trainer)
+    for path in (folder / "checkpoints" / "4" / "record").iterdir():
+        path.unlink()
+    with pytest.warns(UserWarning, match="checkpoints/4 is damaged and passed over"):
+        state, recorder = start(folder, trainer)
+    assert recorder.steps == [3, 4]
+    assert run.digest(state) == expected
+    assert written(folder) == files
+
+
+def test_a_finished_run_is_left_as_it_is(uninterrupted, trainer):
+    expected, files, folder, _ = uninterrupted
+    state, recorder = start(folder, trainer)
+    assert recorder.steps == []
+    assert run.digest(state) == expected
+    assert written(folder) == files
+
+
+def test_one_process_a_run(trainer, tmp_path):
+    folder = tmp_path / "run"
+    run.create(folder, TINY)
+    with run.lock(folder), pytest.raises(ValueError, match="another process is training in"):
+        start(folder, trainer)
+    assert not (folder / "checkpoints").exists()
+    start(folder, trainer, steps=1)
+
+
+def with_fault(fault, step):
+    """TINY with a fault in the generator's turn of one step: `fault(is_it, loss, aux)`."""
+
+    class Faulty(Experiment):
+        def make_game(self, spec):
+            game = super().make_game(spec)
+
+            def generator_loss(generator, discriminator, turn):
+                loss, aux = game.generator_loss(generator, discriminator, turn)
+                return fault(turn.step == step - 1, loss, aux)
+
+            return game._replace(generator_loss=generator_loss)
+
+    return Faulty(**vars(TINY) | {"steps": 8})
+
+
+def test_nan_ends_the_run_and_is_never_saved(tmp_path):
+    faulty = with_fault(lambda at, loss, aux: (loss * jnp.where(at, jnp.nan, 1), aux), 4)
+    trainer, folder = make_trainer(faulty), tmp_path / "run"
+    with pytest.raises(Diverged) as caught:
+        start(folder, trainer, experiment=faulty)
+    message = str(caught.value)
+    assert re.match(r"training diverged at step 4: generator_\w+ is nan; ", message)
+    assert "first array that is not finite: generator.variables.params" in message
+    assert message.endswith(f"last good checkpoint: {folder / 'checkpoints' / '2'}")
+    assert [line["step"] for line in run.read_metrics(folder)] == [1, 2, 3]
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["2"]
+    assert [path.name for path in (folder / "samples").iterdir()] == ["step_000002.png"]
+
+
+def test_infinity_in_the_state_alone_ends_the_run(tmp_path):
+    """All scalars are finite: only a look at the arrays finds it, before they are saved."""
+
+    def fault(at, loss, aux):
+        state = jax.tree.map(lambda leaf: jnp.where(at, jnp.inf, leaf), aux.state)
+        return loss, aux._replace(state=state)
+
+    faulty = with_fault(fault, 2)
+    with pytest.raises(Diverged, match=r"at step 2: .*generator\.variables\.state.*: none$"):
+        start(tmp_path / "run", make_trainer(faulty), experiment=faulty)
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def test_evaluations_are_logged_and_rank(monkeypatch, trainer, tmp_path):
+    from jaxgan.evaluation import Evaluator
+    from jaxgan.training import loop
+
+    qualities = iter([3.0, 1.0, float("nan")])
+    evaluator = Evaluator(lambda variables: {"frechet": next(qualities)}, {})
+    monkeypatch.setattr(loop, "make_evaluator", lambda *_: evaluator)
+    folder = tmp_path / "run"
+    start(folder, trainer, steps=6, evaluate_every=2, best_metric="frechet")
+    lines = run.read_metrics(folder)
+    assert [line["step"] for line in lines if "frechet" in line] == [2, 4, 6]
+    with Checkpoints(folder / "checkpoints", trainer.abstract, read_only=True) as checkpoints:
+        assert checkpoints.best_step() == 4
+
+
+def test_scalars_are_fetched_after_the_next_step_was_dispatched(trainer, tmp_path):
+    """Otherwise the device would idle while the host logs."""
+    events = []
+
+    class Vector:
+        def __init__(self, number, values):
+            self.number, self.values = number, values
+
+        def __array__(self, dtype=None, copy=None):
+            events.append(f"fetch {self.number}")
+            return np.asarray(self.values)
+
+    def step(state, indices):
+        number = int(state.step) + 1
+        events.append(f"dispatch {number}")
+        state, values = trainer.step(state, indices)
+        return state, Vector(number, values)
+
+    changes = {"steps": 3, "sample_every": 9, "checkpoint_every": 9}
+    start(tmp_path / "run", trainer._replace(step=step), **changes)
+    assert events == ["dispatch 1", "dispatch 2", "fetch 1", "dispatch 3", "fetch 2", "fetch 3"]

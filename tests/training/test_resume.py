@@ -1,0 +1,123 @@
+"""Whole processes, killed and resumed: what they leave is what an undisturbed run leaves.
+
+A killed process may be anywhere: compiling, training, in the middle of a line or of a checkpoint.
+The fast tests of resuming, in one process, are in test_loop.py.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from jaxgan import run
+from jaxgan.training.checkpoints import Checkpoints
+from jaxgan.training.trainer import make_trainer
+
+pytestmark = pytest.mark.slow
+KILLS = 10
+EXPERIMENT = """
+from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
+
+experiment = Experiment(
+    name="tiny",
+    steps=60,
+    batch_size=16,
+    conditional={conditional},
+    generator=GeneratorOptions(family="{family}", width=8, depth=1, latent_size=8),
+    discriminator=DiscriminatorOptions(
+        family="{family}", width=8, depth=1, normalization="none", dropout=0.1
+    ),
+    penalty="r1",
+    log_every=2,
+    sample_every=6,
+    checkpoint_every=3,
+    best_metric="generator_loss",
+)
+"""
+
+
+def launch(*args):
+    command = "import sys; from jaxgan.cli import main; sys.exit(main())"
+    return subprocess.Popen(
+        [sys.executable, "-c", command, *map(str, args)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process):
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def wait_for(folder, step, process):
+    """Returns when the checkpoint of a step is there; of step 0, when the loop begins."""
+    while not (folder / "checkpoints").exists() or run.newest_step(folder) < step:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.005)
+
+
+def left_by(folder):
+    """Digests of the kept states, and the bytes of all else that a run is to repeat."""
+    experiment, _ = run.load(folder)
+    paths = [folder / "metrics.jsonl", folder / "curves.png", folder / "digests.json"]
+    paths += sorted((folder / "samples").iterdir())
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    abstract = make_trainer(experiment).abstract
+    with Checkpoints(folder / "checkpoints", abstract, read_only=True) as checkpoints:
+        steps = {step: run.digest(checkpoints.restore(step)[1]) for step in checkpoints.steps()}
+        return files, steps, checkpoints.best_step()
+
+
+@pytest.fixture(params=["unconditional", "conditional"])
+def undisturbed(request, tmp_path):
+    """An experiment's file, and what its undisturbed run leaves."""
+    file, folder = tmp_path / "tiny.py", tmp_path / "undisturbed"
+    conditional = request.param == "conditional"
+    family = "mlp" if conditional else "dcgan"
+    file.write_text(EXPERIMENT.format(conditional=conditional, family=family))
+    finish(launch("train", file, "--out", folder))
+    return file, left_by(folder)
+
+
+def test_killed_at_random_moments(undisturbed, tmp_path):
+    file, expected = undisturbed
+    draw, saving, steps = random.Random(0), 0, []
+    for number in range(KILLS):
+        folder = tmp_path / f"killed{number}"
+        process = launch("train", file, "--out", folder)
+        wait_for(folder, 3 * draw.randrange(16), process)
+        time.sleep(draw.uniform(0, 0.3))  # Steps and a save or two.
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        saving += any("tmp" in path.name for path in (folder / "checkpoints").iterdir())
+        steps.append(run.newest_step(folder))
+        assert steps[-1] < 60
+        assert "damaged" not in finish(launch("resume", folder))
+        assert left_by(folder) == expected, f"killed after step {steps[-1]} was saved"
+    print(f"{KILLS} kills, {saving} of them during a save, last saved steps: {steps}")
+
+
+def test_terminated(undisturbed, tmp_path):
+    file, expected = undisturbed
+    for number in (signal.SIGTERM, signal.SIGINT):
+        folder = tmp_path / f"signal{number}"
+        process = launch("train", file, "--out", folder)
+        wait_for(folder, 3, process)
+        os.kill(process.pid, number)
+        output = finish(process)
+        assert f"go on with: jaxgan resume {folder}" in output
+        stopped = run.newest_step(folder)
+        assert f"stopped at step {stopped} of 60 and saved" in output
+        finish(launch("resume", folder))
+        files, steps, best = left_by(folder)
+        assert files == expected[0]
+        assert steps[60] == expected[1][60]
+        assert best == expected[2]
