@@ -111,8 +111,8 @@ class Checkpoints:
     def restore(self, step: int | None = None) -> tuple[int, GANState] | None:
         """The newest readable checkpoint, or that of one step.
 
-        A damaged checkpoint is passed over with a warning that names it, and unless read-only
-        moved aside, so that its step can be saved again.
+        A damaged checkpoint is passed over with a warning that names it. Once one before it was
+        read, and unless read-only, it is moved aside, so that its step can be saved again.
 
         Returns:
           The step and the state, or None when there is no checkpoint yet.
@@ -125,10 +125,10 @@ class Checkpoints:
         if step is not None and step not in steps:
             known = ", ".join(map(str, steps)) or "none"
             raise ValueError(f"{self.directory} has no checkpoint of step {step}; it has: {known}")
-        candidates = [step] if step is not None else steps[::-1]
-        for candidate in candidates:
+        damaged: list[int] = []
+        for candidate in [step] if step is not None else steps[::-1]:
             try:
-                return candidate, self._read(candidate)
+                state = self._read(candidate)
             except _DoesNotFitError as error:
                 raise ValueError(str(error)) from None
             except Exception as error:
@@ -138,9 +138,12 @@ class Checkpoints:
                     f"({_reason(error)})",
                     stacklevel=2,
                 )
+                damaged.append(candidate)
+            else:
                 if not self._read_only:
-                    self._set_aside(candidate)
-        if candidates:
+                    self._set_aside(damaged)
+                return candidate, state
+        if damaged:
             raise ValueError(f"no checkpoint in {self.directory} can be read")
         return None
 
@@ -167,13 +170,13 @@ class Checkpoints:
             raise ValueError("its record is not the one that was saved")
         return record
 
-    def _set_aside(self, step: int) -> None:
+    def _set_aside(self, steps: list[int]) -> None:
         aside = self.directory.parent / "damaged"
-        aside.mkdir(exist_ok=True)
-        target = aside / str(step)
-        shutil.rmtree(target, ignore_errors=True)
-        (self.directory / str(step)).rename(target)
-        self._values.pop(step, None)
+        for step in steps:
+            aside.mkdir(exist_ok=True)
+            shutil.rmtree(aside / str(step), ignore_errors=True)
+            (self.directory / str(step)).rename(aside / str(step))
+            self._values.pop(step, None)
         self._manager.reload()
 
 

@@ -201,11 +201,13 @@ def test_when_every_checkpoint_is_damaged(tmp_path):
     for step in ("1", "2"):
         damage_truncate(tmp_path / "checkpoints" / step)
     with (
-        open_checkpoints(tmp_path, read_only=True) as checkpoints,
+        open_checkpoints(tmp_path) as checkpoints,
         pytest.warns(UserWarning, match="damaged"),
         pytest.raises(ValueError, match=r"no checkpoint in .* can be read"),
     ):
         checkpoints.restore()
+    with open_checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.steps() == [1, 2], "left where they are: a later attempt may succeed"
 
 
 def test_another_experiments_state_is_an_error(tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -138,6 +139,12 @@ def test_a_second_interrupt_ends_at_once(trainer, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         start(tmp_path / "run", trainer, after={1: twice})
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def test_trains_in_a_thread_which_gets_no_signals(trainer, tmp_path):
+    with ThreadPoolExecutor() as pool:
+        _, recorder = pool.submit(start, tmp_path / "run", trainer, steps=1).result()
+    assert recorder.steps == [1]
 
 
 def test_a_damaged_newest_checkpoint_costs_steps_and_no_bits(uninterrupted, trainer, tmp_path):

@@ -1,0 +1,16 @@
+"""LSGAN (Mao 2017): the DCGAN of `dcgan_mnist.py` with least squares for a loss."""
+
+from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
+
+experiment = Experiment(
+    name="lsgan_mnist",
+    data="mnist",
+    steps=5000,
+    generator=GeneratorOptions(width=64),
+    discriminator=DiscriminatorOptions(width=64),
+    loss="least_squares",
+    sample_every=1000,
+    checkpoint_every=1000,
+    evaluate_every=1000,
+    best_metric="frechet",
+)

@@ -1,0 +1,53 @@
+"""What a person sees of a run, on a terminal and off it."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from jaxgan import progress
+from jaxgan.progress import Display
+
+LOSSES = {"discriminator_loss": 1.25, "generator_loss": 0.5, "real_logits": 3.0}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until told."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_off_a_terminal_there_is_one_line_an_interval(clock):
+    output = io.StringIO()
+    with Display(200, 64, Console(file=output, force_terminal=False, width=40)) as display:
+        display.say("run [1]: 5 samples and a line much longer than the console is wide")
+        for step in range(1, 51):
+            display.step(step)
+        display.log(50, LOSSES)
+        clock[0] += 2
+        display.log(100, LOSSES)
+    first, second, third = output.getvalue().splitlines()
+    assert first == "run [1]: 5 samples and a line much longer than the console is wide"
+    # No speed yet: the first interval held the compiling.
+    assert second == "step 50/200  discriminator 1.250  generator 0.500"
+    # 50 steps of 64 images in 2 s, 100 steps to go.
+    assert third == (
+        "step 100/200  discriminator 1.250  generator 0.500  1,600 images/s  4 s left"
+    )
+
+
+def test_on_a_terminal_there_is_a_bar_and_what_is_said_stays_above_it():
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=100, color_system=None)
+    with Display(200, 64, console) as display:
+        display.say("hello")
+        display.log(50, LOSSES)
+        display.step(50)
+        display._bar.refresh()
+    lines = output.getvalue()
+    assert "hello\n" in lines
+    assert "50/200" in lines
+    assert "discriminator 1.250  generator 0.500" in lines
+    assert "step 50/200  discriminator" not in lines  # The line for logs is not there too.
