@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TextIO
 
 import tyro
 
-if TYPE_CHECKING:  # At run time a command imports what it needs: --help answers at once.
+if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from jaxgan.data import Spec
     from jaxgan.experiment import Experiment
     from jaxgan.games import Game
@@ -94,7 +94,7 @@ def train(args: list[str]) -> int:
     from jaxgan.experiment import DIGITS
 
     file = _leading_path(args)
-    default = run.load_file(file) if file else DIGITS
+    default = _read_file(file) if file else DIGITS
     where = "Run directory to make. (default: runs/<name>/<time>)"
     fields: list[Any] = [
         (
@@ -130,7 +130,7 @@ def resume(args: list[str]) -> int:
         raise ValueError("resume needs a run directory first: jaxgan resume RUN")
     recorded, record = run.load(directory) if directory else (Experiment(), {})
     file = _leading_path(args)
-    asked = run.load_file(file) if file else recorded
+    asked = _read_file(file) if file else recorded
     experiment = _parse(
         type(asked),
         args,
@@ -448,6 +448,19 @@ def _key(seed: int) -> "Key":
     return jax.random.key(seed)
 
 
+def _read_file(path: Path) -> "Experiment":
+    """A file's experiment, whose values are those of their types, as tyro expects of defaults."""
+    from jaxgan import run
+    from jaxgan.experiment import check
+
+    experiment = run.load_file(path)
+    try:
+        check(experiment)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return experiment
+
+
 def _leading_path(args: list[str]) -> Path | None:
     """Takes the path off the front of the arguments, if there is one."""
     late = [arg for arg in args[1:] if arg.endswith(".py")]
@@ -472,14 +485,20 @@ def _parse(kind: Any, args: list[str], command: str, description: str, default: 
 
 def _one_line(panel: str) -> str:
     """The message of one of tyro's panels, and the options it suggests."""
-    lines = [line.strip("│").rstrip() for line in panel.splitlines() if line.startswith("│")]
-    if not lines:  # A terminal without Unicode, where panels have no borders.
-        return " ".join(word for word in panel.split() if word.strip("-"))
-    rule = next((i for i, line in enumerate(lines) if line.startswith(" ─")), len(lines))
+    lines = [line.strip("│").rstrip() for line in panel.splitlines() if line[:1] not in "╭╰"]
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if line and not line.strip(" ─-"):
+            sections.append([])  # A rule.
+        else:
+            sections[-1].append(line)
+    if "│" not in panel:  # Where there is no Unicode, the title is a section too.
+        del sections[0]
     # Further in than the message and the options it names are the options' help texts.
-    message = " ".join(line.strip() for line in lines[:rule] if not line.startswith(" " * 9))
-    if any(line.startswith(" Perhaps you meant") for line in lines):
-        nearest = [line.split()[0] for line in lines[rule:] if line.strip().startswith("--")]
+    message = " ".join(line.strip() for line in sections[0] if not line.startswith(" " * 9))
+    if "Perhaps you meant" in panel:
+        rest = [line.split()[0] for section in sections[1:] for line in section if line.strip()]
+        nearest = [word for word in rest if word.startswith("--")]
         message += f"; perhaps you meant {' or '.join(nearest[:3])}"
     return message
 

@@ -312,7 +312,7 @@ def _discriminator(options: DiscriminatorOptions, spec: Spec, num_classes: int) 
 def _refuse_points(side: str, spec: Spec) -> None:
     if not spec.is_image:
         raise ValueError(
-            f"{side}.family=dcgan makes images, and the data are points of shape {spec.shape}: "
+            f"{side}.family=dcgan is for images, and the data are points of shape {spec.shape}: "
             f"take {side}.family=mlp"
         )
 
@@ -377,8 +377,6 @@ def _check_types(options: Any, prefix: str) -> None:
             _check_types(value, f"{name}.")
         elif not _is_a(value, hint, name):
             raise ValueError(f"{name} must be {_describe(hint)}, not {value!r}")
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name} must be finite, not {value}")
 
 
 def _is_a(value: Any, hint: Any, name: str) -> bool:
@@ -396,6 +394,8 @@ def _is_a(value: Any, hint: Any, name: str) -> bool:
             f"{name} is annotated {_describe(hint)}, which experiment.json cannot hold: take bool, "
             "int, float, str, None, Literal, tuple[..., ...] or a dataclass of these"
         )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, not {value}")
     if isinstance(value, bool):
         return hint is bool
     return isinstance(value, (int, float) if hint is float else hint)

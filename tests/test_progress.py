@@ -33,9 +33,7 @@ def test_off_a_terminal_there_is_one_line_an_interval(clock):
     # No speed yet: the first interval held the compiling.
     assert second == "step 50/200  discriminator 1.250  generator 0.500"
     # 50 steps of 64 images in 2 s, 100 steps to go.
-    assert third == (
-        "step 100/200  discriminator 1.250  generator 0.500  1,600 images/s  4 s left"
-    )
+    assert third == ("step 100/200  discriminator 1.250  generator 0.500  1,600 images/s  4 s left")
 
 
 def test_on_a_terminal_there_is_a_bar_and_what_is_said_stays_above_it():

@@ -86,7 +86,7 @@ def test_labels_come_in_turn_or_as_asked():
     for missing in (-1, 3):
         with pytest.raises(ValueError, match=f"label {missing} does not exist.* 0 to 2"):
             labels(label=missing)
-    with pytest.raises(ValueError, match="label 1 .* takes no labels"):
+    with pytest.raises(ValueError, match=r"label 1 .* takes no labels"):
         labels(conditional=False, label=1)
 
 
@@ -104,7 +104,8 @@ def test_a_preview_draws_the_same_latents_every_time(tmp_path):
 def test_a_conditional_preview_has_a_class_a_row(tmp_path):
     preview = sampling.make_preview(experiment(conditional=True), IMAGES, game(), jax.random.key(0))
     preview(NOTHING, tmp_path / "rows.png")
-    picture = np.asarray(Image.open(tmp_path / "rows.png"))
+    with Image.open(tmp_path / "rows.png") as opened:
+        picture = np.asarray(opened)
     scaled, gap = 64, 2
     assert picture.shape[0] == 3 * (scaled + gap) + gap
     right = picture[:, -8 * (scaled + gap) :]  # What is left of it names the classes.
@@ -117,11 +118,10 @@ def test_a_conditional_preview_has_a_class_a_row(tmp_path):
 @pytest.mark.parametrize(("size", "data"), [(2, "ring"), (2, "own.npz"), (1, "x"), (3, "x")])
 def test_points_of_any_size_are_drawn(tmp_path, size, data):
     options = Experiment(data=data, generator=GeneratorOptions(latent_size=size))
-    preview = sampling.make_preview(
-        options, Spec((size,), 0), game(points=True), jax.random.key(0)
-    )
+    preview = sampling.make_preview(options, Spec((size,), 0), game(points=True), jax.random.key(0))
     preview(NOTHING, tmp_path / "points.png")
-    assert Image.open(tmp_path / "points.png").size == (500, 500)
+    with Image.open(tmp_path / "points.png") as picture:
+        assert picture.size == (500, 500)
 
 
 def test_arrays_are_written_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -142,7 +142,7 @@ def test_every_draw_of_a_turn_has_a_key_of_its_own():
 
     def apply(variables, images, labels, *, train, key=None):
         seen.append(tuple(np.asarray(jax.random.key_data(key)).tolist()))
-        return images[:, 0], variables.state
+        return images, variables.state
 
     network = Network(None, apply)
     g = adversarial(
@@ -222,9 +222,7 @@ def test_init_makes_each_side_from_a_key_and_an_example_of_its_own():
         return Network(init, None)
 
     g = adversarial(network("g"), network("d"), losses.hinge, latent_size=5, conditional=True)
-    generator, discriminator, carry = g.init(
-        jax.random.key(0), {"real": REAL, "label": LABELS}
-    )
+    generator, discriminator, carry = g.init(jax.random.key(0), {"real": REAL, "label": LABELS})
     assert (generator.params, discriminator.params, carry) == ("g", "d", ())
     assert seen["g"][0] != seen["d"][0]
     assert seen["g"][1].shape == (4, 5)

@@ -24,7 +24,7 @@ from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 
 experiment = Experiment(
     name="tiny",
-    steps=60,
+    steps=60 * {scale},
     batch_size=16,
     conditional={conditional},
     generator=GeneratorOptions(family="{family}", width=8, depth=1, latent_size=8),
@@ -32,9 +32,9 @@ experiment = Experiment(
         family="{family}", width=8, depth=1, normalization="none", dropout=0.1
     ),
     penalty="r1",
-    log_every=2,
-    sample_every=6,
-    checkpoint_every=3,
+    log_every=2 * {scale},
+    sample_every=6 * {scale},
+    checkpoint_every=3 * {scale},
     best_metric="generator_loss",
 )
 """
@@ -77,47 +77,51 @@ def left_by(folder):
 
 @pytest.fixture(params=["unconditional", "conditional"])
 def undisturbed(request, tmp_path):
-    """An experiment's file, and what its undisturbed run leaves."""
+    """An experiment's file, its scale, and what its undisturbed run leaves.
+
+    The one is nearly always saving; the other trains a while between its saves.
+    """
     file, folder = tmp_path / "tiny.py", tmp_path / "undisturbed"
     conditional = request.param == "conditional"
     family = "mlp" if conditional else "dcgan"
-    file.write_text(EXPERIMENT.format(conditional=conditional, family=family))
+    scale = 30 if conditional else 1
+    file.write_text(EXPERIMENT.format(conditional=conditional, family=family, scale=scale))
     finish(launch("train", file, "--out", folder))
-    return file, left_by(folder)
+    return file, scale, left_by(folder)
 
 
 def test_killed_at_random_moments(undisturbed, tmp_path):
-    file, expected = undisturbed
+    file, scale, expected = undisturbed
     draw, saving, steps = random.Random(0), 0, []
     for number in range(KILLS):
         folder = tmp_path / f"killed{number}"
         process = launch("train", file, "--out", folder)
-        wait_for(folder, 3 * draw.randrange(16), process)
+        wait_for(folder, 3 * scale * draw.randrange(16), process)
         time.sleep(draw.uniform(0, 0.3))  # Steps and a save or two.
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
         saving += any("tmp" in path.name for path in (folder / "checkpoints").iterdir())
         steps.append(run.newest_step(folder))
-        assert steps[-1] < 60
+        assert steps[-1] < 60 * scale
         assert "damaged" not in finish(launch("resume", folder))
         assert left_by(folder) == expected, f"killed after step {steps[-1]} was saved"
     print(f"{KILLS} kills, {saving} of them during a save, last saved steps: {steps}")
 
 
 def test_terminated(undisturbed, tmp_path):
-    file, expected = undisturbed
+    file, scale, expected = undisturbed
     for number in (signal.SIGTERM, signal.SIGINT):
         folder = tmp_path / f"signal{number}"
         process = launch("train", file, "--out", folder)
-        wait_for(folder, 3, process)
+        wait_for(folder, 3 * scale, process)
         os.kill(process.pid, number)
         output = finish(process)
         assert f"go on with: jaxgan resume {folder}" in output
         stopped = run.newest_step(folder)
-        assert f"stopped at step {stopped} of 60 and saved" in output
+        assert f"stopped at step {stopped} of {60 * scale} and saved" in output
         finish(launch("resume", folder))
         files, steps, best = left_by(folder)
         assert files == expected[0]
-        assert steps[60] == expected[1][60]
+        assert steps[60 * scale] == expected[1][60 * scale]
         assert best == expected[2]

@@ -1,0 +1,225 @@
+"""The description of a run: what it refuses, how it is recorded, what it turns into."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.data import Spec
+from jaxgan.experiment import (
+    DIGITS,
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+    check,
+    differences,
+    from_dict,
+    to_dict,
+)
+from jaxgan.games import Turn
+
+IMAGES = Spec((8, 8, 1), 10)
+
+
+@dataclass(frozen=True)
+class Nested:
+    rates: tuple[float, ...] = (0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class Own(Experiment):
+    """A user's kind of experiment."""
+
+    mode: Literal["slow", "fast"] = "slow"
+    sizes: tuple[tuple[int, ...], ...] = ((1, 2), (3,))
+    nested: Nested = Nested()
+    limit: float | None = None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps must be 1 or more, not 0"),
+        ({"steps": -4}, "steps must be 1 or more, not -4"),
+        ({"batch_size": 0}, "batch_size must be 1 or more, not 0"),
+        ({"log_every": 0}, "log_every must be 1 or more"),
+        ({"evaluate_every": -1}, "evaluate_every must be 0 or more"),
+        ({"penalty_weight": -1.0}, "penalty_weight must be 0 or more, not -1.0"),
+        ({"generator": GeneratorOptions(latent_size=0)}, "generator.latent_size must be 1 or more"),
+        ({"seed": -1}, r"seed must be from 0 to 2\*\*32 - 1, not -1"),
+        ({"seed": 1 << 32}, r"seed must be from 0 to 2\*\*32 - 1, not 4294967296"),
+        ({"name": ""}, "name must be that of one folder.*not ''"),
+        ({"name": ".."}, "name must be that of one folder"),
+        ({"name": "a/b"}, "name must be that of one folder.*'a/b'"),
+        ({"steps": "many"}, "steps must be int, not 'many'"),
+        ({"steps": 10.5}, "steps must be int, not 10.5"),
+        ({"steps": True}, "steps must be int, not True"),
+        ({"flip": 1}, "flip must be bool, not 1"),
+        ({"ema_decay": "x"}, "ema_decay must be float, not 'x'"),
+        ({"image_size": 8.0}, r"image_size must be int \| None, not 8.0"),
+        ({"loss": "hing"}, "loss must be one of minimax, .*hinge.*, not 'hing'"),
+        ({"penalty": "r3"}, "penalty must be one of none, r1.*, not 'r3'"),
+        ({"channels": 2}, "channels must be .*1, 3.*, not 2"),
+        ({"generator": {"width": 3}}, "generator must be GeneratorOptions"),
+        ({"penalty_weight": math.nan}, "penalty_weight must be finite, not nan"),
+        ({"penalty_weight": math.inf}, "penalty_weight must be finite, not inf"),
+        (
+            {"generator_optimizer": OptimizerOptions(learning_rate=math.nan)},
+            "generator_optimizer.learning_rate must be finite",
+        ),
+        (
+            {"discriminator_optimizer": OptimizerOptions(learning_rate=0.0)},
+            "discriminator_optimizer.learning_rate must be above 0, not 0.0",
+        ),
+        (
+            {"generator_optimizer": OptimizerOptions(beta1=1.0)},
+            r"generator_optimizer.beta1 must be in \[0, 1\), not 1.0",
+        ),
+        (
+            {"generator_optimizer": OptimizerOptions(decay_start=5, decay_end=5)},
+            "generator_optimizer.decay_end must be 0 or lie beyond decay_start 5, not 5",
+        ),
+    ],
+)
+def test_values_that_no_run_can_use(changes, message):
+    with pytest.raises(ValueError, match=message):
+        check(dataclasses.replace(DIGITS, **changes))
+
+
+def test_what_is_allowed_passes():
+    check(DIGITS)
+    check(Experiment(generator_optimizer=OptimizerOptions(learning_rate=1)))  # An int is a float.
+    check(Own())
+    check(Own(limit=2.0, seed=(1 << 32) - 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mode": "quick"}, "mode must be one of slow, fast, not 'quick'"),
+        ({"sizes": ((1, "2"),)}, "sizes must be tuple.*, not"),
+        ({"sizes": [1]}, "sizes must be tuple"),
+        ({"nested": Nested((0.1, math.inf))}, "nested.rates must be finite, not .*inf"),
+        ({"limit": "1"}, r"limit must be float \| None, not '1'"),
+    ],
+)
+def test_the_fields_of_a_users_class_are_checked_too(changes, message):
+    with pytest.raises(ValueError, match=message):
+        check(Own(**changes))
+
+
+def test_what_the_record_cannot_hold_is_refused_before_a_run():
+    @dataclass(frozen=True)
+    class WithPath(Experiment):
+        where: Path = Path("x")
+
+    @dataclass(frozen=True)
+    class More(GeneratorOptions):
+        more: int = 1
+
+    with pytest.raises(ValueError, match=r"where is annotated Path, which experiment\.json"):
+        check(WithPath())
+    with pytest.raises(ValueError, match=r"generator must be GeneratorOptions, not .*More"):
+        check(Experiment(generator=More()))
+
+
+@pytest.mark.parametrize("experiment", [DIGITS, Own(sizes=((), (4,)), nested=Nested((0.5,)))])
+def test_an_experiment_is_read_back_from_json(experiment):
+    values = json.loads(json.dumps(to_dict(experiment)))
+    again = from_dict(type(experiment), values)
+    assert again == experiment
+    assert differences(to_dict(experiment), to_dict(again)) == []
+
+
+def test_unknown_fields_are_named():
+    values = to_dict(DIGITS)
+    values["generator"]["widht"] = 3
+    with pytest.raises(ValueError, match=r"has no option generator\.widht"):
+        from_dict(Experiment, values)
+
+
+def test_differences_are_named_in_order():
+    old = {"b": {"y": 1, "x": 2}, "a": 0, "c": 5}
+    new = {"b": {"y": 1, "x": 3}, "a": 1, "d": 6}
+    assert differences(old, new) == [
+        ("a", 0, 1),
+        ("b.x", 2, 3),
+        ("c", 5, None),
+        ("d", None, 6),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (OptimizerOptions("sgd", 0.1), [-0.2, -0.2, -0.2]),
+        # The first step of Adam has the size of the rate, whatever the gradient's.
+        (OptimizerOptions("adam", 0.1, beta1=0.0), [-0.1, -0.1, -0.1]),
+        # g / sqrt((1 - beta2^n) g²), whose average starts at 0
+        (OptimizerOptions("rmsprop", 0.1, beta2=0.75), [-0.2, -0.1 / 0.4375**0.5]),
+        # Falls from update 1 on to 0 at update 3.
+        (OptimizerOptions("sgd", 0.1, decay_start=1, decay_end=3), [-0.2, -0.2, -0.1, 0.0, 0.0]),
+    ],
+)
+def test_optimizers_by_hand(options, expected):
+    optimizer = options.build()
+    params, gradient = jnp.array(1.0), jnp.array(2.0)
+    state = optimizer.init(params)
+    for update in expected:
+        found, state = optimizer.update(gradient, state, params)
+        assert float(found) == pytest.approx(update, rel=1e-4)
+
+
+def test_networks_follow_their_options():
+    experiment = Experiment(
+        generator=GeneratorOptions(family="mlp", width=5, depth=1, latent_size=3),
+        discriminator=DiscriminatorOptions(family="mlp", width=4, depth=1),
+    )
+    batch = {"real": jnp.zeros((2, 8, 8, 1)), "label": jnp.zeros(2, jnp.int32)}
+    game = experiment.make_game(IMAGES)
+    generator, discriminator, _ = jax.eval_shape(game.init, jax.random.key(0), batch)
+    kernels = [generator.params[f"Dense_{i}"]["kernel"].shape for i in range(2)]
+    assert kernels == [(3, 5), (5, 64)]
+    kernels = [discriminator.params[f"Dense_{i}"]["kernel"].shape for i in range(2)]
+    assert kernels == [(64, 4), (4, 1)]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "spec", "message"),
+    [
+        (Experiment(conditional=True), Spec((8, 8, 1), 0), "conditional needs labelled data"),
+        (Experiment(), Spec((2,), 8), r"points of shape \(2,\).*family=mlp"),
+        (
+            Experiment(discriminator=DiscriminatorOptions(family="mlp")),
+            Spec((2,), 8),
+            "generator.family=mlp",
+        ),
+        (Experiment(generator=GeneratorOptions(width=0)), IMAGES, "width=0"),
+        (Experiment(discriminator=DiscriminatorOptions(dropout=1.5)), IMAGES, "dropout=1.5"),
+        (Experiment(discriminator=DiscriminatorOptions(dropout=math.nan)), IMAGES, "dropout=nan"),
+    ],
+)
+def test_networks_that_do_not_fit_the_data(experiment, spec, message):
+    with pytest.raises(ValueError, match=message):
+        experiment.make_game(spec)
+
+
+@pytest.mark.parametrize("penalty", ["r1", "r1_r2", "gradient_penalty", "dragan"])
+def test_a_penalty_is_weighted(penalty):
+    """On a discriminator whose gradient with respect to each image is constant, of norm |w| = 5."""
+    weight = jnp.array([3.0, 4.0])
+    weighted = Experiment(penalty=penalty, penalty_weight=0.5)._penalty()
+    turn = Turn({}, jax.random.key(0), jnp.array(0), ())
+    real, fake = jnp.ones((4, 2)), jnp.zeros((4, 2))
+    value = weighted(lambda points: points @ weight, real, fake, turn)
+    expected = {"r1": 25, "r1_r2": 50, "gradient_penalty": (5 - 1) ** 2, "dragan": (5 - 1) ** 2}
+    assert np.isclose(float(value), 0.5 * expected[penalty], rtol=1e-4)
+    assert Experiment(penalty="none")._penalty() is None
