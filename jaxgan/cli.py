@@ -95,7 +95,7 @@ def train(args: list[str]) -> int:
 
     file = _leading_path(args)
     default = _read_file(file) if file else DIGITS
-    where = "Run directory to make. (default: runs/<name>/<time>)"
+    where = "Run directory to make; by default runs/<name>/<time>."
     fields: list[Any] = [
         (
             "experiment",
