@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxgan.files import whole_file
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
@@ -278,11 +280,6 @@ def _save_figure(path: Path, figure: "Figure") -> None:
 
 
 def _write(path: Path, buffer: io.BytesIO) -> None:
-    """Writes a file beside its place and moves it there: a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(buffer.getvalue())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(buffer.getvalue())

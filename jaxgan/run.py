@@ -25,6 +25,7 @@ import numpy as np
 
 from jaxgan.data import Spec
 from jaxgan.experiment import Experiment, from_dict, to_dict
+from jaxgan.files import whole_file
 from jaxgan.types import PyTree
 
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -167,9 +168,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    with whole_file(path) as file:
+        file.write(text.encode())
 
 
 def read_metrics(directory: Path) -> list[dict[str, float]]:

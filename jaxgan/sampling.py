@@ -1,6 +1,5 @@
 """From a generator's variables to samples on the host and pictures on disk."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,6 +10,7 @@ import numpy as np
 
 from jaxgan.data import MIXTURES, Spec
 from jaxgan.experiment import Experiment
+from jaxgan.files import whole_file
 from jaxgan.games.game import Game
 from jaxgan.imaging import grid, save_image, save_points, to_uint8
 from jaxgan.keys import derive
@@ -109,10 +109,5 @@ def save_samples(
 
 def write_npz(path: Path, arrays: dict[str, Any]) -> None:
     """Writes arrays to an .npz file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        np.savez_compressed(file, **arrays)

@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jaxgan.files import whole_file
+
 HIDDEN = (256, 128)
 MIN_IMAGES, MIN_EPOCHS, MAX_EPOCHS = 300_000, 20, 200
 PROTOCOL = (
@@ -143,20 +145,15 @@ def _save(path: Path, origin: str, judge: Classifier) -> None:
     for index, (kernel, bias) in enumerate(judge.layers):
         arrays |= {f"kernel_{index}": kernel, f"bias_{index}": bias}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                allow_pickle=False,
-                origin=np.array(origin),
-                digest=np.array(judge.digest),
-                test_accuracy=np.array(judge.test_accuracy),
-                **arrays,
-            )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        np.savez(
+            file,
+            allow_pickle=False,
+            origin=np.array(origin),
+            digest=np.array(judge.digest),
+            test_accuracy=np.array(judge.test_accuracy),
+            **arrays,
+        )
 
 
 def _load(path: Path, origin: str) -> Classifier | None:
