@@ -123,7 +123,8 @@ def train(args: list[str]) -> int:
 def resume(args: list[str]) -> int:
     """`jaxgan resume RUN [EXPERIMENT.py] [options]`: options may prolong the run, not change it."""
     from jaxgan import run
-    from jaxgan.experiment import Experiment, differences, to_dict
+    from jaxgan.experiment import Experiment
+    from jaxgan.options import differences, to_dict
 
     directory = _leading_path(args)
     if directory is None and not {"-h", "--help"} & set(args):
@@ -333,7 +334,7 @@ class VerifyOptions:
 def verify(args: list[str]) -> int:
     """`jaxgan verify RUN`: exit code 0 when all digests agree, 1 when one differs."""
     from jaxgan import run
-    from jaxgan.experiment import differences
+    from jaxgan.options import differences
     from jaxgan.training.loop import params_of
     from jaxgan.training.trainer import make_trainer
 

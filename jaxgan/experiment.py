@@ -6,15 +6,11 @@ that overrides `open_source`, `make_game` or `make_optimizers`. As a frozen data
 fields of its own: bool, int, float, str, None, Literal, tuple[..., ...] and dataclasses of these.
 """
 
-import dataclasses
-import math
-import types
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import optax
@@ -31,6 +27,7 @@ from jaxgan.layers.spectral_norm import spectrally_normalized
 from jaxgan.networks import from_linen
 from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from jaxgan.networks.mlp import MLPDiscriminator, MLPGenerator
+from jaxgan.options import check_types, flat, to_dict
 from jaxgan.training.state import Optimizers
 from jaxgan.types import Array, Key, PyTree
 
@@ -342,12 +339,12 @@ def check(experiment: Experiment) -> None:
     Raises:
       ValueError: naming the option, its value and what is allowed.
     """
-    _check_types(experiment, "")
+    check_types(experiment)
     name = experiment.name
     if name in ("", "..") or PurePath(name).name != name:
         raise ValueError(f"name must be that of one folder, without slashes, not {name!r}")
     check_seed("seed", experiment.seed)
-    values = _flat(to_dict(experiment))
+    values = flat(to_dict(experiment))
     for name, least in _AT_LEAST.items():
         if name in values and values[name] < least:
             raise ValueError(f"{name} must be {least} or more, not {values[name]}")
@@ -366,96 +363,6 @@ def check_seed(name: str, seed: int) -> None:
     """Raises a ValueError for a seed beyond 32 bits, of which JAX would drop bits."""
     if not 0 <= seed < 1 << 32:
         raise ValueError(f"{name} must be from 0 to 2**32 - 1, not {seed}")
-
-
-def _check_types(options: Any, prefix: str) -> None:
-    """Holds values against their annotations: an experiment file is Python and takes anything."""
-    hints = typing.get_type_hints(type(options))
-    for entry in dataclasses.fields(options):
-        name, hint, value = prefix + entry.name, hints[entry.name], getattr(options, entry.name)
-        if dataclasses.is_dataclass(hint) and type(value) is hint:
-            _check_types(value, f"{name}.")
-        elif not _is_a(value, hint, name):
-            raise ValueError(f"{name} must be {_describe(hint)}, not {value!r}")
-
-
-def _is_a(value: Any, hint: Any, name: str) -> bool:
-    origin, parameters = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return value in parameters
-    if origin in (typing.Union, types.UnionType):
-        return any(_is_a(value, parameter, name) for parameter in parameters)
-    if origin is tuple and parameters[1:] == (...,):
-        return isinstance(value, tuple) and all(_is_a(v, parameters[0], name) for v in value)
-    if dataclasses.is_dataclass(hint):
-        return False  # `from_dict` could not tell a subclass from it.
-    if hint not in (bool, int, float, str, types.NoneType):
-        raise ValueError(
-            f"{name} is annotated {_describe(hint)}, which experiment.json cannot hold: take bool, "
-            "int, float, str, None, Literal, tuple[..., ...] or a dataclass of these"
-        )
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, not {value}")
-    if isinstance(value, bool):
-        return hint is bool
-    return isinstance(value, (int, float) if hint is float else hint)
-
-
-def _describe(hint: Any) -> str:
-    if typing.get_origin(hint) is Literal:
-        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
-    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
-
-
-def to_dict(experiment: Experiment) -> dict[str, Any]:
-    """The experiment as plain values, nested as its options are."""
-    return dataclasses.asdict(experiment)
-
-
-def from_dict(kind: type[Experiment], values: dict[str, Any]) -> Experiment:
-    """The inverse of `to_dict`.
-
-    Raises:
-      ValueError: for a field that `kind` does not have.
-    """
-    return _build(kind, values, "")
-
-
-def _build(kind: Any, values: dict[str, Any], prefix: str) -> Any:
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(values) - {entry.name for entry in dataclasses.fields(kind)})
-    if unknown:
-        raise ValueError(f"{kind.__name__} has no option {prefix}{unknown[0]}")
-    return kind(
-        **{
-            name: _build(hints[name], value, f"{prefix}{name}.")
-            if dataclasses.is_dataclass(hints[name])
-            else _tuples(value)
-            for name, value in values.items()
-        }
-    )
-
-
-def _tuples(value: Any) -> Any:
-    """JSON's lists as the tuples that they were."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """What differs between two nested dicts: `(dotted name, old value, new value)`, by name."""
-    old, new = _flat(old), _flat(new)
-    names = sorted(old | new)
-    return [(n, old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)]
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
 
 
 DIGITS = Experiment(

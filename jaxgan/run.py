@@ -24,8 +24,9 @@ import jax
 import numpy as np
 
 from jaxgan.data import Spec
-from jaxgan.experiment import Experiment, from_dict, to_dict
+from jaxgan.experiment import Experiment
 from jaxgan.files import whole_file
+from jaxgan.options import from_dict, to_dict
 from jaxgan.types import PyTree
 
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")

@@ -20,11 +20,9 @@ from jaxgan.experiment import (
     GeneratorOptions,
     OptimizerOptions,
     check,
-    differences,
-    from_dict,
-    to_dict,
 )
 from jaxgan.games import Turn
+from jaxgan.options import differences, from_dict, to_dict
 
 IMAGES = Spec((8, 8, 1), 10)
 

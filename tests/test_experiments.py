@@ -8,7 +8,8 @@ import pytest
 from jaxgan import run
 from jaxgan.data import Spec, open_source
 from jaxgan.evaluation import metric_names
-from jaxgan.experiment import Experiment, check, from_dict, to_dict
+from jaxgan.experiment import Experiment, check
+from jaxgan.options import from_dict, to_dict
 from jaxgan.sampling import draw_inputs
 from jaxgan.training.trainer import abstract_state
 
