@@ -368,8 +368,8 @@ def check_seed(name: str, seed: int) -> None:
 DIGITS = Experiment(
     name="digits",
     data="digits",
-    steps=3000,
-    generator=GeneratorOptions(width=32),
+    steps=4000,
+    generator=GeneratorOptions(width=48),
     discriminator=DiscriminatorOptions(width=32, normalization="none"),
     loss="hinge",
     penalty="r1",
@@ -378,7 +378,7 @@ DIGITS = Experiment(
     discriminator_optimizer=OptimizerOptions(learning_rate=1e-3, beta1=0.0, beta2=0.99),
     sample_every=500,
     checkpoint_every=500,
-    evaluate_every=1000,
+    evaluate_every=2000,
     best_metric="frechet",
 )
 """What `jaxgan train` does with no file: scikit-learn's 8x8 digits in under a minute on a CPU."""
