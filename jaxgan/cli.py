@@ -184,7 +184,8 @@ def _train(
     ]
     images_per_step = experiment.batch_size * experiment.discriminator_steps
     try:
-        with Display(experiment.steps, images_per_step, Console()) as display:
+        writer = _tensorboard(directory)
+        with Display(experiment.steps, images_per_step, Console(), writer) as display:
             display.say(f"{directory}: {len(trainer.source):,} samples, {', '.join(sizes)}")
             state = run_loop(experiment, trainer, directory, display)
     except Diverged as error:
@@ -192,6 +193,15 @@ def _train(
     if state.step == experiment.steps:
         print(f"done after {experiment.steps:,} steps: {directory}")
     return 0
+
+
+def _tensorboard(directory: Path) -> Any:
+    """A writer of TensorBoard logs where the extra `tensorboard` is installed, else None."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(directory / "tensorboard"))
 
 
 @dataclass(frozen=True, kw_only=True)

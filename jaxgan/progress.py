@@ -2,6 +2,7 @@
 
 import time
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,9 +17,13 @@ class Display:
       steps: the run's number of steps.
       images_per_step: real images a step uses.
       console: where to write.
+      writer: a tensorboardX `SummaryWriter` that gets the logged scalars too.
     """
 
-    def __init__(self, steps: int, images_per_step: int, console: Console) -> None:
+    def __init__(
+        self, steps: int, images_per_step: int, console: Console, writer: Any = None
+    ) -> None:
+        self._writer = writer
         self.steps, self.images_per_step, self.console = steps, images_per_step, console
         self._mark: tuple[int, float] | None = None
         self._rate = 0.0
@@ -45,6 +50,8 @@ class Display:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.stop()
+        if self._writer is not None:
+            self._writer.close()
 
     def step(self, step: int) -> None:
         """Moves the bar."""
@@ -56,6 +63,9 @@ class Display:
 
     def log(self, step: int, scalars: dict[str, float]) -> None:
         """Shows both losses, the speed and, off a terminal, the time left."""
+        if self._writer is not None:
+            for name, value in scalars.items():
+                self._writer.add_scalar(name, value, step)
         now = time.perf_counter()
         if self._mark is not None and now > self._mark[1]:
             self._rate = (step - self._mark[0]) / (now - self._mark[1])

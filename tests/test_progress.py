@@ -49,3 +49,18 @@ def test_on_a_terminal_there_is_a_bar_and_what_is_said_stays_above_it():
     assert "50/200" in lines
     assert "discriminator 1.250  generator 0.500" in lines
     assert "step 50/200  discriminator" not in lines  # The line for logs is not there too.
+
+
+def test_a_summary_writer_gets_every_logged_scalar_and_is_closed():
+    calls = []
+
+    class Writer:
+        def add_scalar(self, name, value, step):
+            calls.append((name, value, step))
+
+        def close(self):
+            calls.append("closed")
+
+    with Display(200, 64, Console(file=io.StringIO()), Writer()) as display:
+        display.log(50, LOSSES)
+    assert calls == [*((name, value, 50) for name, value in LOSSES.items()), "closed"]
