@@ -1,7 +1,6 @@
 """The loop on a tiny experiment: what it writes, how it stops, and that it resumes to the bit."""
 
 import dataclasses
-import os
 import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -116,7 +115,7 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same(uninterrupted, trainer, 
     expected, files, _, _ = uninterrupted
     folder = tmp_path / "run"
     before = signal.getsignal(number)
-    _, recorder = start(folder, trainer, after={3: lambda: os.kill(os.getpid(), number)})
+    _, recorder = start(folder, trainer, after={3: lambda: signal.raise_signal(number)})
     assert recorder.steps == [1, 2, 3]
     assert recorder.said == [
         f"stopped at step 3 of 4 and saved; go on with: jaxgan resume {folder}"
