@@ -135,8 +135,13 @@ def test_a_second_interrupt_ends_at_once(trainer, tmp_path):
         signal.raise_signal(signal.SIGINT)  # Handled before it returns: two at once may merge.
         signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        start(tmp_path / "run", trainer, after={1: twice})
+    # A background job starts with SIGINT ignored, which would then be what the second one does.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start(tmp_path / "run", trainer, after={1: twice})
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
