@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
@@ -21,6 +22,7 @@ from jaxgan.augment import annealed, instance_noise, pack
 from jaxgan.data import Source, Spec, open_source
 from jaxgan.games import Game, Turn, adversarial
 from jaxgan.games.adversarial import DiscriminatorFn, Penalty, View
+from jaxgan.games.regularized import Regularizer, regularized
 from jaxgan.games.unrolled import unrolled
 from jaxgan.keys import derive
 from jaxgan.layers.spectral_norm import spectrally_normalized
@@ -51,6 +53,8 @@ class GeneratorOptions:
     """Numbers in a latent."""
     latent_distribution: Literal["normal", "uniform"] = "normal"
     """Standard normal, or uniform in [-1, 1]."""
+    orthogonal_weight: float = 0.0
+    """Of the penalty on kernels whose outputs are not orthogonal (BigGAN: 1e-4)."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class DiscriminatorOptions:
     """Divide every weight matrix by its largest singular value."""
     clip: float = 0.0
     """Clip every weight to [-clip, clip] after each update (WGAN: 0.01); 0: do not."""
+    orthogonal_weight: float = 0.0
+    """Of the penalty on kernels whose outputs are not orthogonal."""
 
 
 @dataclass(frozen=True)
@@ -145,12 +151,18 @@ class Experiment:
         "relativistic_average",
     ] = "non_saturating"
     """Adversarial loss, from jaxgan.losses."""
-    penalty: Literal["none", "r1", "r1_r2", "gradient_penalty", "dragan"] = "none"
+    penalty: Literal["none", "r1", "r2", "r1_r2", "gradient_penalty", "dragan"] = "none"
     """Gradient penalty on the discriminator, from jaxgan.penalties."""
     penalty_weight: float = 10.0
-    """Multiplies the penalty: the paper's lambda, or gamma/2 for r1 and r1_r2."""
+    """Multiplies the penalty: the paper's lambda, or gamma/2 for r1, r2 and r1_r2."""
     penalty_every: int = 1
     """Apply the penalty at every k-th step, times k, Adam corrected (lazy, as in StyleGAN2)."""
+    drift_weight: float = 0.0
+    """Of E D(x)^2, which keeps logits from drifting off (progressive growing: 1e-3)."""
+    lecam_weight: float = 0.0
+    """Of LeCam regularisation, for small data sets (the paper: 0.3)."""
+    lecam_start: int = 1000
+    """Step from which that acts, when its averages of the logits have settled."""
     label_smoothing: float = 0.0
     """Real targets fall short of 1 by this (minimax and non_saturating)."""
     label_noise: float = 0.0
@@ -218,6 +230,12 @@ class Experiment:
             conditional=self.conditional,
             penalty=self._penalty(),
             view=self._view(),
+            average_logits=0.99 if self.lecam_weight else None,  # The paper's decay.
+        )
+        game = regularized(
+            game,
+            generator=_orthogonal(self.generator.orthogonal_weight),
+            discriminator=_orthogonal(self.discriminator.orthogonal_weight),
         )
         return unrolled(game, self.make_optimizers().discriminator, self.unrolled_steps)
 
@@ -240,10 +258,29 @@ class Experiment:
             "noise": self.label_noise,
             "flip": self.label_flip,
         }
-        if not any(numbers.values()):
+        targets = any(numbers.values())
+        if targets:
+            losses.with_targets(pair, **numbers, key=jax.random.key(0))  # Refuses what cannot be.
+        if not (targets or self.drift_weight or self.lecam_weight):
             return pair
-        losses.with_targets(pair, **numbers, key=jax.random.key(0))  # Refuses what cannot be.
-        return lambda turn: losses.with_targets(pair, **numbers, key=derive(turn.key, "targets"))
+
+        def of_turn(turn: Turn) -> losses.AdversarialLoss:
+            key = derive(turn.key, "targets")
+            chosen = losses.with_targets(pair, **numbers, key=key) if targets else pair
+
+            def discriminator(real_logits: Array, fake_logits: Array) -> Array:
+                value = chosen.discriminator(real_logits, fake_logits)
+                if self.drift_weight:
+                    value += self.drift_weight * penalties.drift_penalty(real_logits)
+                if self.lecam_weight:
+                    averages = turn.carry["real"], turn.carry["fake"]
+                    lecam = penalties.lecam_penalty(real_logits, fake_logits, *averages)
+                    value += jnp.where(turn.step < self.lecam_start, 0, self.lecam_weight * lecam)
+                return value
+
+            return losses.AdversarialLoss(discriminator, chosen.generator)
+
+        return of_turn
 
     def _penalty(self) -> Penalty | None:
         # An unrolled game differentiates the penalty twice.
@@ -256,6 +293,8 @@ class Experiment:
             match self.penalty:
                 case "r1":
                     return penalties.r1_penalty(discriminator_fn, real, plain=plain)
+                case "r2":
+                    return penalties.r2_penalty(discriminator_fn, fake, plain=plain)
                 case "r1_r2":
                     on_real = penalties.r1_penalty(discriminator_fn, real, plain=plain)
                     return on_real + penalties.r2_penalty(discriminator_fn, fake, plain=plain)
@@ -286,6 +325,10 @@ class Experiment:
             return pack(images, self.packing)
 
         return view
+
+
+def _orthogonal(weight: float) -> Regularizer | None:
+    return (lambda params: weight * penalties.orthogonal_penalty(params)) if weight else None
 
 
 def _generator(options: GeneratorOptions, spec: Spec, num_classes: int) -> nn.Module:
@@ -320,6 +363,11 @@ _AT_LEAST = {
     "generator.latent_size": 1,
     "penalty_weight": 0,
     "penalty_every": 1,
+    "drift_weight": 0,
+    "lecam_weight": 0,
+    "lecam_start": 0,
+    "generator.orthogonal_weight": 0,
+    "discriminator.orthogonal_weight": 0,
     "instance_noise": 0,
     "instance_noise_steps": 1,
     "packing": 1,

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan import losses, penalties
 from jaxgan.data import Spec
 from jaxgan.experiment import (
     DIGITS,
@@ -210,7 +211,7 @@ def test_networks_that_do_not_fit_the_data(experiment, spec, message):
         experiment.make_game(spec)
 
 
-@pytest.mark.parametrize("penalty", ["r1", "r1_r2", "gradient_penalty", "dragan"])
+@pytest.mark.parametrize("penalty", ["r1", "r2", "r1_r2", "gradient_penalty", "dragan"])
 def test_a_penalty_is_weighted(penalty):
     """On a discriminator whose gradient with respect to each image is constant, of norm |w| = 5."""
     weight = jnp.array([3.0, 4.0])
@@ -218,6 +219,49 @@ def test_a_penalty_is_weighted(penalty):
     turn = Turn({}, jax.random.key(0), jnp.array(0), ())
     real, fake = jnp.ones((4, 2)), jnp.zeros((4, 2))
     value = weighted(lambda points: points @ weight, real, fake, turn)
-    expected = {"r1": 25, "r1_r2": 50, "gradient_penalty": (5 - 1) ** 2, "dragan": (5 - 1) ** 2}
+    away = (5 - 1) ** 2
+    expected = {"r1": 25, "r2": 25, "r1_r2": 50, "gradient_penalty": away, "dragan": away}
     assert np.isclose(float(value), 0.5 * expected[penalty], rtol=1e-4)
     assert Experiment(penalty="none")._penalty() is None
+
+
+REAL_LOGITS, FAKE_LOGITS = jnp.array([2.0, 4.0]), jnp.array([-1.0, 1.0])
+
+
+def loss_with(step: int = 0, **options: float) -> float:
+    """What these options add to the Wasserstein loss, the averages being 1 (real) and 0 (fake)."""
+    loss = Experiment(loss="wasserstein", **options)._loss()
+    carry = {"real": jnp.array(1.0), "fake": jnp.array(0.0)}
+    pair = loss(Turn({}, jax.random.key(0), jnp.array(step), carry))
+    plain = losses.wasserstein
+    assert pair.generator is plain.generator
+    added = pair.discriminator(REAL_LOGITS, FAKE_LOGITS)
+    return float(added - plain.discriminator(REAL_LOGITS, FAKE_LOGITS))
+
+
+def test_penalties_on_logits_are_weighted():
+    assert loss_with(drift_weight=0.1) == pytest.approx(0.1 * (4 + 16) / 2)
+    # E relu(D(x) - 0)² = 10 and E relu(1 - D(g))² = (4 + 0) / 2.
+    assert loss_with(lecam_weight=0.5, lecam_start=0) == pytest.approx(0.5 * 12)
+    assert loss_with(999, lecam_weight=0.5) == 0
+    assert loss_with(1000, lecam_weight=0.5, drift_weight=0.1) == pytest.approx(6 + 1)
+
+
+def test_penalties_on_kernels_and_averages_of_logits_belong_to_the_game():
+    small = DiscriminatorOptions(width=2, normalization="none", orthogonal_weight=2.0)
+    experiment = Experiment(
+        lecam_weight=0.3,
+        discriminator=small,
+        generator=GeneratorOptions(width=2, latent_size=2, orthogonal_weight=3.0),
+    )
+    game = experiment.make_game(IMAGES)
+    batch = {"real": jnp.zeros((2, 8, 8, 1)), "label": jnp.zeros(2, jnp.int32)}
+    generator, discriminator, carry = game.init(jax.random.key(0), batch)
+    turn = Turn(batch, jax.random.key(1), jnp.array(0), carry)
+    aux = game.discriminator_loss(generator, discriminator, turn)[1]
+    expected = 2 * penalties.orthogonal_penalty(discriminator.params)
+    assert np.isclose(aux.scalars["discriminator_regularizer"], expected)
+    assert aux.carry["real"] == pytest.approx(0.01 * aux.scalars["real_logits"])
+    scalars = game.generator_loss(generator, discriminator, turn)[1].scalars
+    expected = 3 * penalties.orthogonal_penalty(generator.params)
+    assert np.isclose(scalars["generator_regularizer"], expected)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+import jax
 import jax.numpy as jnp
 
 from jaxgan.games.game import Aux, Game, Turn
@@ -31,6 +32,7 @@ def adversarial(
     conditional: bool = False,
     penalty: Penalty | None = None,
     view: View | None = None,
+    average_logits: float | None = None,
 ) -> Game:
     """Goodfellow's game: a generator makes fakes from latents, a discriminator tells them apart.
 
@@ -49,6 +51,9 @@ def adversarial(
       penalty: added to the discriminator's loss. It is given the images as the discriminator sees
         them.
       view: what the discriminator sees of the images, real and fake alike, in both players' turns.
+      average_logits: decay of moving averages of the mean logits, kept in the carry as
+        `{"real": scalar, "fake": scalar}` from 0 on, where a loss of the turn finds them (for
+        `penalties.lecam_penalty`); None: the carry is empty.
 
     Returns:
       A game whose batches hold `real` [B, ...] and, when conditional, `label` int32 [B], and whose
@@ -81,7 +86,15 @@ def adversarial(
         logits, state = discriminator.apply(variables, images, labels, train=True, key=key)
         return logits, replace(variables, state=state)
 
-    def init(key: Key, batch: Batch) -> tuple[Variables, Variables, tuple[()]]:
+    def remember(carry: PyTree, real_logits: Array, fake_logits: Array) -> PyTree:
+        if average_logits is None:
+            return carry
+        means = {"real": real_logits.mean(), "fake": fake_logits.mean()}
+        return jax.tree.map(
+            lambda old, new: average_logits * old + (1 - average_logits) * new, carry, means
+        )
+
+    def init(key: Key, batch: Batch) -> tuple[Variables, Variables, PyTree]:
         labels, count = labels_of(batch), len(batch["real"])
         latents = draw_latents(derive(key, "latent"), count, latent_size, latent_distribution)
         turn = Turn(batch, derive(key, "turn"), jnp.zeros((), jnp.int32), ())
@@ -89,7 +102,7 @@ def adversarial(
         return (
             generator.init(derive(key, "generator"), latents, labels),
             discriminator.init(derive(key, "discriminator"), seen, labels),
-            (),
+            () if average_logits is None else {"real": jnp.zeros(()), "fake": jnp.zeros(())},
         )
 
     def discriminator_loss(
@@ -114,7 +127,8 @@ def adversarial(
 
             scalars["penalty"] = penalty(discriminator_fn, real, fake, turn)
             value = value + scalars["penalty"]
-        return value, Aux(after_fake.state, turn.carry, scalars)
+        carry = remember(turn.carry, real_logits, fake_logits)
+        return value, Aux(after_fake.state, carry, scalars)
 
     def generator_loss(
         generator_side: Variables, discriminator_side: Variables, turn: Turn

@@ -229,3 +229,18 @@ def test_init_makes_each_side_from_a_key_and_an_example_of_its_own():
     assert np.array_equal(seen["d"][1], REAL)
     assert seen["g"][2] is LABELS
     assert seen["d"][2] is LABELS
+
+
+def test_moving_averages_of_the_logits_wait_in_the_carry():
+    # At the start 0; the real logits' mean is W·3 = 9, the fakes' W·A = 6.
+    averaging = game(average_logits=0.9)
+    _, _, carry = averaging.init(jax.random.key(0), {"real": REAL})
+    assert carry == {"real": 0, "fake": 0}
+    for real, fake in ((0.9, 0.6), (0.9 * 0.9 + 0.9, 0.9 * 0.6 + 0.6)):
+        aux = averaging.discriminator_loss(GENERATOR, DISCRIMINATOR, turn()._replace(carry=carry))[
+            1
+        ]
+        carry = aux.carry
+        np.testing.assert_allclose([carry["real"], carry["fake"]], [real, fake], rtol=1e-6)
+    after = averaging.generator_loss(GENERATOR, DISCRIMINATOR, turn()._replace(carry=carry))[1]
+    assert after.carry == carry
