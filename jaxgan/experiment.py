@@ -15,7 +15,6 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 
 from jaxgan import losses, penalties
 from jaxgan.augment import annealed, instance_noise, pack
@@ -26,14 +25,15 @@ from jaxgan.games.regularized import Regularizer, regularized
 from jaxgan.games.unrolled import unrolled
 from jaxgan.keys import derive
 from jaxgan.layers.spectral_norm import spectrally_normalized
-from jaxgan.networks import from_linen
+from jaxgan.networks import Network, from_linen
 from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from jaxgan.networks.mlp import MLPDiscriminator, MLPGenerator
+from jaxgan.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from jaxgan.options import check_types, flat, to_dict
 from jaxgan.training.state import Optimizers
 from jaxgan.types import Array, Key, PyTree
 
-Family = Literal["dcgan", "mlp"]
+Family = Literal["dcgan", "resnet", "mlp"]
 Normalization = Literal["batch", "group", "none"]
 
 
@@ -42,11 +42,11 @@ class GeneratorOptions:
     """The generator and its latents."""
 
     family: Family = "dcgan"
-    """Kind of network: dcgan (images) or mlp (images and points)."""
+    """Kind of network: dcgan or resnet (images), or mlp (images and points)."""
     width: int = 64
-    """Channels next to the image (dcgan), units of a hidden layer (mlp)."""
+    """Channels next to the image (dcgan) or of every layer (resnet), units of a layer (mlp)."""
     depth: int = 2
-    """Hidden layers; mlp only, a dcgan's depth follows from the image's size."""
+    """Hidden layers; mlp only, the others' depth follows from the image's size."""
     normalization: Normalization = "batch"
     """Normalisation before each activation."""
     latent_size: int = 100
@@ -55,6 +55,10 @@ class GeneratorOptions:
     """Standard normal, or uniform in [-1, 1]."""
     orthogonal_weight: float = 0.0
     """Of the penalty on kernels whose outputs are not orthogonal (BigGAN: 1e-4)."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the layers' computation; weights, statistics, losses and penalties are float32."""
+    remat: bool = False
+    """Recompute activations in the backward pass: less memory, more time (a CPU ignores it)."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,9 @@ class DiscriminatorOptions:
     """The discriminator."""
 
     family: Family = "dcgan"
-    """Kind of network: dcgan (images) or mlp (images and points)."""
+    """Kind of network: dcgan or resnet (images), or mlp (images and points)."""
     width: int = 64
-    """Channels next to the image (dcgan), units of a hidden layer (mlp)."""
+    """Channels next to the image (dcgan) or of every layer (resnet), units of a layer (mlp)."""
     depth: int = 2
     """Hidden layers; mlp only."""
     normalization: Normalization = "batch"
@@ -77,6 +81,10 @@ class DiscriminatorOptions:
     """Clip every weight to [-clip, clip] after each update (WGAN: 0.01); 0: do not."""
     orthogonal_weight: float = 0.0
     """Of the penalty on kernels whose outputs are not orthogonal."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the layers' computation; weights, statistics, losses and penalties are float32."""
+    remat: bool = False
+    """Recompute activations in the backward pass: less memory, more time (a CPU ignores it)."""
 
 
 @dataclass(frozen=True)
@@ -218,11 +226,11 @@ class Experiment:
         if self.conditional and self.packing > 1:
             raise ValueError(f"packing {self.packing} takes no labels: set conditional to False")
         num_classes = spec.num_classes if self.conditional else 0
-        discriminator = from_linen(_discriminator(self.discriminator, spec, num_classes))
+        discriminator = _discriminator(self.discriminator, spec, num_classes)
         if self.discriminator.spectral_norm:
             discriminator = spectrally_normalized(discriminator)
         game = adversarial(
-            from_linen(_generator(self.generator, spec, num_classes)),
+            _generator(self.generator, spec, num_classes),
             discriminator,
             self._loss(),
             latent_size=self.generator.latent_size,
@@ -331,29 +339,47 @@ def _orthogonal(weight: float) -> Regularizer | None:
     return (lambda params: weight * penalties.orthogonal_penalty(params)) if weight else None
 
 
-def _generator(options: GeneratorOptions, spec: Spec, num_classes: int) -> nn.Module:
+def _generator(options: GeneratorOptions, spec: Spec, num_classes: int) -> Network:
+    shape, width, normalization = spec.shape, options.width, options.normalization
+    dtype = jnp.dtype(options.dtype)
     if options.family == "mlp":
-        return MLPGenerator(
-            spec.shape, options.width, options.depth, options.normalization, num_classes
+        mlp = MLPGenerator(shape, width, options.depth, normalization, num_classes, dtype=dtype)
+        return from_linen(mlp, remat=options.remat)
+    _refuse_points("generator", options.family, spec)
+    if options.family == "resnet":  # which recomputes block by block
+        return from_linen(
+            ResNetGenerator(
+                shape, width, normalization, num_classes, dtype=dtype, remat=options.remat
+            )
         )
-    _refuse_points("generator", spec)
-    return DCGANGenerator(spec.shape, options.width, options.normalization, num_classes)
+    dcgan = DCGANGenerator(shape, width, normalization, num_classes, dtype=dtype)
+    return from_linen(dcgan, remat=options.remat)
 
 
-def _discriminator(options: DiscriminatorOptions, spec: Spec, num_classes: int) -> nn.Module:
+def _discriminator(options: DiscriminatorOptions, spec: Spec, num_classes: int) -> Network:
+    width, normalization, dropout = options.width, options.normalization, options.dropout
+    dtype = jnp.dtype(options.dtype)
     if options.family == "mlp":
-        return MLPDiscriminator(
-            options.width, options.depth, options.normalization, options.dropout, num_classes
+        mlp = MLPDiscriminator(
+            width, options.depth, normalization, dropout, num_classes, dtype=dtype
         )
-    _refuse_points("discriminator", spec)
-    return DCGANDiscriminator(options.width, options.normalization, options.dropout, num_classes)
+        return from_linen(mlp, remat=options.remat)
+    _refuse_points("discriminator", options.family, spec)
+    if options.family == "resnet":
+        return from_linen(
+            ResNetDiscriminator(
+                width, normalization, dropout, num_classes, dtype=dtype, remat=options.remat
+            )
+        )
+    dcgan = DCGANDiscriminator(width, normalization, dropout, num_classes, dtype=dtype)
+    return from_linen(dcgan, remat=options.remat)
 
 
-def _refuse_points(side: str, spec: Spec) -> None:
+def _refuse_points(side: str, family: str, spec: Spec) -> None:
     if not spec.is_image:
         raise ValueError(
-            f"{side}.family=dcgan is for images, and the data are points of shape {spec.shape}: "
-            f"take {side}.family=mlp"
+            f"{side}.family={family} is for images, and the data are points of shape "
+            f"{spec.shape}: take {side}.family=mlp"
         )
 
 

@@ -191,6 +191,38 @@ def test_networks_follow_their_options():
     assert kernels == [(64, 4), (4, 1)]
 
 
+@pytest.mark.parametrize("family", ["dcgan", "resnet", "mlp"])
+def test_precision_and_memory_follow_their_options(family):
+    batch = {"real": jnp.zeros((32, 8, 8, 1)), "label": jnp.zeros(32, jnp.int32)}
+    turn = Turn(batch, jax.random.key(1), jnp.array(0), ())
+
+    def kept(**changes):
+        """Shapes of what the backward pass of a discriminator's loss is handed."""
+        options = {"family": family, "width": 4, "normalization": "group"} | changes
+        game = Experiment(
+            generator=GeneratorOptions(**options), discriminator=DiscriminatorOptions(**options)
+        ).make_game(IMAGES)
+
+        def forward(key):
+            generator, discriminator, _ = game.init(key, batch)
+
+            def loss(params):
+                own = discriminator.replace(params=params)
+                return game.discriminator_loss(generator, own, turn)
+
+            value, backward, aux = jax.vjp(loss, discriminator.params, has_aux=True)
+            return backward, (value, aux, generator, discriminator)
+
+        backward, others = jax.eval_shape(forward, jax.random.key(0))
+        assert {leaf.dtype for leaf in jax.tree.leaves(others)} == {jnp.dtype("float32")}
+        return jax.tree.leaves(backward)
+
+    plain, half, again = kept(), kept(dtype="bfloat16"), kept(remat=True)
+    assert not any(leaf.dtype == jnp.bfloat16 for leaf in plain)
+    assert any(leaf.dtype == jnp.bfloat16 for leaf in half)
+    assert sum(leaf.size for leaf in again) < 0.8 * sum(leaf.size for leaf in plain)
+
+
 @pytest.mark.parametrize(
     ("experiment", "spec", "message"),
     [

@@ -1,11 +1,17 @@
-"""Convolutions whose gradients are fast on a CPU too.
+"""Convolutions whose values and gradients are fast on a CPU too.
 
 A layer here has exactly the parameters of its Linen namesake (names, shapes, initial values), so a
 checkpoint fits both; only the way it is computed differs. Images are `[B, H, W, C]`, kernels
-`[kernel_h, kernel_w, in, out]`, padding is always "SAME".
+`[kernel_h, kernel_w, in, out]`.
 
-`nn.Conv` is used as it is: on a CPU each first-order gradient of a 4x4 convolution of stride 2
-costs about as much as its forward pass, and a space-to-depth form is slower.
+XLA on a CPU runs a plain convolution at half the speed of oneDNN or better, its gradients up to ten
+times slower than that, and any convolution inside a loop slower still. Hence `impl`:
+
+- "lax": XLA's own, always right, and the choice on accelerators;
+- "phase": a transposed convolution as one plain convolution an output phase;
+- "winograd": by `jaxgan.layers.winograd`, for 2x2 to 4x4 kernels of stride 1, and for strides and
+  transposed convolutions that fold pixels into channels until they are such;
+- "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, lax elsewhere.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,13 +23,48 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
+from jaxgan.layers.winograd import Padding, products, winograd_conv
 from jaxgan.types import Array
 
-ConvImpl: TypeAlias = Literal["auto", "lax", "phase"]
+ConvImpl: TypeAlias = Literal["auto", "lax", "phase", "winograd"]
+
+Lengths: TypeAlias = int | Sequence[int]
+
+
+class Conv(nn.Module):
+    """Convolution of images: `nn.Conv` with the attributes that networks here need.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: taps along height and width.
+      strides: factor by which height and width shrink.
+      padding: "SAME", "VALID", or `((top, bottom), (left, right))` zeros.
+      use_bias: whether a bias is added.
+      dtype: dtype of the computation; parameters are float32.
+      kernel_init: initializer of the kernel `[*kernel_size, in, features]`.
+      impl: "lax", "winograd" or "auto", see the module. What winograd cannot do, lax does.
+    """
+
+    features: int
+    kernel_size: Sequence[int]
+    strides: Lengths = 1
+    padding: str | Padding = "SAME"
+    use_bias: bool = True
+    dtype: DTypeLike | None = None
+    kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
+    impl: ConvImpl = "auto"
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """`[B, H, W, in]` -> `[B, H / strides[0], W / strides[1], features]` for "SAME"."""
+        _check("Conv", self.impl, ("auto", "lax", "winograd"))
+        x, kernel, bias = _operands(self, x)
+        y = conv(x, kernel, _pair(self.strides), self.padding, self.impl)
+        return y if bias is None else y + bias
 
 
 class ConvTranspose(nn.Module):
-    """Transposed convolution of images: `nn.ConvTranspose` with padding "SAME", computed by phases.
+    """Transposed convolution of images: `nn.ConvTranspose` with padding "SAME".
 
     XLA expresses a transposed convolution of stride s as a convolution of the input with zeros
     put between its pixels. On a CPU the gradient of that form with respect to the kernel is ten
@@ -39,13 +80,13 @@ class ConvTranspose(nn.Module):
       use_bias: whether a bias is added.
       dtype: dtype of the computation; parameters are float32.
       kernel_init: initializer of the kernel `[*kernel_size, in, features]`.
-      impl: "phase", "lax" (the dilated form), or "auto": phases on a CPU, lax elsewhere. Strides of
-        1 and strides larger than the kernel are computed by lax in any case.
+      impl: see the module. What phases and winograd cannot do, such as strides of 1 and strides
+        larger than the kernel, lax does.
     """
 
     features: int
     kernel_size: Sequence[int] = (4, 4)
-    strides: Sequence[int] = (2, 2)
+    strides: Lengths = 2
     use_bias: bool = True
     dtype: DTypeLike | None = None
     kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
@@ -54,21 +95,124 @@ class ConvTranspose(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """`[B, H, W, in]` -> `[B, H * strides[0], W * strides[1], features]`."""
-        if self.impl not in get_args(ConvImpl):
-            allowed = ", ".join(map(repr, get_args(ConvImpl)))
-            raise ValueError(f"ConvTranspose's impl is {self.impl!r}; allowed are {allowed}.")
-        kernel_shape = (*self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", self.kernel_init, kernel_shape, jnp.float32)
-        bias = None
-        if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        phase = self.impl == "phase" or (self.impl == "auto" and jax.default_backend() == "cpu")
-        if phase and _has_phases(self.kernel_size, self.strides):
-            y = conv_transpose_by_phases(x, kernel, self.strides)
-        else:
-            y = lax.conv_transpose(x, kernel, self.strides, "SAME")
+        _check("ConvTranspose", self.impl, get_args(ConvImpl))
+        x, kernel, bias = _operands(self, x)
+        y = conv_transpose(x, kernel, _pair(self.strides), self.impl)
         return y if bias is None else y + bias
+
+
+def _operands(module: Conv | ConvTranspose, x: Array) -> tuple[Array, Array, Array | None]:
+    """A layer's input and parameters, in the dtype of the computation."""
+    shape = (*_pair(module.kernel_size), x.shape[-1], module.features)
+    kernel = module.param("kernel", module.kernel_init, shape, jnp.float32)
+    bias = None
+    if module.use_bias:
+        zeros = nn.initializers.zeros_init()
+        bias = module.param("bias", zeros, (module.features,), jnp.float32)
+    x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=module.dtype)
+    return x, kernel, bias
+
+
+def _pair(lengths: Lengths) -> tuple[int, int]:
+    height, width = (lengths, lengths) if isinstance(lengths, int) else lengths
+    return height, width
+
+
+def _check(layer: str, impl: str, allowed: Sequence[str]) -> None:
+    if impl not in allowed:
+        choices = ", ".join(map(repr, allowed))
+        raise ValueError(f"{layer}'s impl is {impl!r}; allowed are {choices}.")
+
+
+def conv(
+    x: Array,
+    kernel: Array,
+    strides: tuple[int, int] = (1, 1),
+    padding: str | Padding = "SAME",
+    impl: ConvImpl = "auto",
+) -> Array:
+    """Convolution of images `[B, H, W, in]` with a kernel `[kernel_h, kernel_w, in, out]`."""
+    if isinstance(padding, str):
+        rows, columns = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
+        pads: Padding = (rows[0], rows[1]), (columns[0], columns[1])
+    else:
+        pads = padding
+    sizes = [size + sum(pad) for size, pad in zip(x.shape[1:3], pads, strict=True)]
+    if _winograd_can(x, kernel, strides) and all(
+        size % stride == 0 and size >= taps
+        for size, stride, taps in zip(sizes, strides, kernel.shape, strict=False)
+    ):
+        height, width = (
+            size // stride - taps // stride + 1
+            for size, stride, taps in zip(sizes, strides, kernel.shape, strict=False)
+        )
+        pixels, few = len(x) * height * width, min(kernel.shape[2:])
+        # Strides fold pixels into channels, a copy that only large images pay back.
+        pays = few >= 48 if strides == (1, 1) else few >= 64 and pixels >= 8192
+        if impl == "winograd" or (impl == "auto" and _on_cpu(x) and pays):
+            if strides == (1, 1):
+                return winograd_conv(x, kernel, pads)
+            folded = _fold(lax.pad(x, jnp.zeros((), x.dtype), _config(pads)), strides)
+            return winograd_conv(folded, _fold_kernel(kernel, strides), ((0, 0), (0, 0)))
+    return lax.conv_general_dilated(
+        x, kernel, strides, pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def conv_transpose(
+    x: Array, kernel: Array, strides: tuple[int, int] = (2, 2), impl: ConvImpl = "auto"
+) -> Array:
+    """`lax.conv_transpose(x, kernel, strides, "SAME")`, see `ConvTranspose`."""
+    cpu = impl == "auto" and _on_cpu(x)
+    if kernel.shape[:2] == (4, 4) and strides == (2, 2) and _winograd_can(x, kernel, strides):
+        height, width = x.shape[1] + 1, x.shape[2] + 1
+        fits = 4 * height * width >= 2 * products(2, height, width)
+        if impl == "winograd" or (cpu and fits and min(kernel.shape[2:]) >= 32):
+            return _transpose_by_winograd(x, kernel)
+    if (impl == "phase" or cpu) and _has_phases(kernel.shape[:2], strides):
+        return conv_transpose_by_phases(x, kernel, strides)
+    return lax.conv_transpose(x, kernel, strides, "SAME")
+
+
+def _on_cpu(x: Array) -> bool:
+    """Whether the rewrites for a CPU apply: its products of bfloat16 matrices are slow."""
+    return jax.default_backend() == "cpu" and x.dtype in (jnp.float32, jnp.float64)
+
+
+def _winograd_can(x: Array, kernel: Array, strides: tuple[int, int]) -> bool:
+    """Whether kernel and strides come down to a square 2x2, 3x3 or 4x4 kernel of stride 1."""
+    (r, left), (s, left2) = (divmod(kernel.shape[i], strides[i]) for i in (0, 1))
+    return (left, left2) == (0, 0) and r == s and 2 <= r <= 4 and x.size > 0
+
+
+def _config(padding: Padding) -> list[tuple[int, int, int]]:
+    return [(0, 0, 0), *((before, after, 0) for before, after in padding), (0, 0, 0)]
+
+
+def _fold(x: Array, strides: tuple[int, int]) -> Array:
+    """Space to depth: `[B, H, W, C]` -> `[B, H / s, W / t, s * t * C]`."""
+    s, t = strides
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // s, s, width // t, t, channels).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(batch, height // s, width // t, s * t * channels)
+
+
+def _fold_kernel(kernel: Array, strides: tuple[int, int]) -> Array:
+    """The kernel that acts on folded images as this one with strides does on images."""
+    s, t = strides
+    height, width, inputs, outputs = kernel.shape
+    kernel = kernel.reshape(height // s, s, width // t, t, inputs, outputs)
+    return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(height // s, width // t, -1, outputs)
+
+
+def _transpose_by_winograd(x: Array, kernel: Array) -> Array:
+    """4x4, stride 2: a 2x2 convolution makes the four phases as channels, unfolded and cropped."""
+    batch, height, width, _ = x.shape
+    # The convolution of stride 2 whose input gradient this is, on images folded by 2.
+    folded = _fold_kernel(kernel[::-1, ::-1].swapaxes(2, 3), (2, 2))
+    y = winograd_conv(x, folded[::-1, ::-1].swapaxes(2, 3), ((1, 1), (1, 1)))
+    y = y.reshape(batch, height + 1, width + 1, 2, 2, -1).transpose(0, 1, 3, 2, 4, 5)
+    return y.reshape(batch, 2 * height + 2, 2 * width + 2, -1)[:, 1:-1, 1:-1]
 
 
 def _has_phases(kernel_size: Sequence[int], strides: Sequence[int]) -> bool:

@@ -1,4 +1,8 @@
-"""Normalization of activations `[B, ..., C]` by name, with statistics in float32."""
+"""Normalization of activations `[B, ..., C]`, with statistics in float32.
+
+`normalize` gives the kinds that networks take by name, with parameters of their own;
+`instance_norm` has none and is a plain function.
+"""
 
 from typing import Literal, TypeAlias, get_args
 
@@ -65,6 +69,37 @@ def normalize(
             dtype=dtype,
         )(x)
     return x
+
+
+def instance_norm(x: Array, *, epsilon: float = 1e-5) -> Array:
+    """Instance normalization (x - mean) / sqrt(var + ε) of each channel of each sample, no affine.
+
+    Mean and variance (biased) are over all axes between the first and the last, computed in
+    float32 in two passes. This is PyTorch's `InstanceNorm2d` with its defaults; TF code and the
+    paper that introduced it learn a scale and a shift on top. What a bias adds before it, it takes
+    away again.
+
+    Args:
+      x: activations `[B, ..., C]` of rank 3 or more. With a single pixel a channel all are 0.
+      epsilon: ε.
+
+    Returns:
+      The normalized activations `[B, ..., C]`, of the dtype of `x`.
+
+    Raises:
+      ValueError: if `x` has no axis to normalize over.
+
+    References:
+      Ulyanov, Vedaldi and Lempitsky, Instance Normalization: The Missing Ingredient for Fast
+      Stylization, 2016 (arXiv:1607.08022).
+    """
+    if x.ndim < 3:
+        raise ValueError(f"instance_norm needs activations [B, ..., C] of rank 3, not {x.shape}.")
+    axes = tuple(range(1, x.ndim - 1))
+    centered = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    centered = centered - jnp.mean(centered, axes, keepdims=True)
+    variance = jnp.mean(jnp.square(centered), axes, keepdims=True)
+    return (centered * jax.lax.rsqrt(variance + epsilon)).astype(x.dtype)
 
 
 def num_groups(channels: int) -> int:

@@ -20,7 +20,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxgan.layers.conv import ConvImpl, ConvTranspose
+from jaxgan.layers.conv import Conv, ConvImpl, ConvTranspose
 from jaxgan.layers.normalization import Normalization, normalize
 from jaxgan.networks.labels import append_label, project_label
 from jaxgan.networks.options import check_options
@@ -88,7 +88,7 @@ class DCGANGenerator(nn.Module):
         for features in reversed(outer):
             x = activate(upsample(x, features, use_bias=not normalized))
         if k == 1:
-            x = nn.Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_init)(x)
+            x = Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_init)(x)
         else:
             x = upsample(x, channels, use_bias=True)
         return jnp.tanh(x.astype(jnp.float32))
@@ -130,11 +130,11 @@ class DCGANDiscriminator(nn.Module):
         x = images
         for i, features in enumerate(stage_widths(self.width, k)):
             normalized = i > 0 and self.normalization != "none"
-            kernel_size, stride = ((3, 3), 1) if i == 0 and k == 1 else ((4, 4), 2)
-            x = nn.Conv(
+            size, stride = (3, 1) if i == 0 and k == 1 else (4, 2)
+            x = Conv(
                 features,
-                kernel_size,
-                stride,
+                (size, size),
+                (stride, stride),
                 use_bias=not normalized,
                 dtype=self.dtype,
                 kernel_init=_init,
@@ -155,21 +155,25 @@ def stage_widths(width: int, k: int) -> list[int]:
     return [width * 2 ** min(i, 3) for i in range(max(k, 2))]
 
 
-def doublings(shape: tuple[int, ...]) -> int:
+def doublings(shape: tuple[int, ...], family: str = "DCGAN") -> int:
     """The k of an image `(H, W, C)` of `m * 2**k` by `n * 2**k` pixels, m and n from 4 to 7.
+
+    Args:
+      shape: of one image.
+      family: whose images these are, for the message.
 
     Raises:
       ValueError: if there is no such k >= 1; it names the nearest sizes for which there is.
     """
     if len(shape) != 3:
-        raise ValueError(f"DCGAN needs images (H, W, C), but got samples of shape {shape}.")
+        raise ValueError(f"{family} needs images (H, W, C), but got samples of shape {shape}.")
     for side, size in zip(("height", "width"), shape, strict=False):
         if not _allowed(size):
             below = next((s for s in range(size, 7, -1) if _allowed(s)), None)
             above = next(s for s in range(max(size, 8), 2 * size + 9) if _allowed(s))
             nearest = f"is {above}" if below is None else f"are {below} and {above}"
             raise ValueError(
-                f"DCGAN images have a {side} of m * 2**k pixels with m from 4 to 7 and k >= 1, "
+                f"{family} images have a {side} of m * 2**k pixels with m from 4 to 7 and k >= 1, "
                 f"which {size} is not; the nearest allowed {nearest}."
             )
     height, width, _ = shape
@@ -177,7 +181,7 @@ def doublings(shape: tuple[int, ...]) -> int:
     if k != _doublings(width):
         allowed = ", ".join(str(m << k) for m in range(4, 8))
         raise ValueError(
-            f"DCGAN images of {height}x{width} pixels need {k} doublings of the height and "
+            f"{family} images of {height}x{width} pixels need {k} doublings of the height and "
             f"{_doublings(width)} of the width; the widths allowed with this height are {allowed}."
         )
     return k

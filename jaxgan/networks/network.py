@@ -54,11 +54,19 @@ class Network(NamedTuple):
     apply: Callable[..., tuple[Array, PyTree]]
 
 
-def from_linen(module: nn.Module) -> Network:
+def from_linen(module: nn.Module, *, remat: bool = False) -> Network:
     """Adapts a Linen module whose `__call__` takes the inputs and a keyword `train`.
 
     Every variable collection besides `params` becomes `Variables.state`, so batch statistics need
     no further word. The key of `apply` feeds the rng name `dropout`.
+
+    Args:
+      module: the Linen module.
+      remat: keep no activations of a training pass for its gradient, but run the pass again there.
+        The passes of a loss (real, fake, penalty) then no longer hold their activations at the same
+        time. Values and gradients stay. XLA undoes it on a CPU, where it drops the barrier that
+        keeps the second run from being merged with the first, unless the flag
+        `--xla_disable_hlo_passes=cse_barrier_expander` tells it not to.
     """
 
     def init(key: Key, *inputs: Array | None) -> Variables:
@@ -68,13 +76,22 @@ def from_linen(module: nn.Module) -> Network:
     def apply(
         variables: Variables, *inputs: Array | None, train: bool, key: Key | None = None
     ) -> tuple[Array, PyTree]:
-        collections = {"params": variables.params, **variables.state}
         rngs = None if key is None else {"dropout": derive(key, "dropout")}
         if train:
-            mutable = list(variables.state)
-            return module.apply(collections, *inputs, train=True, rngs=rngs, mutable=mutable)
+            return train_pass(variables, rngs, *inputs)
+        collections = {"params": variables.params, **variables.state}
         output: Any = module.apply(collections, *inputs, train=False, rngs=rngs)
         return output, variables.state
+
+    def train_pass(
+        variables: Variables, rngs: dict[str, Key] | None, *inputs: Array | None
+    ) -> tuple[Array, PyTree]:
+        collections = {"params": variables.params, **variables.state}
+        mutable = list(variables.state)
+        return module.apply(collections, *inputs, train=True, rngs=rngs, mutable=mutable)
+
+    if remat:
+        train_pass = jax.checkpoint(train_pass)
 
     return Network(init, apply)
 

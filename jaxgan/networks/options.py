@@ -4,7 +4,15 @@ import flax.linen as nn
 
 from jaxgan.layers.normalization import check_normalization
 
-_AT_LEAST = {"width": 1, "depth": 1, "num_classes": 0, "label_features": 1}
+_AT_LEAST = {
+    "width": 1,
+    "depth": 1,
+    "channels": 1,
+    "blocks": 0,
+    "layers": 1,
+    "num_classes": 0,
+    "label_features": 1,
+}
 
 
 def check_options(network: nn.Module) -> None:

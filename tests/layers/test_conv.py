@@ -4,7 +4,29 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.layers.conv import ConvTranspose
+from jaxgan.layers.conv import Conv, ConvTranspose
+
+
+def assert_same(ours: nn.Module, linen: nn.Module, size: tuple[int, int], **tolerance: float):
+    """Values, kernel, bias and image gradients of two layers of 3 -> 2 channels."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(2, *size, 3)).astype(np.float32)
+    params = {
+        "kernel": random.normal(size=(*linen.kernel_size, 3, 2)).astype(np.float32),
+        "bias": random.normal(size=2).astype(np.float32),
+    }
+    y_shape = jax.eval_shape(linen.apply, {"params": params}, x).shape
+    cotangent = random.normal(size=y_shape).astype(np.float32)
+
+    @jax.jit
+    def results(params, x):
+        def of(module):
+            y, backward = jax.vjp(lambda p, x: module.apply({"params": p}, x), params, x)
+            return y, *backward(cotangent)
+
+        return of(ours), of(linen)
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerance), *results(params, x))
 
 
 @pytest.mark.parametrize(
@@ -22,28 +44,37 @@ from jaxgan.layers.conv import ConvTranspose
     ],
 )
 def test_phases_equal_linen_in_value_and_gradients(kernel_size, strides, size):
-    random = np.random.default_rng(0)
-    x = random.normal(size=(2, *size, 3)).astype(np.float32)
-    params = {
-        "kernel": random.normal(size=(*kernel_size, 3, 2)).astype(np.float32),
-        "bias": random.normal(size=2).astype(np.float32),
-    }
-    y_shape = (2, size[0] * strides[0], size[1] * strides[1], 2)
-    cotangent = random.normal(size=y_shape).astype(np.float32)
     linen = nn.ConvTranspose(2, kernel_size, strides)
     ours = ConvTranspose(2, kernel_size, strides, impl="phase")
+    assert_same(ours, linen, size, rtol=1e-5, atol=2e-5)
 
-    @jax.jit
-    def results(params, x):
-        def of(module):
-            y, backward = jax.vjp(lambda p, x: module.apply({"params": p}, x), params, x)
-            return y, *backward(cotangent)
 
-        return of(ours), of(linen)
+@pytest.mark.parametrize("size", [(4, 4), (1, 7), (5, 2)])
+def test_transposed_winograd_equals_linen_in_value_and_gradients(size):
+    linen = nn.ConvTranspose(2, (4, 4), (2, 2))
+    assert_same(ConvTranspose(2, impl="winograd"), linen, size, rtol=1e-4, atol=1e-4)
 
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-5), *results(params, x)
-    )
+
+@pytest.mark.parametrize(
+    ("kernel_size", "strides", "padding", "size"),
+    [
+        ((3, 3), (1, 1), "SAME", (4, 5)),
+        ((3, 3), (1, 1), "VALID", (6, 3)),
+        ((4, 4), (2, 2), "SAME", (8, 4)),  # folded to 2x2
+        ((4, 4), (2, 2), ((1, 1), (0, 2)), (6, 6)),
+        ((6, 6), (2, 2), "SAME", (8, 8)),  # folded to 3x3
+        ((4, 4), (1, 1), ((1, 1), (1, 1)), (5, 5)),  # PatchGAN's
+        ((4, 4), (2, 2), "VALID", (7, 7)),  # an odd size does not fold: lax
+        ((5, 5), (2, 2), "SAME", (8, 8)),  # nor does a kernel of odd size
+        ((3, 3), (1, 1), "VALID", (3, 3)),
+        ((1, 1), (1, 1), "SAME", (3, 3)),
+        ((7, 7), (1, 1), "SAME", (5, 5)),
+    ],
+)
+def test_winograd_equals_linen_in_value_and_gradients(kernel_size, strides, padding, size):
+    ours = Conv(2, kernel_size, strides, padding, impl="winograd")
+    linen = nn.Conv(2, kernel_size, strides, padding)
+    assert_same(ours, linen, size, rtol=1e-4, atol=1e-4)
 
 
 def test_parameters_are_those_of_linen():
@@ -52,6 +83,10 @@ def test_parameters_are_those_of_linen():
     linen = nn.ConvTranspose(2, (4, 4), (2, 2)).init(jax.random.key(7), x)
     jax.tree.map(np.testing.assert_array_equal, ours, linen)
     assert set(ConvTranspose(2, use_bias=False).init(jax.random.key(7), x)["params"]) == {"kernel"}
+    ours, linen = (
+        module.init(jax.random.key(7), x) for module in (Conv(2, (3, 3)), nn.Conv(2, (3, 3)))
+    )
+    jax.tree.map(np.testing.assert_array_equal, ours, linen)
 
 
 @pytest.mark.parametrize("impl", ["phase", "lax"])
@@ -81,6 +116,31 @@ def test_dtype_is_of_the_computation_not_of_the_parameters():
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
 
-def test_unknown_impl():
-    with pytest.raises(ValueError, match=r"impl is 'fast'; allowed are 'auto', 'lax', 'phase'\."):
-        ConvTranspose(2, impl="fast").init(jax.random.key(0), jnp.ones((1, 3, 3, 5)))
+@pytest.mark.parametrize(
+    ("layer", "size", "channels", "winograd"),
+    [
+        (Conv(64, (3, 3)), 8, 64, True),
+        (Conv(64, (3, 3)), 8, 1, False),  # Few channels: the transforms would cost more.
+        (Conv(64, (4, 4), 2), 8, 64, False),  # A small image.
+        (Conv(64, (4, 4), 2), 256, 64, True),
+        (Conv(64, (3, 3), dtype=jnp.bfloat16), 8, 64, False),
+        (ConvTranspose(32), 7, 32, True),
+        (ConvTranspose(1), 7, 32, False),
+    ],
+)
+def test_auto_takes_winograd_where_it_was_measured_to_win(layer, size, channels, winograd):
+    x = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
+    program = jax.make_jaxpr(layer.init_with_output)(jax.random.key(0), x)
+    assert ("winograd_conv" in str(program)) is winograd
+
+
+@pytest.mark.parametrize(
+    ("layer", "allowed"),
+    [
+        (ConvTranspose(2, impl="fast"), "'auto', 'lax', 'phase', 'winograd'"),
+        (Conv(2, (3, 3), impl="phase"), "'auto', 'lax', 'winograd'"),
+    ],
+)
+def test_unknown_impl(layer, allowed):
+    with pytest.raises(ValueError, match=rf"impl is '\w+'; allowed are {allowed}\."):
+        layer.init(jax.random.key(0), jnp.ones((1, 3, 3, 5)))

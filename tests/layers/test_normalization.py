@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.layers.normalization import normalize, num_groups
+from jaxgan.layers.normalization import instance_norm, normalize, num_groups
 
 
 class Normalized(nn.Module):
@@ -77,6 +77,30 @@ def test_group_normalizes_within_a_sample():
     np.testing.assert_allclose(grouped.std((1, 3)), np.ones((4, 2)), rtol=1e-4)
     np.testing.assert_allclose(module.apply(variables, x[:1], train=False), y[:1], atol=1e-5)
     assert set(variables) == {"params"}
+
+
+def test_instance_normalizes_each_channel_of_each_sample():
+    x = _images()
+    y = instance_norm(x)
+    np.testing.assert_allclose(y.mean((1, 2)), np.zeros((4, 8)), atol=1e-5)
+    np.testing.assert_allclose(y.std((1, 2)), np.ones((4, 8)), rtol=1e-4)
+    np.testing.assert_allclose(instance_norm(10 * x[:1] + 7), y[:1], rtol=1e-3, atol=1e-4)
+    # (x - 2) / sqrt(1 + 3), with the biased variance of -1 and 1
+    y = instance_norm(jnp.array([1.0, 3.0]).reshape(1, 2, 1), epsilon=3.0)
+    np.testing.assert_allclose(y[0, :, 0], [-0.5, 0.5])
+
+
+def test_instance_statistics_are_float32_whatever_comes_in():
+    # A mean over 300 pixels of 1 and 300 of 2 is beyond sums in bfloat16, which end at 256.
+    x = jnp.repeat(jnp.array([1.0, 2.0], jnp.bfloat16), 300).reshape(1, 600, 1)
+    y = instance_norm(x)
+    assert y.dtype == jnp.bfloat16
+    np.testing.assert_allclose(y[0, [0, -1], 0].astype(jnp.float32), [-1.0, 1.0], rtol=1e-2)
+
+
+def test_instance_normalization_needs_pixels():
+    with pytest.raises(ValueError, match=r"rank 3, not \(4, 8\)"):
+        instance_norm(jnp.ones((4, 8)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,182 @@
+"""CycleGAN's networks (Zhu 2017): images to images, and images to the logits of their patches.
+
+Images are `[B, H, W, C]` in [-1, 1]. Both networks normalize each channel of each image by itself
+(`instance_norm`, nothing learnt), so they do the same in training and in use, and `train` is taken
+for uniformity alone. Weights start as N(0, .02²).
+
+Every convolution has a bias, also before an instance normalization, which takes it away again: so
+has the authors' PyTorch code, and the parameter counts that are quoted for it, 11.378 million for
+the generator of 9 blocks and 2.765 million for the 70x70 discriminator, include them. The paper
+says that it pads by reflection; its code does so around the 7x7 convolutions and in the residual
+blocks, while the strided ones see zeros. The transposed ones are "SAME" as in TensorFlow; the same
+layers of PyTorch, with one row more of padding at the end, are their mirror image.
+
+References:
+  Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, 2017
+  (arXiv:1703.10593), appendix.
+  Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, 2017
+  (arXiv:1611.07004), for the discriminator.
+"""
+
+from functools import partial
+from typing import Literal
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from jaxgan.layers.conv import Conv, ConvTranspose
+from jaxgan.layers.normalization import instance_norm
+from jaxgan.layers.resample import reflect_pad
+from jaxgan.networks.options import check_options
+from jaxgan.types import Array
+
+_init = nn.initializers.normal(0.02)
+
+
+class Stage(nn.Module):
+    """A convolution, instance normalization, ReLU.
+
+    Attributes:
+      features: channels of the output.
+      kind: "outer" (7x7, padded by reflection), "down" (3x3 of stride 2) or "up" (3x3, transposed,
+        of stride 2).
+      dtype: dtype of the computation; parameters and statistics are float32.
+    """
+
+    features: int
+    kind: Literal["outer", "down", "up"]
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        conv = partial(Conv, self.features, dtype=self.dtype, kernel_init=_init)
+        match self.kind:
+            case "outer":
+                x = conv((7, 7), padding="VALID")(reflect_pad(x, 3))
+            case "down":
+                x = conv((3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))(x)
+            case "up":
+                x = ConvTranspose(self.features, (3, 3), dtype=self.dtype, kernel_init=_init)(x)
+        return nn.relu(instance_norm(x))
+
+
+class ResidualBlock(nn.Module):
+    """x + norm(conv(relu(norm(conv(x))))) with 3x3 convolutions, padded by reflection.
+
+    Attributes:
+      dtype: dtype of the computation; parameters and statistics are float32.
+    """
+
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        conv = partial(
+            Conv, x.shape[-1], (3, 3), padding="VALID", dtype=self.dtype, kernel_init=_init
+        )
+        y = nn.relu(instance_norm(conv()(reflect_pad(x, 1))))
+        return x + instance_norm(conv()(reflect_pad(y, 1)))
+
+
+class TranslationGenerator(nn.Module):
+    """Images to images by residual blocks at a quarter of the resolution.
+
+    In the paper's notation c7s1-64, d128, d256, R256 for each block, u128, u64, c7s1-C, then tanh.
+    The paper has 6 blocks for 128x128 images and 9 from 256x256 on.
+
+    Attributes:
+      channels: C of the images that come out.
+      width: channels at full resolution; twice and four times as many further in.
+      blocks: number of residual blocks.
+      dtype: dtype of the computation; parameters, statistics and images are float32.
+      remat: keep only what enters a stage or block and compute it again for its gradient.
+
+    Raises:
+      ValueError: if an attribute is out of its range, or later the size of the images.
+    """
+
+    channels: int
+    width: int = 64
+    blocks: int = 9
+    dtype: DTypeLike = jnp.float32
+    remat: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self)
+
+    @nn.compact
+    def __call__(self, images: Array, *, train: bool) -> Array:
+        """Images `[B, H, W, *]`, H and W multiples of 4 from 8 on -> images `[B, H, W, C]`."""
+        height, width = _size(images)
+        if height % 4 or width % 4 or min(height, width) < 8:
+            raise ValueError(
+                "TranslationGenerator takes images whose height and width are multiples of 4, 8 or "
+                f"more, not {height}x{width}."
+            )
+        # All with names, for `nn.remat` changes those that Linen gives.
+        stage = partial(nn.remat(Stage) if self.remat else Stage, dtype=self.dtype)
+        block = partial(nn.remat(ResidualBlock) if self.remat else ResidualBlock, dtype=self.dtype)
+        x = stage(self.width, "outer", name="Stage_0")(images)
+        x = stage(self.width * 2, "down", name="Stage_1")(x)
+        x = stage(self.width * 4, "down", name="Stage_2")(x)
+        for i in range(self.blocks):
+            x = block(name=f"ResidualBlock_{i}")(x)
+        x = stage(self.width * 2, "up", name="Stage_3")(x)
+        x = stage(self.width, "up", name="Stage_4")(x)
+        x = Conv(self.channels, (7, 7), padding="VALID", dtype=self.dtype, kernel_init=_init)(
+            reflect_pad(x, 3)
+        )
+        return jnp.tanh(x.astype(jnp.float32))
+
+
+class PatchDiscriminator(nn.Module):
+    """Images to a logit for each of their overlapping patches: 70x70 pixels with three layers.
+
+    4x4 convolutions with LeakyReLU of slope .2: `layers` of stride 2 from `width` channels on,
+    which double up to eight widths, one more of stride 1, and one of stride 1 to the logits. The
+    first and the last are not normalized. Patches are 16x16 pixels with one layer of stride 2,
+    34x34 with two, 70x70 with three.
+
+    Attributes:
+      width: channels of the first layer.
+      layers: number of layers of stride 2.
+      dtype: dtype of the computation; parameters, statistics and the last layer are float32.
+
+    Raises:
+      ValueError: if an attribute is out of its range, or later the size of the images.
+    """
+
+    width: int = 64
+    layers: int = 3
+    dtype: DTypeLike = jnp.float32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self)
+
+    @nn.compact
+    def __call__(self, images: Array, *, train: bool) -> Array:
+        """Images `[B, H, W, C]` -> logits `[B, h, w, 1]`, float32, h = H // 2**layers - 2."""
+        height, width = _size(images)
+        least = 3 << self.layers
+        if min(height, width) < least:
+            raise ValueError(
+                f"PatchDiscriminator with {self.layers} layers takes images of {least} pixels a "
+                f"side or more, not {height}x{width}."
+            )
+        conv = partial(Conv, kernel_size=(4, 4), padding=((1, 1), (1, 1)), kernel_init=_init)
+        x = images
+        for i in range(self.layers + 1):
+            stride = 2 if i < self.layers else 1
+            features = self.width * 2 ** min(i, 3)
+            x = conv(features, strides=(stride, stride), dtype=self.dtype)(x)
+            x = nn.leaky_relu(instance_norm(x) if i else x, 0.2)
+        return conv(1, dtype=jnp.float32)(x.astype(jnp.float32))
+
+
+def _size(images: Array) -> tuple[int, int]:
+    if images.ndim != 4:
+        raise ValueError(f"images must have shape [B, H, W, C], not {images.shape}.")
+    return images.shape[1], images.shape[2]

@@ -1,0 +1,126 @@
+"""Winograd's convolutions against the definition, summed in NumPy, and in every derivative."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxgan.layers import winograd
+from jaxgan.layers.winograd import POINTS, products, winograd_conv
+
+NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))
+
+
+def by_definition(x: np.ndarray, kernel: np.ndarray, padding) -> np.ndarray:
+    """Sums over taps, in float64."""
+    x = np.pad(np.asarray(x, np.float64), ((0, 0), *padding, (0, 0)))
+    r = len(kernel)
+    height, width = x.shape[1] - r + 1, x.shape[2] - r + 1
+    return sum(
+        x[:, i : i + height, j : j + width] @ np.asarray(kernel[i, j], np.float64)
+        for i in range(r)
+        for j in range(r)
+    )
+
+
+def draw(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("r", "padding", "size"),
+    [
+        (3, SAME, (8, 4)),
+        (3, NONE, (7, 5)),
+        (3, ((2, 2), (2, 2)), (3, 3)),
+        (3, ((2, 0), (0, 1)), (5, 9)),
+        (2, NONE, (5, 4)),
+        (2, SAME, (4, 7)),
+        (4, ((1, 2), (2, 1)), (6, 4)),
+    ],
+)
+def test_values(r, padding, size):
+    x, kernel = draw(2, *size, 3), draw(r, r, 3, 5, seed=1)
+    y = jax.jit(lambda x, kernel: winograd_conv(x, kernel, padding))(x, kernel)
+    expected = by_definition(x, kernel, padding)
+    np.testing.assert_allclose(y, expected, atol=5e-6 * np.abs(expected).max())
+
+
+def test_the_rounding_is_a_few_times_that_of_a_direct_sum():
+    x, kernel = draw(4, 16, 16, 32), draw(3, 3, 32, 32, seed=1)
+    expected = by_definition(x, kernel, SAME)
+
+    def error(y) -> float:
+        return float(np.sqrt(np.mean((np.asarray(y, np.float64) - expected) ** 2)))
+
+    direct = lax.conv_general_dilated(
+        x, kernel, (1, 1), SAME, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    assert error(winograd_conv(x, kernel, SAME)) < 6 * error(direct)
+
+
+def derivatives(conv, x, kernel):
+    """First order, second order, forward over reverse and reverse over forward."""
+
+    def loss(x, kernel):
+        return jnp.sum(conv(x, kernel) ** 3)
+
+    def norm_of_gradient(kernel):
+        return jnp.sum(jax.grad(loss)(x, kernel) ** 2)
+
+    def norm_of_kernel_gradient(x):
+        return jnp.sum(jax.grad(loss, 1)(x, kernel) ** 2)
+
+    def slope(kernel):
+        return jax.jvp(lambda x: loss(x, kernel), (x,), (x,))[1]
+
+    return (
+        jax.grad(loss, (0, 1))(x, kernel),
+        jax.grad(norm_of_gradient)(kernel),
+        jax.grad(norm_of_kernel_gradient)(x),
+        jax.grad(slope)(kernel),
+        jax.jvp(jax.grad(lambda kernel: loss(x, kernel)), (kernel,), (kernel,))[1],
+    )
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 5 << 20])
+def test_every_derivative_is_that_of_lax(monkeypatch, chunk_bytes):
+    # One byte: every image is a chunk of its own, in a loop.
+    monkeypatch.setattr(winograd, "CHUNK_BYTES", chunk_bytes)
+    jax.clear_caches()
+    padding = ((1, 0), (1, 2))
+
+    def ours(x, kernel):
+        return winograd_conv(x, kernel, padding)
+
+    def reference(x, kernel):
+        return lax.conv_general_dilated(
+            x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    with jax.enable_x64(True):
+        x, kernel = jnp.asarray(draw(4, 5, 6, 2), float), jnp.asarray(draw(3, 3, 2, 3), float)
+        results = (jax.jit(lambda x, k, c=c: derivatives(c, x, k)) for c in (ours, reference))
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9),
+            *(result(x, kernel) for result in results),
+        )
+    jax.clear_caches()
+
+
+def test_vmap_is_a_loop():
+    x, kernel = draw(3, 2, 4, 4, 2), draw(3, 3, 3, 2, 2, seed=1)
+    batched = jax.vmap(lambda x, kernel: winograd_conv(x, kernel, SAME))(x, kernel)
+    for i in range(3):
+        np.testing.assert_allclose(batched[i], winograd_conv(x[i], kernel[i], SAME), atol=1e-5)
+    shared = jax.vmap(lambda x: winograd_conv(x, kernel[0], SAME))(x)
+    np.testing.assert_allclose(shared[1], winograd_conv(x[1], kernel[0], SAME), atol=1e-5)
+
+
+def test_tiles_are_chosen_for_the_fewest_products():
+    assert products(3, 8, 8) == 4 * 36  # Four tiles of 4x4 outputs: a quarter of 9·64.
+    assert products(2, 9, 9) == 9 * 16  # Nine tiles of 3x3, not nine of 4x4 with 25 each.
+    assert products(2, 7, 7) == 4 * 25
+    assert products(4, 6, 6) == 4 * 36
+    assert all(len(set(points)) == n - 1 for n, points in POINTS.items())
