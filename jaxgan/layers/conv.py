@@ -30,6 +30,9 @@ ConvImpl: TypeAlias = Literal["auto", "lax", "phase", "winograd"]
 
 Lengths: TypeAlias = int | Sequence[int]
 
+LARGE = 8192
+"""Pixels of a batch from which folding them into channels pays on a CPU."""
+
 
 class Conv(nn.Module):
     """Convolution of images: `nn.Conv` with the attributes that networks here need.
@@ -146,9 +149,9 @@ def conv(
             size // stride - taps // stride + 1
             for size, stride, taps in zip(sizes, strides, kernel.shape, strict=False)
         )
-        pixels, few = len(x) * height * width, min(kernel.shape[2:])
+        few = min(kernel.shape[2:])
         # Strides fold pixels into channels, a copy that only large images pay back.
-        pays = few >= 48 if strides == (1, 1) else few >= 64 and pixels >= 8192
+        pays = few >= 48 if strides == (1, 1) else few >= 64 and len(x) * height * width >= LARGE
         if impl == "winograd" or (impl == "auto" and _on_cpu(x) and pays):
             if strides == (1, 1):
                 return winograd_conv(x, kernel, pads)
@@ -167,7 +170,8 @@ def conv_transpose(
     if kernel.shape[:2] == (4, 4) and strides == (2, 2) and _winograd_can(x, kernel, strides):
         height, width = x.shape[1] + 1, x.shape[2] + 1
         fits = 4 * height * width >= 2 * products(2, height, width)
-        if impl == "winograd" or (cpu and fits and min(kernel.shape[2:]) >= 32):
+        large = len(x) * x.shape[1] * x.shape[2] >= LARGE and min(kernel.shape[2:]) >= 64
+        if impl == "winograd" or (cpu and fits and large):
             return _transpose_by_winograd(x, kernel)
     if (impl == "phase" or cpu) and _has_phases(kernel.shape[:2], strides):
         return conv_transpose_by_phases(x, kernel, strides)

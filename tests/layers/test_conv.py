@@ -124,8 +124,9 @@ def test_dtype_is_of_the_computation_not_of_the_parameters():
         (Conv(64, (4, 4), 2), 8, 64, False),  # A small image.
         (Conv(64, (4, 4), 2), 256, 64, True),
         (Conv(64, (3, 3), dtype=jnp.bfloat16), 8, 64, False),
-        (ConvTranspose(32), 7, 32, True),
-        (ConvTranspose(1), 7, 32, False),
+        (ConvTranspose(64), 95, 64, True),
+        (ConvTranspose(64), 7, 64, False),
+        (ConvTranspose(1), 95, 64, False),
     ],
 )
 def test_auto_takes_winograd_where_it_was_measured_to_win(layer, size, channels, winograd):
