@@ -11,7 +11,8 @@ times slower than that, and any convolution inside a loop slower still. Hence `i
 - "phase": a transposed convolution as one plain convolution an output phase;
 - "winograd": by `jaxgan.layers.winograd`, for 2x2 to 4x4 kernels of stride 1, and for strides and
   transposed convolutions that fold pixels into channels until they are such;
-- "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, lax elsewhere.
+- "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, and 1x1 kernels as matrix
+  products; lax elsewhere.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ ConvImpl: TypeAlias = Literal["auto", "lax", "phase", "winograd"]
 
 Lengths: TypeAlias = int | Sequence[int]
 
+NO_PADDING = ((0, 0), (0, 0))
 LARGE = 8192
 """Pixels of a batch from which folding them into channels pays on a CPU."""
 
@@ -156,7 +158,14 @@ def conv(
             if strides == (1, 1):
                 return winograd_conv(x, kernel, pads)
             folded = _fold(lax.pad(x, jnp.zeros((), x.dtype), _config(pads)), strides)
-            return winograd_conv(folded, _fold_kernel(kernel, strides), ((0, 0), (0, 0)))
+            return winograd_conv(folded, _fold_kernel(kernel, strides), NO_PADDING)
+    if (
+        impl == "auto"
+        and _on_cpu(x)
+        and kernel.shape[:2] == strides == (1, 1)
+        and pads == NO_PADDING
+    ):
+        return x @ kernel[0, 0]
     return lax.conv_general_dilated(
         x, kernel, strides, pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )

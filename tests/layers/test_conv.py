@@ -116,6 +116,15 @@ def test_dtype_is_of_the_computation_not_of_the_parameters():
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
 
+@pytest.mark.parametrize(("padding", "product"), [("SAME", True), (((1, 1), (1, 1)), False)])
+def test_auto_takes_1x1_kernels_as_matrix_products(padding, product):
+    ours, linen = (of(2, (1, 1), padding=padding) for of in (Conv, nn.Conv))
+    assert_same(ours, linen, (3, 4), rtol=1e-5, atol=1e-5)
+    x = jax.ShapeDtypeStruct((2, 3, 3, 3), jnp.float32)
+    program = jax.make_jaxpr(ours.init_with_output)(jax.random.key(0), x)
+    assert ("conv_general_dilated" not in str(program)) is product
+
+
 @pytest.mark.parametrize(
     ("layer", "size", "channels", "winograd"),
     [
