@@ -76,6 +76,7 @@ def rows(experiment: Experiment) -> dict[str, Experiment]:
         "Wasserstein, clipped (WGAN)": wgan,
         "Wasserstein + gradient penalty (WGAN-GP)": gp,
         "WGAN-GP, batch 512": dataclasses.replace(gp, batch_size=512),
+        "WGAN-GP, batch 1024": dataclasses.replace(gp, batch_size=1024),
         "WGAN-GP + drift 1e-3": dataclasses.replace(gp, drift_weight=1e-3),
         "hinge": change(loss="hinge"),
         "hinge + spectral norm": with_discriminator("hinge", spectral_norm=True),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from jaxgan.experiment import Experiment
     from jaxgan.games import Game
     from jaxgan.networks import Variables
+    from jaxgan.training.trainer import Trainer
     from jaxgan.types import Key
 
 USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
@@ -136,14 +137,14 @@ def resume(args: list[str]) -> int:
         type(asked),
         args,
         "resume RUN [EXPERIMENT.py]",
-        "Resumes a run. --steps may prolong it; all else must be as it was.",
+        "Resumes a run. --steps may prolong it and --steps-per-call change; all else may not.",
         default=asked,
     )
     assert directory is not None
     changed = [
         f"{name} was {old!r}, asked {new!r}"
         for name, old, new in differences(to_dict(recorded), to_dict(experiment))
-        if name != "steps"
+        if name not in ("steps", "steps_per_call")
     ]
     if changed:
         raise ValueError(
@@ -167,6 +168,7 @@ def _train(
 ) -> int:
     from rich.console import Console
 
+    from jaxgan.compilation import kept_programs
     from jaxgan.networks import parameter_count
     from jaxgan.progress import Display
     from jaxgan.training.loop import Diverged
@@ -187,7 +189,8 @@ def _train(
         writer = _tensorboard(directory)
         with Display(experiment.steps, images_per_step, Console(), writer) as display:
             display.say(f"{directory}: {len(trainer.source):,} samples, {', '.join(sizes)}")
-            state = run_loop(experiment, trainer, directory, display)
+            with kept_programs(directory):
+                state = run_loop(experiment, trainer, directory, display)
     except Diverged as error:
         return _complain(str(error), 1)
     if state.step == experiment.steps:
@@ -232,6 +235,7 @@ def sample(args: list[str]) -> int:
     """`jaxgan sample RUN --out FILE`."""
     import numpy as np
 
+    from jaxgan.compilation import kept_programs
     from jaxgan.sampling import draw_inputs, make_sampler, save_samples, write_npz
 
     options = _parse(SampleOptions, args, "sample", "Samples from a run's generator.")
@@ -240,8 +244,9 @@ def sample(args: list[str]) -> int:
     key = _key(options.seed)
     kind = _check_out(options.out, (".png", ".npz"))
     run = _load(options)
-    latents, labels = draw_inputs(run.experiment, run.spec, key, options.count, options.label)
-    samples = make_sampler(run.game)(run.variables, latents, labels)
+    with kept_programs(options.run):
+        latents, labels = draw_inputs(run.experiment, run.spec, key, options.count, options.label)
+        samples = make_sampler(run.game)(run.variables, latents, labels)
     if kind == ".npz":
         arrays = {"images" if run.spec.is_image else "points": samples}
         write_npz(options.out, arrays | ({} if labels is None else {"labels": np.asarray(labels)}))
@@ -275,6 +280,7 @@ def interpolate(args: list[str]) -> int:
     import jax.numpy as jnp
 
     from jaxgan import latent
+    from jaxgan.compilation import kept_programs
     from jaxgan.imaging import grid, save_animation, save_image
     from jaxgan.sampling import draw_inputs, make_sampler
 
@@ -291,21 +297,22 @@ def interpolate(args: list[str]) -> int:
         raise ValueError(f"interpolate shows images, and {options.run} makes points")
     normal = run.experiment.generator.latent_distribution == "normal"
     walk = getattr(latent, options.method or ("spherical" if normal else "linear"))
-    ends = []
-    for key in keys:
-        drawn, labels = draw_inputs(run.experiment, run.spec, key, options.rows, options.label)
-        ends.append(drawn)
-    if options.loop:
-        ends.append(ends[0])
-    legs = [walk(a, b, options.frames) for a, b in itertools.pairwise(ends)]
-    # Every leg ends where the next begins; a loop ends where it began.
-    latents = jnp.concatenate(
-        [leg[:-1] for leg in legs] + ([] if options.loop else [ends[-1][None]])
-    )
-    frames = len(latents)
-    flat = latents.reshape(frames * options.rows, -1)
-    repeated = None if labels is None else jnp.tile(labels, frames)
-    images = make_sampler(run.game)(run.variables, flat, repeated)
+    with kept_programs(options.run):
+        ends = []
+        for key in keys:
+            drawn, labels = draw_inputs(run.experiment, run.spec, key, options.rows, options.label)
+            ends.append(drawn)
+        if options.loop:
+            ends.append(ends[0])
+        legs = [walk(a, b, options.frames) for a, b in itertools.pairwise(ends)]
+        # Every leg ends where the next begins; a loop ends where it began.
+        latents = jnp.concatenate(
+            [leg[:-1] for leg in legs] + ([] if options.loop else [ends[-1][None]])
+        )
+        frames = len(latents)
+        flat = latents.reshape(frames * options.rows, -1)
+        repeated = None if labels is None else jnp.tile(labels, frames)
+        images = make_sampler(run.game)(run.variables, flat, repeated)
     images = images.reshape(frames, options.rows, *images.shape[1:])
     if kind == ".gif":
         save_animation(options.out, [grid(frame) for frame in images])
@@ -318,6 +325,7 @@ def interpolate(args: list[str]) -> int:
 
 def evaluate(args: list[str]) -> int:
     """`jaxgan evaluate RUN`."""
+    from jaxgan.compilation import kept_programs
     from jaxgan.evaluation import make_evaluator
     from jaxgan.run import write_json
     from jaxgan.training.loop import describe
@@ -325,8 +333,9 @@ def evaluate(args: list[str]) -> int:
     options = _parse(GeneratorChoice, args, "evaluate", "Measures 10,000 samples of a run.")
     run = _load(options)
     source, key = run.experiment.open_source(), _key(run.experiment.seed)
-    evaluator = make_evaluator(run.experiment, source, run.game, key)
-    quality = evaluator.measure(run.variables)
+    with kept_programs(options.run):
+        evaluator = make_evaluator(run.experiment, source, run.game, key)
+        quality = evaluator.measure(run.variables)
     path = options.run / "evaluation.json"
     write_json(path, quality | {"step": run.step, "ema": options.ema} | evaluator.protocol)
     print(f"step {run.step}: {describe(quality)} ({path})")
@@ -344,8 +353,8 @@ class VerifyOptions:
 def verify(args: list[str]) -> int:
     """`jaxgan verify RUN`: exit code 0 when all digests agree, 1 when one differs."""
     from jaxgan import run
+    from jaxgan.compilation import kept_programs
     from jaxgan.options import differences
-    from jaxgan.training.loop import params_of
     from jaxgan.training.trainer import make_trainer
 
     options = _parse(
@@ -363,17 +372,30 @@ def verify(args: list[str]) -> int:
             f"after steps: {sorted(recorded) or 'none'}"
         )
     trainer = make_trainer(experiment)
-    state = trainer.init()
-    for step in range(chosen[-1]):
-        state, _ = trainer.step(state, trainer.indices(step))
-        if step + 1 in chosen and run.digest(params_of(state)) != recorded[step + 1]:
-            now = run.environment()
-            changed = differences({name: record.get(name) for name in now}, now)
-            reasons = [f"{name} was {old}, is {new}" for name, old, new in changed]
-            print(f"parameters differ after step {step + 1}; {'; '.join(reasons) or 'same device'}")
-            return 1
+    with kept_programs(options.run):
+        differs = _first_difference(trainer, {step: recorded[step] for step in chosen})
+    if differs is not None:
+        now = run.environment()
+        changed = differences({name: record.get(name) for name in now}, now)
+        reasons = [f"{name} was {old}, is {new}" for name, old, new in changed]
+        print(f"parameters differ after step {differs}; {'; '.join(reasons) or 'same device'}")
+        return 1
     print(f"parameters agree to the bit after steps {', '.join(map(str, chosen))}")
     return 0
+
+
+def _first_difference(trainer: "Trainer", digests: dict[int, str]) -> int | None:
+    """Trains from the start; the first step after which the parameters' digest is another."""
+    from jaxgan.run import digest
+    from jaxgan.training.loop import params_of
+
+    trainer.compile(True)
+    state = trainer.init()
+    for step in range(max(digests)):
+        state, _ = trainer.steps(state, trainer.indices(step)[None])
+        if step + 1 in digests and digest(params_of(state)) != digests[step + 1]:
+            return step + 1
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -194,6 +194,8 @@ class Experiment:
     ema_decay: float = 0.999
     """Decay of the generator's average, which is what gets sampled."""
 
+    steps_per_call: int = 0
+    """At most so many steps in one call of the device; 0: chosen. Changes the speed, no bit."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl."""
     sample_every: int = 500
@@ -400,6 +402,7 @@ _AT_LEAST = {
     "unrolled_steps": 0,
     "discriminator.clip": 0,
     "discriminator_steps": 1,
+    "steps_per_call": 0,
     "log_every": 1,
     "sample_every": 1,
     "checkpoint_every": 1,

@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+COMPILING = "compiling"
+
 
 class Display:
     """Shows a run's progress; a `Reporter` of the loop and a context manager.
@@ -37,7 +39,7 @@ class Display:
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task("", total=steps, news="compiling")
+        self._task = self._bar.add_task("", total=steps, news=COMPILING)
 
     def __enter__(self) -> "Display":
         self._bar.start()
@@ -57,9 +59,8 @@ class Display:
         """Moves the bar."""
         if not self.console.is_terminal:
             return
-        self._bar.update(self._task, completed=step)
-        if step == 2:  # The first step, and with it compiling, is done.
-            self._bar.update(self._task, news="")
+        news = self._bar.tasks[0].fields["news"]
+        self._bar.update(self._task, completed=step, news="" if news == COMPILING else news)
 
     def log(self, step: int, scalars: dict[str, float]) -> None:
         """Shows both losses, the speed and, off a terminal, the time left."""

@@ -1,6 +1,7 @@
 """The program as its users meet it: every command, and everything they may get wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
 import warnings
@@ -15,6 +16,7 @@ from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from PIL import Image
 
 from jaxgan import cli, evaluation
+from jaxgan.compilation import FOLDER
 from jaxgan.metrics import Classifier
 
 SMALL = [
@@ -425,6 +427,28 @@ def test_a_class_of_the_users_trains_resumes_and_samples(root, capsys, tmp_path)
     code, _, error = call(capsys, "sample", run, "--out", tmp_path / "s.png")
     assert code == 2
     assert "no experiment file" in error
+
+
+def test_a_resumed_run_may_make_more_steps_a_call(root, capsys, tmp_path):
+    run = tmp_path / "run"
+    small = (*SMALL, "--steps", 2, "--conditional", "--steps-per-call", 1)
+    assert call(capsys, "train", *small, "--out", run)[0] == 0
+    code, output, _ = call(capsys, "resume", run, "--steps", 4, "--steps-per-call", 2)
+    assert (code, "resuming" in output, "compiled in" in output) == (0, True, True)
+    for name in ("metrics.jsonl", "digests.json"):
+        assert (run / name).read_bytes() == (root / "digits" / name).read_bytes()
+
+
+def test_programs_are_kept_beside_the_runs(root, capsys, tmp_path):
+    chosen = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", None)
+    try:
+        assert call(capsys, "sample", "digits", "--out", tmp_path / "s.png")[0] == 0
+    finally:
+        jax.config.update("jax_compilation_cache_dir", chosen)
+        reset_cache()
+    assert list((root / FOLDER).glob("jit_*-cache"))
+    shutil.rmtree(root / FOLDER)
 
 
 def test_a_diverged_run_ends_with_one_line_too(root, capsys, tmp_path):

@@ -51,6 +51,19 @@ def test_on_a_terminal_there_is_a_bar_and_what_is_said_stays_above_it():
     assert "step 50/200  discriminator" not in lines  # The line for logs is not there too.
 
 
+def test_on_a_terminal_compiling_is_news_until_the_first_step():
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=100, color_system=None)
+    with Display(200, 64, console) as display:
+        display._bar.refresh()
+        assert "compiling" in output.getvalue()
+        output.truncate(0)
+        display.step(1)
+        display._bar.refresh()
+    assert "1/200" in output.getvalue()
+    assert "compiling" not in output.getvalue()
+
+
 def test_a_summary_writer_gets_every_logged_scalar_and_is_closed():
     calls = []
 

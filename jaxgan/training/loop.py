@@ -6,6 +6,7 @@ it writes is a function of the experiment, so a killed and resumed run leaves th
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -35,7 +36,7 @@ class Reporter(Protocol):
     """Where the loop's news go."""
 
     def step(self, step: int) -> None:
-        """So many steps were started; called after each."""
+        """So many steps were started; called after each call of the device."""
 
     def log(self, step: int, scalars: dict[str, float]) -> None:
         """The scalars of a finished step, at each log interval."""
@@ -53,7 +54,7 @@ def train(
 ) -> GANState:
     """Trains until `experiment.steps`, from the newest checkpoint if there is one.
 
-    The first SIGINT or SIGTERM lets the step under way finish, saves a checkpoint and ends the
+    The first SIGINT or SIGTERM lets the call under way finish, saves a checkpoint and ends the
     loop as if it were done; a second one acts as it would without this function. A checkpoint
     saved off schedule is never ranked, so that the run goes on as if it had not been stopped.
 
@@ -70,8 +71,10 @@ def train(
       Diverged: on the first scalar or array that is not finite. Such a state is never saved.
       ValueError: when another process trains in the directory, or what it holds cannot be read.
     """
-    preview = make_preview(experiment, trainer.source.spec, trainer.game, trainer.root_key)
-    # Made when first asked for, as it may have to fit a classifier.
+    # Both are made when first asked for: they compile, and one may have to fit a classifier.
+    preview = cache(
+        lambda: make_preview(experiment, trainer.source.spec, trainer.game, trainer.root_key)
+    )
     evaluator = cache(
         lambda: make_evaluator(experiment, trainer.source, trainer.game, trainer.root_key)
     )
@@ -81,17 +84,24 @@ def train(
         Checkpoints(directory / "checkpoints", trainer.abstract) as checkpoints,
         _stop_signals() as stopped,
     ):
-        step, state = checkpoints.restore() or (0, trainer.init())
-        if step:
+        step, restored = checkpoints.restore() or (0, None)
+        if restored is not None:
             reporter.say(f"resuming {directory} from step {step}")
         run.truncate_metrics(directory, step)
         last = step >= experiment.steps
+        if not last:
+            start = time.perf_counter()
+            trainer.compile(restored is None)
+            reporter.say(f"compiled in {time.perf_counter() - start:.1f} s")
+        state = trainer.init() if restored is None else restored
         try:
             while not last:
-                state, vector = trainer.step(state, trainer.indices(step))
-                log.settle()  # The step before, while this one runs.
-                step += 1
-                log.pending = step, vector
+                count = min(trainer.steps_per_call, _until_event(experiment, step))
+                indices = np.stack([trainer.indices(step + index) for index in range(count)])
+                state, vectors = trainer.steps(state, indices)
+                log.settle()  # The call before, while this one runs.
+                log.pending = step, count, vectors
+                step += count
                 reporter.step(step)
                 if step in DIGEST_STEPS:
                     run.record_digest(directory, step, params_of(state))
@@ -105,7 +115,7 @@ def train(
                 if not all_finite(state):
                     raise Diverged(f"training diverged at step {step}: the update is not finite")
                 if sampling:
-                    preview(state.ema, directory / "samples" / f"step_{step:06d}.png")
+                    preview()(state.ema, directory / "samples" / f"step_{step:06d}.png")
                 if evaluating:
                     quality = evaluator().measure(state.ema)
                     run.append_metrics(directory, {"step": step, **quality})
@@ -127,31 +137,46 @@ def train(
     return state
 
 
+def _until_event(experiment: Experiment, step: int) -> int:
+    """Steps up to and with the next after which the loop has something to do."""
+    intervals = (
+        experiment.log_every,
+        experiment.sample_every,
+        experiment.checkpoint_every,
+        experiment.evaluate_every,
+    )
+    ends = [experiment.steps, *(end for end in DIGEST_STEPS if end > step)]
+    return min(*(end - step for end in ends), *(n - step % n for n in intervals if n))
+
+
 class _Log:
-    """Scalars, fetched one step late so that the device has the next step to work on.
+    """Scalars, fetched one call late so that the device has the next one to work on.
 
     Attributes:
-      pending: a step and its vector of scalars, not fetched yet.
+      pending: the step before a call, its number of steps and their scalars, not fetched yet.
     """
 
     def __init__(
         self, experiment: Experiment, names: list[str], directory: Path, reporter: Reporter
     ) -> None:
-        self.pending: tuple[int, Array] | None = None
+        self.pending: tuple[int, int, Array] | None = None
         self._names, self._directory, self._reporter = names, directory, reporter
         self._every = experiment.log_every
         self._images_per_step = experiment.batch_size * experiment.discriminator_steps
 
     def settle(self) -> dict[str, float]:
-        """Fetches the pending scalars, logs them when due and stops at a bad one."""
+        """Fetches the pending scalars, stops at a bad one, and logs the last step's when due."""
         if self.pending is None:
             return {}
-        (step, vector), self.pending = self.pending, None
-        values = np.asarray(vector)
-        scalars = dict(zip(self._names, values.tolist(), strict=True))
-        if not np.isfinite(values).all():
-            name = next(name for name, value in scalars.items() if not np.isfinite(value))
-            raise Diverged(f"training diverged at step {step}: {name} is {scalars[name]}")
+        (step, count, vectors), self.pending = self.pending, None
+        rows = np.asarray(vectors)[:count]
+        for row, column in np.argwhere(~np.isfinite(rows)):  # The first of them ends the run.
+            raise Diverged(
+                f"training diverged at step {step + row + 1}: "
+                f"{self._names[column]} is {rows[row, column]}"
+            )
+        step += count
+        scalars = dict(zip(self._names, rows[-1].tolist(), strict=True))
         if step % self._every == 0:
             line = {"step": step, "images_seen": step * self._images_per_step, **scalars}
             run.append_metrics(self._directory, line)

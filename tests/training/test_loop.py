@@ -44,7 +44,8 @@ class Recorder:
         self.logged[step] = scalars
 
     def say(self, message):
-        self.said.append(message)
+        if not re.fullmatch(r"compiled in \d+\.\d s", message):
+            self.said.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +131,38 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same(uninterrupted, trainer, 
     assert written(folder) == files
 
 
+# After these steps there is something to do: a digest after 1 and 10, a log line after every 3rd, a
+# checkpoint after every 4th, samples after the 6th and 12th.
+MANY = {"steps": 12, "log_every": 3, "sample_every": 6, "checkpoint_every": 4}
+ENDS = [1, 3, 4, 6, 8, 9, 10, 12]
+
+
+@pytest.fixture(scope="module")
+def one_a_call(tmp_path_factory):
+    experiment = dataclasses.replace(TINY, steps_per_call=1, **MANY)
+    folder = tmp_path_factory.mktemp("one") / "run"
+    state, recorder = start(folder, make_trainer(experiment), experiment=experiment)
+    assert recorder.steps == list(range(1, 13))
+    return run.digest(state), written(folder), recorder.logged
+
+
+def test_calls_of_several_steps_change_no_bit(one_a_call, trainer, tmp_path):
+    state, recorder = start(tmp_path / "run", trainer, **MANY)
+    assert trainer.steps_per_call > 3
+    assert recorder.steps == ENDS
+    assert (run.digest(state), written(tmp_path / "run"), recorder.logged) == one_a_call
+
+
+def test_a_signal_ends_the_run_at_the_end_of_a_call(one_a_call, trainer, tmp_path):
+    folder = tmp_path / "run"
+    interrupt = {9: lambda: signal.raise_signal(signal.SIGTERM)}
+    _, recorder = start(folder, trainer, after=interrupt, **MANY)
+    assert recorder.steps[-1] == 9
+    state, recorder = start(folder, trainer, **MANY)
+    assert recorder.steps == [10, 12]
+    assert (run.digest(state), written(folder)) == one_a_call[:2]
+
+
 def test_a_second_interrupt_ends_at_once(trainer, tmp_path):
     def twice():
         signal.raise_signal(signal.SIGINT)  # Handled before it returns: two at once may merge.
@@ -211,6 +244,15 @@ def test_nan_ends_the_run_and_is_never_saved(tmp_path):
     assert [path.name for path in (folder / "samples").iterdir()] == ["step_000002.png"]
 
 
+def test_nan_within_a_call_is_found_at_its_step(tmp_path):
+    faulty = with_fault(lambda at, loss, aux: (loss * jnp.where(at, jnp.nan, 1), aux), 4)
+    trainer = make_trainer(faulty)
+    changes = {"log_every": 8, "sample_every": 8, "checkpoint_every": 8}
+    with pytest.raises(Diverged, match="training diverged at step 4: generator_"):
+        start(tmp_path / "run", trainer, experiment=faulty, **changes)
+    assert trainer.steps_per_call > 4
+
+
 def test_infinity_in_the_state_alone_ends_the_run(tmp_path):
     """All scalars are finite: only a look at the arrays finds it, before they are saved."""
 
@@ -239,24 +281,24 @@ def test_evaluations_are_logged_and_rank(monkeypatch, trainer, tmp_path):
         assert checkpoints.best_step() == 4
 
 
-def test_scalars_are_fetched_after_the_next_step_was_dispatched(trainer, tmp_path):
+def test_scalars_are_fetched_after_the_next_call_was_dispatched(trainer, tmp_path):
     """Otherwise the device would idle while the host logs."""
     events = []
 
-    class Vector:
-        def __init__(self, number, values):
-            self.number, self.values = number, values
+    class Vectors:
+        def __init__(self, last, values):
+            self.last, self.values = last, values
 
         def __array__(self, dtype=None, copy=None):
-            events.append(f"fetch {self.number}")
+            events.append(f"fetch {self.last}")
             return np.asarray(self.values)
 
-    def step(state, indices):
-        number = int(state.step) + 1
-        events.append(f"dispatch {number}")
-        state, values = trainer.step(state, indices)
-        return state, Vector(number, values)
+    def steps(state, indices):
+        last = int(state.step) + len(indices)
+        events.append(f"dispatch {last}")
+        state, values = trainer.steps(state, indices)
+        return state, Vectors(last, values)
 
-    changes = {"steps": 3, "sample_every": 9, "checkpoint_every": 9}
-    start(tmp_path / "run", trainer._replace(step=step), **changes)
-    assert events == ["dispatch 1", "dispatch 2", "fetch 1", "dispatch 3", "fetch 2", "fetch 3"]
+    changes = {"steps": 6, "log_every": 3, "sample_every": 9, "checkpoint_every": 9}
+    start(tmp_path / "run", trainer._replace(steps=steps), **changes)
+    assert events == ["dispatch 1", "dispatch 3", "fetch 1", "dispatch 6", "fetch 3", "fetch 6"]

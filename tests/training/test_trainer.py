@@ -10,7 +10,7 @@ from jaxgan import run
 from jaxgan.data import ArraySource, batch_indices
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.training import inherit
-from jaxgan.training.trainer import make_trainer
+from jaxgan.training.trainer import STEPS_PER_CALL, make_trainer
 
 TINY = Experiment(
     steps=4,
@@ -18,6 +18,14 @@ TINY = Experiment(
     generator=GeneratorOptions(family="mlp", width=8, depth=1, latent_size=4),
     discriminator=DiscriminatorOptions(family="mlp", width=8, depth=1, normalization="none"),
 )
+
+
+class Streamed(Experiment):
+    """Data that stay on the host."""
+
+    def open_source(self, split="train"):
+        host = super().open_source(split).host
+        return ArraySource("streamed", host["real"], host["label"], device_limit=0)
 
 
 def after_steps(trainer, steps=2):
@@ -46,17 +54,85 @@ def test_same_seed_same_bits_and_another_seed_others(trained):
 
 def test_a_streamed_set_gives_the_bits_of_a_resident_one(trained):
     """`take` on the host for each step, against a gather inside the jitted step."""
-
-    class Streamed(Experiment):
-        def open_source(self, split="train"):
-            host = super().open_source(split).host
-            return ArraySource("streamed", host["real"], host["label"], device_limit=0)
-
     trainer = make_trainer(Streamed(**vars(TINY)))
     assert trainer.source.arrays is None
     state, scalars = after_steps(trainer)
     assert run.digest(state) == run.digest(trained[0])
     np.testing.assert_array_equal(scalars, trained[1])
+    state, vectors = trainer.steps(trainer.init(), trainer.indices(0)[None])
+    np.testing.assert_array_equal(vectors, scalars[:1])
+
+
+POINTS = dataclasses.replace(
+    TINY,
+    data="ring",
+    generator=dataclasses.replace(TINY.generator, normalization="none"),
+    penalty="r1",
+)
+DROPOUT = dataclasses.replace(TINY.discriminator, dropout=0.3, normalization="batch")
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        dataclasses.replace(POINTS, penalty_every=2, packing=2, lecam_weight=0.3, lecam_start=2),
+        dataclasses.replace(POINTS, data="grid", unrolled_steps=1, penalty="none"),
+        dataclasses.replace(
+            TINY,
+            conditional=True,
+            discriminator=DROPOUT,
+            penalty="gradient_penalty",
+            instance_noise=0.1,
+            discriminator_steps=2,
+        ),
+        dataclasses.replace(
+            TINY,
+            discriminator=dataclasses.replace(TINY.discriminator, spectral_norm=True, clip=0.1),
+            label_noise=0.1,
+            flip=True,
+        ),
+    ],
+    ids=["ring", "grid", "mlp", "spectral norm"],
+)
+def test_several_steps_in_a_call_give_the_bits_of_single_ones(experiment):
+    expected, scalars = after_steps(make_trainer(experiment), 6)
+    trainer = make_trainer(dataclasses.replace(experiment, steps_per_call=4))
+    state, step, rows = trainer.init(), 0, []
+    for count in (1, 4, 1):
+        plan = np.stack([trainer.indices(step + index) for index in range(count)])
+        state, vectors = trainer.steps(state, plan)
+        assert vectors.shape == (4, len(trainer.scalar_names))
+        rows += list(np.asarray(vectors)[:count])
+        step += count
+    assert run.digest(state) == run.digest(expected)
+    np.testing.assert_array_equal(rows, scalars)
+
+
+def test_steps_per_call_are_chosen_where_they_win():
+    if jax.default_backend() != "cpu":
+        pytest.skip("the choice is another on accelerators")
+
+    def chosen(width=8, family="mlp", **changes):
+        sides = {
+            name: dataclasses.replace(getattr(TINY, name), family=family, width=width)
+            for name in ("generator", "discriminator")
+        }
+        return make_trainer(dataclasses.replace(TINY, **sides, **changes)).steps_per_call
+
+    assert chosen() == STEPS_PER_CALL
+    assert chosen(width=2048) == 1  # A call is nothing beside such a step.
+    assert chosen(width=2, family="dcgan") == 1  # Convolutions crawl in a loop's body.
+    assert chosen(width=2048, steps_per_call=3) == 3  # Who asks gets it,
+    assert (
+        make_trainer(Streamed(**vars(TINY) | {"steps_per_call": 3})).steps_per_call == 1
+    )  # or not.
+
+
+def test_what_was_compiled_ahead_is_what_runs(monkeypatch):
+    trainer = make_trainer(TINY)
+    trainer.compile(True)
+    monkeypatch.setattr(jax.stages.Lowered, "compile", None)
+    trainer.steps(trainer.init(), trainer.indices(0)[None])
 
 
 def test_the_state_is_arrays_of_the_promised_shapes(trained):

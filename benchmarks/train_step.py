@@ -1,0 +1,579 @@
+"""A whole train step against the same step in PyTorch: time, memory, arithmetic.
+
+    python -m benchmarks.train_step [--only dcgan] [--repeats 7] [--json FILE] [--dtype bfloat16]
+
+Ours is the jitted step of `jaxgan.training.trainer` as the training loop calls it; the peer is
+`benchmarks.torch_step` with the same layers, losses, penalties, optimisers and averaged generator.
+Both gather their minibatch from uint8 images on the device by indices drawn beforehand. Before
+anything is timed, both take the same two steps (ported weights, same latents): losses and norms of
+gradients must agree, and their networks have equally many parameters.
+
+Time: both are warmed up, then blocks of a second or more alternate and medians are taken. PyTorch
+has all cores and the fastest of its settings: channels last or not, fused or foreach optimiser, on
+a GPU or with `--compile` also compiled or not (of steps with a penalty the generator alone, for
+`torch.compile` refuses second derivatives; on a CPU it takes minutes a case).
+Arithmetic: the matrix products and convolutions that PyTorch executes in a step, by their shapes
+(`torch.utils.flop_counter`), taken for both sides, over the time; the ceiling is the faster
+library's 2048 x 2048 matrix product in the same run. Rewrites that need fewer multiplications
+(Winograd) may pass it.
+Memory: each side in a process of its own, the largest resident memory in 10 steps above that once
+libraries and data are loaded. Ours finds its program in a compilation cache, as any run but the
+first does; the first one's, with the compiler's memory, is in brackets. PyTorch's is without
+`torch.compile`. On a GPU it is the largest that the framework's allocator held.
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax.traverse_util import flatten_dict
+
+from jaxgan.data.source import ArraySource
+from jaxgan.experiment import (
+    DIGITS,
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
+from jaxgan.keys import derive
+from jaxgan.latent import draw_latents
+from jaxgan.networks.translation import TranslationGenerator
+from jaxgan.training.trainer import Trainer, make_trainer
+
+try:
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils.flop_counter import flop_registry
+
+    from benchmarks import torch_networks, torch_step
+    from benchmarks.torch_step import Setting
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    sys.exit("This benchmark needs PyTorch, which is not installed: the extra `benchmark` has it.")
+
+ROOT = Path(__file__).parent.parent
+Run = Callable[[int], None]
+"""Takes that many steps and waits for the last."""
+
+
+class Case(NamedTuple):
+    """One row: how to make a run of either side.
+
+    Attributes:
+      images: real images that a step sees.
+      ours: `() -> run`.
+      peer: `setting -> run`.
+      check: `() -> the largest difference between both sides' losses, relative`.
+    """
+
+    images: int
+    ours: Callable[[], Run]
+    peer: Callable[[Setting], Run]
+    check: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Synthetic(Experiment):
+    """An experiment on noise, for the speed of a step does not depend on what the images show."""
+
+    name: str = "synthetic"
+    shape: tuple[int, ...] = (28, 28, 1)
+
+    def open_source(self, split: str = "train") -> ArraySource:
+        rng = np.random.default_rng(0)
+        return ArraySource(self.name, rng.integers(0, 256, (4096, *self.shape), np.uint8))
+
+
+def experiments(dtype: str) -> dict[str, Experiment]:
+    """The adversarial cases by name."""
+    gulrajani = OptimizerOptions(learning_rate=1e-4, beta1=0.0, beta2=0.9)
+    adams = {"generator_optimizer": gulrajani, "discriminator_optimizer": gulrajani}
+    wgan_gp = {"loss": "wasserstein", "penalty": "gradient_penalty", **adams}
+    plain = DiscriminatorOptions(normalization="none")
+    found = {
+        "mlp": Synthetic(
+            generator=GeneratorOptions(family="mlp", width=256, normalization="none"),
+            discriminator=DiscriminatorOptions(family="mlp", width=256, normalization="none"),
+        ),
+        "digits": DIGITS,
+        "dcgan": Synthetic(),
+        "dcgan wgan-gp 1": Synthetic(discriminator=plain, **wgan_gp),
+        "dcgan wgan-gp 5": Synthetic(discriminator=plain, discriminator_steps=5, **wgan_gp),
+        "dcgan pairing r1+r2": Synthetic(
+            discriminator=plain, loss="relativistic_pairing", penalty="r1_r2", penalty_weight=0.1
+        ),
+        "resnet wgan-gp 5": Synthetic(
+            shape=(32, 32, 3),
+            generator=GeneratorOptions(family="resnet"),
+            discriminator=replace(plain, family="resnet"),
+            discriminator_steps=5,
+            **wgan_gp,
+        ),
+    }
+    if dtype == "float32":
+        return found
+    return {
+        name: replace(
+            experiment,
+            generator=replace(experiment.generator, dtype=dtype),
+            discriminator=replace(experiment.discriminator, dtype=dtype),
+        )
+        for name, experiment in found.items()
+    }
+
+
+def cases(device: str, dtype: str) -> dict[str, Case]:
+    """Every row by name; nothing is built before it is asked for."""
+    rows = {name: gan_case(each, device, dtype) for name, each in experiments(dtype).items()}
+    return rows | {"translation generator": translation_case(device, dtype)}
+
+
+def gan_case(experiment: Experiment, device: str, dtype: str) -> Case:
+    """The row of an experiment."""
+    open_trainer = cache(partial(make_trainer, experiment))
+    minibatches = experiment.discriminator_steps
+
+    def peer_networks(shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
+        return (
+            torch_networks.generator_of(experiment, shape),
+            torch_networks.discriminator_of(experiment, shape),
+        )
+
+    def ours() -> Run:
+        trainer = open_trainer()
+        state, most = trainer.init(), trainer.steps_per_call
+        indices = np.stack([trainer.indices(n) for n in range(64)])
+        assert most <= len(indices)
+
+        def run(steps: int) -> None:
+            nonlocal state
+            for start in range(0, steps, most):
+                first = start % (len(indices) - most + 1)
+                count = min(most, steps - start)
+                state, _ = trainer.steps(state, indices[first : first + count])
+            jax.block_until_ready(state)
+
+        return run
+
+    def peer(setting: Setting) -> Run:
+        source = experiment.open_source()
+        rng = np.random.default_rng(0)
+        size = experiment.batch_size * minibatches
+        indices = [rng.integers(0, len(source), size, np.int32) for _ in range(64)]
+        networks = [
+            torch_step.prepared(network, setting, device)
+            for network in peer_networks(source.spec.shape)
+        ]
+        images = channels_first(source.host["real"]).to(device)
+        step = torch_step.make_gan_step(experiment, *networks, images, setting, dtype)
+        count = 0
+
+        def run(steps: int) -> None:
+            nonlocal count
+            for _ in range(steps):
+                step(indices[count % len(indices)])
+                count += 1
+            wait(device)
+
+        return run
+
+    def check() -> float:
+        trainer = open_trainer()
+        networks = peer_networks(trainer.source.spec.shape)
+        return largest_difference(experiment, trainer, *networks)
+
+    return Case(experiment.batch_size * minibatches, ours, peer, check)
+
+
+def largest_difference(
+    experiment: Experiment,
+    trainer: Trainer,
+    generator: torch.nn.Module,
+    discriminator: torch.nn.Module,
+) -> float:
+    """Relative difference of the losses of two steps, with weights, data and draws of ours."""
+    state, key = trainer.init(), trainer.root_key
+    orders = creation_orders(trainer)
+    for side, network, order in (
+        (state.generator, generator, orders[0]),
+        (state.discriminator, discriminator, orders[1]),
+    ):
+        torch_networks.port(network, side.variables.params, order)
+    latents, mixes = [], []
+    for number in range(2):
+        turns = [("discriminator", index) for index in range(experiment.discriminator_steps)]
+        for path in [*turns, ("generator",)]:
+            turn, size = derive(key, number, *path), experiment.generator.latent_size
+            latents.append(draw_latents(derive(turn, "latent"), experiment.batch_size, size))
+            if path != ("generator",):
+                draw = jax.random.uniform(derive(turn, "penalty"), (experiment.batch_size,))
+                mixes.append(draw)
+    step = torch_step.make_gan_step(
+        experiment,
+        generator,
+        discriminator,
+        channels_first(trainer.source.host["real"]),
+        Setting(),
+        draw_latents=map(as_torch, latents).__next__,
+        draw_mix=map(as_torch, mixes).__next__,
+    )
+    differences = []
+    for number in range(2):
+        indices = trainer.indices(number)
+        state, scalars = trainer.step(state, indices)
+        named = dict(zip(trainer.scalar_names, np.asarray(scalars), strict=True))
+        found = {
+            f"{name}_loss": value.item()
+            for name, value in zip(("discriminator", "generator"), step(indices), strict=True)
+        }
+        for name, network in (("discriminator", discriminator), ("generator", generator)):
+            gradients = [parameter.grad for parameter in network.parameters()]
+            found[f"{name}_gradient_norm"] = torch.nn.utils.get_total_norm(gradients).item()
+        differences += [abs(value / named[name] - 1) for name, value in found.items()]
+    return float(max(differences))
+
+
+def creation_orders(trainer: Trainer) -> list[list[tuple[str, ...]]]:
+    """Paths of both networks' parameters in the order in which they are made."""
+    orders: list[list[tuple[str, ...]]] = []
+
+    def init(batch: dict[str, jax.Array]) -> None:
+        generator, discriminator, _ = trainer.game.init(trainer.root_key, batch)
+        orders.extend(list(flatten_dict(side.params)) for side in (generator, discriminator))
+
+    jax.eval_shape(init, {"real": jnp.zeros((2, *trainer.source.spec.shape))})
+    return orders
+
+
+def translation_case(device: str, dtype: str) -> Case:
+    """CycleGAN's generator of 6 blocks alone, on one image of 64x64: Adam on an L1 loss."""
+    module = TranslationGenerator(channels=3, blocks=6, dtype=jnp.dtype(dtype))
+    options = OptimizerOptions()
+    rng = np.random.default_rng(0)
+    images, targets = rng.uniform(-1, 1, (2, 1, 64, 64, 3)).astype(np.float32)
+
+    def initial() -> Any:
+        return jax.jit(partial(module.init, train=True))(jax.random.key(0), images)["params"]
+
+    def our_step() -> tuple[Any, Callable[..., Any]]:
+        optimizer = options.build()
+        params = initial()
+
+        @partial(jax.jit, donate_argnums=0)
+        def step(state: Any, images: jax.Array, targets: jax.Array) -> tuple[Any, jax.Array]:
+            def loss(params: Any) -> jax.Array:
+                outputs = module.apply({"params": params}, images, train=True)
+                return jnp.mean(jnp.abs(outputs - targets))
+
+            params, opt_state = state
+            value, gradient = jax.value_and_grad(loss)(params)
+            updates, opt_state = optimizer.update(gradient, opt_state)
+            return (optax.apply_updates(params, updates), opt_state), value
+
+        return (params, optimizer.init(params)), step
+
+    def ours() -> Run:
+        state, step = our_step()
+        x, y = jax.device_put((images, targets))
+
+        def run(steps: int) -> None:
+            nonlocal state
+            for _ in range(steps):
+                state, _ = step(state, x, y)
+            jax.block_until_ready(state)
+
+        return run
+
+    def peer(setting: Setting) -> Run:
+        network = torch_networks.translation_generator(3, 64, 6)
+        network = torch_step.prepared(network, setting, device)
+        x, y = channels_first(images).to(device), channels_first(targets).to(device)
+        step = torch_step.make_l1_step(network, x, y, options, setting, dtype)
+
+        def run(steps: int) -> None:
+            for _ in range(steps):
+                step()
+            wait(device)
+
+        return run
+
+    def check() -> float:
+        state, step = our_step()
+        order: list[tuple[str, ...]] = []
+
+        def init(images: jax.Array) -> None:
+            order.extend(flatten_dict(module.init(jax.random.key(0), images, train=True)["params"]))
+
+        jax.eval_shape(init, images)
+        network = torch_networks.translation_generator(3, 64, 6)
+        torch_networks.port(network, state[0], order)
+        torch_networks.mirror_odd_transposed(network)
+        x, y = channels_first(images), channels_first(targets)
+        peer_step = torch_step.make_l1_step(network, x, y, options, Setting())
+        differences = []
+        for _ in range(2):
+            state, value = step(state, images, targets)
+            differences.append(abs(float(value) - peer_step().item()))
+        return max(differences)
+
+    return Case(1, ours, peer, check)
+
+
+def as_torch(array: jax.Array) -> torch.Tensor:
+    return torch.from_numpy(np.array(array))
+
+
+def channels_first(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+
+
+def wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def seconds(run: Run, steps: int) -> float:
+    """Of one step."""
+    start = time.perf_counter()
+    run(steps)
+    return (time.perf_counter() - start) / steps
+
+
+def block_size(run: Run) -> int:
+    """Steps that take a second, 5 or more; also warms up."""
+    run(3)
+    return max(5, math.ceil(1 / seconds(run, 3)))
+
+
+def fastest_setting(case: Case, try_compiled: bool) -> Setting:
+    """PyTorch's best for the case, by the median of three short blocks."""
+
+    def time_of(setting: Setting) -> float:
+        run = case.peer(setting)
+        steps = max(2, block_size(run) // 4)
+        return statistics.median(seconds(run, steps) for _ in range(3))
+
+    choices = [Setting(*choice) for choice in product((False, True), (False, True))]
+    times = {setting: time_of(setting) for setting in choices}
+    best = min(choices, key=lambda setting: times[setting])
+    compiled = best._replace(compiled=True)
+    return compiled if try_compiled and time_of(compiled) < times[best] else best
+
+
+def ceiling(device: str, dtype: str) -> float:
+    """FLOP/s of a 2048 x 2048 matrix product, of the library that is faster."""
+    size, repeats = 2048, 10
+    a = jnp.ones((size, size), dtype)
+    b = torch.ones((size, size), dtype=getattr(torch, dtype), device=device)
+    multiply = jax.jit(jnp.matmul)
+
+    def ours(steps: int) -> None:
+        jax.block_until_ready([multiply(a, a) for _ in range(steps)])
+
+    def peer(steps: int) -> None:
+        for _ in range(steps):
+            b @ b
+        wait(device)
+
+    best = min(seconds(run, repeats) for run in (ours, peer) * 5)
+    return 2 * size**3 / best
+
+
+class FlopCounter(TorchDispatchMode):
+    """Adds up multiplications and additions of all matrix products and convolutions under it.
+
+    `FlopCounterMode` does too, but its bookkeeping by module stops at `torch.autograd.grad`.
+    """
+
+    total = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        of_shapes = flop_registry.get(function._overloadpacket)
+        if of_shapes is not None:
+            self.total += of_shapes(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def flop(case: Case) -> int:
+    """Multiplications and additions of a step, by the shapes of PyTorch's operations."""
+    run = case.peer(Setting())
+    run(1)
+    with FlopCounter() as counter:
+        run(1)
+    return counter.total
+
+
+def measure_memory(run_of: Callable[[], Run], side: str, device: str) -> float:
+    """MB that building a run and 10 steps need beyond what is resident before."""
+    before = resident("VmRSS")
+    run_of()(10)
+    if device == "cuda":
+        if side == "ours":
+            return jax.devices()[0].memory_stats()["peak_bytes_in_use"] / 1e6
+        return torch.cuda.max_memory_allocated() / 1e6
+    return (resident("VmHWM") - before) / 1e6
+
+
+def resident(what: str) -> int:
+    """Bytes of this process in memory, now (VmRSS) or at most so far (VmHWM), on Linux.
+
+    `getrusage` does not serve: a new process inherits its parent's maximum.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(what))) * 1024
+
+
+def memory(name: str, setting: Setting, options: argparse.Namespace) -> dict[str, float]:
+    """`measure_memory` in new processes: ours before and after its program is cached, the peer."""
+
+    def measure(side: str, cache: str) -> float:
+        command = [sys.executable, "-m", "benchmarks.train_step", "--only", name, "--memory", side]
+        command += ["--setting", json.dumps(setting), "--dtype", options.dtype]
+        command += ["--device", options.device]
+        cached = {
+            "JAX_COMPILATION_CACHE_DIR": cache,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        environment = os.environ | cached
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            sys.exit(f"measuring the memory of {name!r} failed:\n{done.stderr}")
+        return float(done.stdout.splitlines()[-1])
+
+    with tempfile.TemporaryDirectory() as cache:
+        first = measure("ours", cache)
+        return {
+            "ours_mb": measure("ours", cache),
+            "peer_mb": measure("peer", cache),
+            "ours_first_mb": first,
+        }
+
+
+def compare(
+    name: str, case: Case, peak: float, device: str, options: argparse.Namespace
+) -> dict[str, Any]:
+    """One row."""
+    difference = case.check()
+    allowed = 0.01 if options.dtype == "float32" else 0.1
+    if not difference < allowed:
+        sys.exit(f"{name}: losses of ours and PyTorch's step differ by {difference:.2g}")
+    setting = fastest_setting(case, options.compile or device == "cuda")
+    ours, peer = case.ours(), case.peer(setting)
+    our_steps, peer_steps = block_size(ours), block_size(peer)
+    our_times, peer_times = [], []
+    for _ in range(options.repeats):
+        for run, steps, times in ((peer, peer_steps, peer_times), (ours, our_steps, our_times)):
+            time.sleep(0.1)  # Threads of the other library stop spinning.
+            times.append(1e3 * seconds(run, steps))
+    our_ms, peer_ms, work = statistics.median(our_times), statistics.median(peer_times), flop(case)
+    return {
+        "case": name,
+        "ours_ms": our_ms,
+        "peer_ms": peer_ms,
+        "ratio": our_ms / peer_ms,
+        "ours_blocks_ms": our_times,
+        "peer_blocks_ms": peer_times,
+        "peer_setting": str(setting),
+        "ours_images_per_s": 1e3 * case.images / our_ms,
+        "peer_images_per_s": 1e3 * case.images / peer_ms,
+        **memory(name, setting._replace(compiled=False), options),
+        "gflop": work / 1e9,
+        "ours_gflop_per_s": work / our_ms / 1e6,
+        "peer_gflop_per_s": work / peer_ms / 1e6,
+        "ceiling_gflop_per_s": peak / 1e9,
+        "loss_difference": difference,
+    }
+
+
+HEAD = """\
+| case | ours ms | PyTorch ms | ratio | images/s | MB ours | MB PyTorch | GFLOP | GFLOP/s ours | \
+PyTorch | ours of ceiling | PyTorch's setting |
+|---|---|---|---|---|---|---|---|---|---|---|---|"""
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table under `HEAD`."""
+    cells = [
+        row["case"],
+        *(f"{row[side]:,.{2 if row[side] < 10 else 1}f}" for side in ("ours_ms", "peer_ms")),
+        f"{row['ratio']:.2f}",
+        f"{row['ours_images_per_s']:,.0f}",
+        f"{row['ours_mb']:.0f} ({row['ours_first_mb']:.0f})",
+        f"{row['peer_mb']:.0f}",
+        f"{row['gflop']:.3g}",
+        f"{row['ours_gflop_per_s']:,.0f}",
+        f"{row['peer_gflop_per_s']:,.0f}",
+        f"{row['ours_gflop_per_s'] / row['ceiling_gflop_per_s']:.0%}",
+        row["peer_setting"],
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", help="cases whose name holds this")
+    parser.add_argument("--repeats", type=int, default=7, help="blocks a side")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument("--compile", action="store_true", help="try torch.compile on a CPU too")
+    parser.add_argument("--json", type=Path, help="also write the table here")
+    parser.add_argument("--memory", choices=("ours", "peer"), help=argparse.SUPPRESS)
+    parser.add_argument("--setting", type=json.loads, default=(), help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    if options.device != "auto":
+        jax.config.update("jax_platforms", {"cpu": "cpu", "gpu": "cuda"}[options.device])
+    device = "cuda" if jax.default_backend() == "gpu" else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        sys.exit("JAX has a GPU and PyTorch has none: install its CUDA build, or add --device cpu.")
+    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_float32_matmul_precision("high")  # On a GPU, like JAX; nothing on a CPU.
+    table = cases(device, options.dtype)
+    if options.memory:
+        case = table[options.only]
+        peer = partial(case.peer, Setting(*options.setting))
+        run_of = case.ours if options.memory == "ours" else peer
+        print(measure_memory(run_of, options.memory, device))
+        return
+    peak = ceiling(device, options.dtype)
+    print(
+        f"{options.dtype} on {jax.devices()[0].device_kind}, {os.cpu_count()} cores; "
+        f"jax {jax.__version__}, torch {torch.__version__}; "
+        f"matrix product: {peak / 1e9:,.0f} GFLOP/s\n\n{HEAD}",
+        flush=True,
+    )
+    rows = []
+    for name, case in table.items():
+        if not options.only or options.only in name:
+            rows.append(compare(name, case, peak, device, options))
+            print(line(rows[-1]), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
