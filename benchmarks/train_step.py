@@ -247,7 +247,9 @@ def largest_difference(
         for name, network in (("discriminator", discriminator), ("generator", generator)):
             gradients = [parameter.grad for parameter in network.parameters()]
             found[f"{name}_gradient_norm"] = torch.nn.utils.get_total_norm(gradients).item()
-        differences += [abs(value / named[name] - 1) for name, value in found.items()]
+        differences += [  # Relative, but for losses that start at 0.
+            abs(value - named[name]) / (abs(named[name]) + 0.01) for name, value in found.items()
+        ]
     return float(max(differences))
 
 

@@ -33,7 +33,7 @@ Lengths: TypeAlias = int | Sequence[int]
 
 NO_PADDING = ((0, 0), (0, 0))
 LARGE = 8192
-"""Pixels of a batch from which folding them into channels pays on a CPU."""
+"""Output pixels of a batch from which folding pixels into channels pays on a CPU."""
 
 
 class Conv(nn.Module):
@@ -151,9 +151,10 @@ def conv(
             size // stride - taps // stride + 1
             for size, stride, taps in zip(sizes, strides, kernel.shape, strict=False)
         )
-        few = min(kernel.shape[2:])
-        # Strides fold pixels into channels, a copy that only large images pay back.
-        pays = few >= 48 if strides == (1, 1) else few >= 64 and len(x) * height * width >= LARGE
+        few, pixels = min(kernel.shape[2:]), len(x) * height * width
+        # Transforming the kernel, and folding pixels into channels for strides, must be paid back.
+        channels, least = (48, LARGE // 4) if strides == (1, 1) else (64, LARGE)
+        pays = few >= channels and pixels >= least
         if impl == "winograd" or (impl == "auto" and _on_cpu(x) and pays):
             if strides == (1, 1):
                 return winograd_conv(x, kernel, pads)

@@ -128,11 +128,12 @@ def test_auto_takes_1x1_kernels_as_matrix_products(padding, product):
 @pytest.mark.parametrize(
     ("layer", "size", "channels", "winograd"),
     [
-        (Conv(64, (3, 3)), 8, 64, True),
-        (Conv(64, (3, 3)), 8, 1, False),  # Few channels: the transforms would cost more.
+        (Conv(64, (3, 3)), 64, 64, True),
+        (Conv(64, (3, 3)), 64, 1, False),  # Few channels: the transforms would cost more.
+        (Conv(64, (3, 3)), 16, 64, False),  # Few pixels: so would that of the kernel.
         (Conv(64, (4, 4), 2), 8, 64, False),  # A small image.
         (Conv(64, (4, 4), 2), 256, 64, True),
-        (Conv(64, (3, 3), dtype=jnp.bfloat16), 8, 64, False),
+        (Conv(64, (3, 3), dtype=jnp.bfloat16), 64, 64, False),
         (ConvTranspose(64), 95, 64, True),
         (ConvTranspose(64), 7, 64, False),
         (ConvTranspose(1), 95, 64, False),
