@@ -242,15 +242,10 @@ def test_nan_ends_the_run_and_is_never_saved(tmp_path):
     assert [line["step"] for line in run.read_metrics(folder)] == [1, 2, 3]
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["2"]
     assert [path.name for path in (folder / "samples").iterdir()] == ["step_000002.png"]
-
-
-def test_nan_within_a_call_is_found_at_its_step(tmp_path):
-    faulty = with_fault(lambda at, loss, aux: (loss * jnp.where(at, jnp.nan, 1), aux), 4)
-    trainer = make_trainer(faulty)
-    changes = {"log_every": 8, "sample_every": 8, "checkpoint_every": 8}
+    # Within a call of steps 2 to 8 it is found at its step too.
+    rare = {"log_every": 8, "sample_every": 8, "checkpoint_every": 8}
     with pytest.raises(Diverged, match="training diverged at step 4: generator_"):
-        start(tmp_path / "run", trainer, experiment=faulty, **changes)
-    assert trainer.steps_per_call > 4
+        start(tmp_path / "rare", trainer, experiment=faulty, **rare)
 
 
 def test_infinity_in_the_state_alone_ends_the_run(tmp_path):
