@@ -9,10 +9,13 @@ times slower than that, and any convolution inside a loop slower still. Hence `i
 
 - "lax": XLA's own, always right, and the choice on accelerators;
 - "phase": a transposed convolution as one plain convolution an output phase;
-- "winograd": by `jaxgan.layers.winograd`, for 2x2 to 4x4 kernels of stride 1, and for strides and
-  transposed convolutions that fold pixels into channels until they are such;
+- "winograd": by `jaxgan.layers.winograd`, for square 2x2 to 4x4 kernels;
+- "patches": by `jaxgan.layers.patches`, meant for few channels on one side;
 - "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, and 1x1 kernels as matrix
   products; lax elsewhere.
+
+Winograd and patches are for kernels of stride 1. Where strides divide sizes and kernel, pixels are
+folded into channels until it is one: 4x4 of stride 2 is 2x2 on four times the channels.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +27,12 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
-from jaxgan.layers.winograd import Padding, products, winograd_conv
+from jaxgan.layers.bilinear import Padding
+from jaxgan.layers.patches import patch_conv
+from jaxgan.layers.winograd import products, winograd_conv
 from jaxgan.types import Array
 
-ConvImpl: TypeAlias = Literal["auto", "lax", "phase", "winograd"]
+ConvImpl: TypeAlias = Literal["auto", "lax", "phase", "winograd", "patches"]
 
 Lengths: TypeAlias = int | Sequence[int]
 
@@ -47,7 +52,7 @@ class Conv(nn.Module):
       use_bias: whether a bias is added.
       dtype: dtype of the computation; parameters are float32.
       kernel_init: initializer of the kernel `[*kernel_size, in, features]`.
-      impl: "lax", "winograd" or "auto", see the module. What winograd cannot do, lax does.
+      impl: see the module, except "phase". What the others cannot do, lax does.
     """
 
     features: int
@@ -62,7 +67,7 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """`[B, H, W, in]` -> `[B, H / strides[0], W / strides[1], features]` for "SAME"."""
-        _check("Conv", self.impl, ("auto", "lax", "winograd"))
+        _check("Conv", self.impl, [impl for impl in get_args(ConvImpl) if impl != "phase"])
         x, kernel, bias = _operands(self, x)
         y = conv(x, kernel, _pair(self.strides), self.padding, self.impl)
         return y if bias is None else y + bias
@@ -85,8 +90,8 @@ class ConvTranspose(nn.Module):
       use_bias: whether a bias is added.
       dtype: dtype of the computation; parameters are float32.
       kernel_init: initializer of the kernel `[*kernel_size, in, features]`.
-      impl: see the module. What phases and winograd cannot do, such as strides of 1 and strides
-        larger than the kernel, lax does.
+      impl: see the module. What the others cannot do, such as strides of 1 and strides larger
+        than the kernel, lax does; winograd and patches are for 4x4 kernels of stride 2.
     """
 
     features: int
@@ -142,24 +147,12 @@ def conv(
         pads: Padding = (rows[0], rows[1]), (columns[0], columns[1])
     else:
         pads = padding
-    sizes = [size + sum(pad) for size, pad in zip(x.shape[1:3], pads, strict=True)]
-    if _winograd_can(x, kernel, strides) and all(
-        size % stride == 0 and size >= taps
-        for size, stride, taps in zip(sizes, strides, kernel.shape, strict=False)
-    ):
-        height, width = (
-            size // stride - taps // stride + 1
-            for size, stride, taps in zip(sizes, strides, kernel.shape, strict=False)
-        )
-        few, pixels = min(kernel.shape[2:]), len(x) * height * width
-        # Transforming the kernel, and folding pixels into channels for strides, must be paid back.
-        channels, least = (48, LARGE // 4) if strides == (1, 1) else (64, LARGE)
-        pays = few >= channels and pixels >= least
-        if impl == "winograd" or (impl == "auto" and _on_cpu(x) and pays):
-            if strides == (1, 1):
-                return winograd_conv(x, kernel, pads)
-            folded = _fold(lax.pad(x, jnp.zeros((), x.dtype), _config(pads)), strides)
-            return winograd_conv(folded, _fold_kernel(kernel, strides), NO_PADDING)
+    own = _own(x, kernel, strides, pads, impl)
+    if own is not None:
+        if strides != (1, 1):
+            x = _fold(lax.pad(x, jnp.zeros((), x.dtype), _config(pads)), strides)
+            kernel, pads = _fold_kernel(kernel, strides), NO_PADDING
+        return own(x, kernel, pads)
     if (
         impl == "auto"
         and _on_cpu(x)
@@ -177,12 +170,15 @@ def conv_transpose(
 ) -> Array:
     """`lax.conv_transpose(x, kernel, strides, "SAME")`, see `ConvTranspose`."""
     cpu = impl == "auto" and _on_cpu(x)
-    if kernel.shape[:2] == (4, 4) and strides == (2, 2) and _winograd_can(x, kernel, strides):
+    inputs, outputs = kernel.shape[2:]
+    if kernel.shape[:2] == (4, 4) and strides == (2, 2) and x.size:
         height, width = x.shape[1] + 1, x.shape[2] + 1
         fits = 4 * height * width >= 2 * products(2, height, width)
-        large = len(x) * x.shape[1] * x.shape[2] >= LARGE and min(kernel.shape[2:]) >= 64
+        large = len(x) * x.shape[1] * x.shape[2] >= LARGE and min(inputs, outputs) >= 64
+        if impl == "patches" or (cpu and _lopsided(inputs, 4 * outputs)):
+            return _transpose_by(patch_conv, x, kernel)
         if impl == "winograd" or (cpu and fits and large):
-            return _transpose_by_winograd(x, kernel)
+            return _transpose_by(winograd_conv, x, kernel)
     if (impl == "phase" or cpu) and _has_phases(kernel.shape[:2], strides):
         return conv_transpose_by_phases(x, kernel, strides)
     return lax.conv_transpose(x, kernel, strides, "SAME")
@@ -193,10 +189,35 @@ def _on_cpu(x: Array) -> bool:
     return jax.default_backend() == "cpu" and x.dtype in (jnp.float32, jnp.float64)
 
 
-def _winograd_can(x: Array, kernel: Array, strides: tuple[int, int]) -> bool:
-    """Whether kernel and strides come down to a square 2x2, 3x3 or 4x4 kernel of stride 1."""
-    (r, left), (s, left2) = (divmod(kernel.shape[i], strides[i]) for i in (0, 1))
-    return (left, left2) == (0, 0) and r == s and 2 <= r <= 4 and x.size > 0
+def _lopsided(inputs: int, outputs: int) -> bool:
+    """Whether one side of a kernel has so few channels that its taps belong on that side."""
+    return min(inputs, outputs) <= 16 and 4 * min(inputs, outputs) <= max(inputs, outputs)
+
+
+def _own(
+    x: Array, kernel: Array, strides: tuple[int, int], pads: Padding, impl: ConvImpl
+) -> Callable[[Array, Array, Padding], Array] | None:
+    """The convolution of stride 1 by which to compute one, perhaps folded, or None for lax."""
+    sizes = [size + sum(pad) for size, pad in zip(x.shape[1:3], pads, strict=True)]
+    if x.size == 0 or impl == "lax" or (impl == "auto" and not _on_cpu(x)):
+        return None
+    for size, stride, taps in zip(sizes, strides, kernel.shape, strict=False):
+        if taps % stride or size < taps or (size % stride and strides != (1, 1)):
+            return None
+    r, s = (taps // stride for taps, stride in zip(kernel.shape, strides, strict=False))
+    square = r == s and 2 <= r <= 4
+    if impl != "auto":
+        return patch_conv if impl == "patches" else winograd_conv if square else None
+    inputs, outputs = kernel.shape[2:]
+    if max(r, s) > 1 and _lopsided(inputs * strides[0] * strides[1], outputs):
+        return patch_conv
+    height, width = (
+        size // stride - taps + 1 for size, stride, taps in zip(sizes, strides, (r, s), strict=True)
+    )
+    # Transforming the kernel, and folding pixels into channels for strides, must be paid back.
+    channels, least = (48, LARGE // 4) if strides == (1, 1) else (64, LARGE)
+    pays = min(inputs, outputs) >= channels and len(x) * height * width >= least
+    return winograd_conv if square and pays else None
 
 
 def _config(padding: Padding) -> list[tuple[int, int, int]]:
@@ -219,12 +240,14 @@ def _fold_kernel(kernel: Array, strides: tuple[int, int]) -> Array:
     return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(height // s, width // t, -1, outputs)
 
 
-def _transpose_by_winograd(x: Array, kernel: Array) -> Array:
+def _transpose_by(
+    convolve: Callable[[Array, Array, Padding], Array], x: Array, kernel: Array
+) -> Array:
     """4x4, stride 2: a 2x2 convolution makes the four phases as channels, unfolded and cropped."""
     batch, height, width, _ = x.shape
     # The convolution of stride 2 whose input gradient this is, on images folded by 2.
     folded = _fold_kernel(kernel[::-1, ::-1].swapaxes(2, 3), (2, 2))
-    y = winograd_conv(x, folded[::-1, ::-1].swapaxes(2, 3), ((1, 1), (1, 1)))
+    y = convolve(x, folded[::-1, ::-1].swapaxes(2, 3), ((1, 1), (1, 1)))
     y = y.reshape(batch, height + 1, width + 1, 2, 2, -1).transpose(0, 1, 3, 2, 4, 5)
     return y.reshape(batch, 2 * height + 2, 2 * width + 2, -1)[:, 1:-1, 1:-1]
 

@@ -1,16 +1,10 @@
 """Convolutions of stride 1 by Winograd's minimal filtering, fast in every derivative on a CPU.
 
-One convolution of images with an r x r kernel is three bilinear maps of one trilinear form
-sum(conv(x, k) * z): the convolution itself, its gradient with respect to the images (again a
-convolution, with the kernel turned round) and its gradient with respect to the kernel. Each
-derivative of any order of one of them is another of the three, so two primitives of our own, closed
-under differentiation, cover all that training, penalties and their gradients ask for.
-
-Both are computed on tiles of m x m output pixels (Lavin & Gray 2016): the n x n input pixels that
-a tile sees, n = m + r - 1, go through a linear map to n x n numbers, in which the convolution is n²
-products of matrices [tiles, in] x [in, out], and a second linear map leads back. That is 4 times
-less arithmetic than the definition for 3x3 kernels and 2.6 times less for 2x2, and all of it is
-matrix products, which XLA runs well on a CPU, inside loops too.
+All three maps of `jaxgan.layers.bilinear` are computed on tiles of m x m output pixels (Lavin &
+Gray 2016): the n x n input pixels that a tile sees, n = m + r - 1, go through a linear map to n x n
+numbers, in which the convolution is n² products of matrices [tiles, in] x [in, out], and a second
+linear map leads back. That is 4 times less arithmetic than the definition for 3x3 kernels and 2.6
+times less for 2x2, and all of it is matrix products, which XLA runs well on a CPU, in loops too.
 
 The price is rounding. With the interpolation points chosen here the error of a float32 result is
 2 to 3 times that of a direct sum, against 5 times with the usual integer points.
@@ -22,22 +16,16 @@ References:
   Networks, 2020 (arXiv:1803.10986), on the choice of points.
 """
 
-from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jax.typing import DTypeLike
 
+from jaxgan.layers.bilinear import Padding, convolution
 from jaxgan.types import Array
-
-Padding = tuple[tuple[int, int], tuple[int, int]]
-"""((top, bottom), (left, right)), zeros around the images; negative numbers crop."""
 
 POINTS = {
     4: (0, 1, -1),
@@ -48,20 +36,6 @@ POINTS = {
 
 CHUNK_BYTES = 5 << 20
 """Transformed images handled at once: what exceeds the cache costs twice the time."""
-
-
-def winograd_conv(x: Array, kernel: Array, padding: Padding) -> Array:
-    """`lax.conv_general_dilated` of stride 1 for 2x2, 3x3 and 4x4 kernels.
-
-    Args:
-      x: images `[B, H, W, in]`, float32 or float64.
-      kernel: `[r, r, in, out]` of the same dtype, r from 2 to 4.
-      padding: zeros around the images, ((top, bottom), (left, right)).
-
-    Returns:
-      Images `[B, H + top + bottom - r + 1, W + left + right - r + 1, out]`.
-    """
-    return conv_p.bind(x, kernel, padding=padding)
 
 
 def products(r: int, height: int, width: int) -> int:
@@ -224,55 +198,14 @@ def _kernel_gradient(x: Array, z: Array, *, padding: Padding) -> Array:
     return kernel.reshape(r, r, inputs, outputs)
 
 
-def _primitive(name: str, implementation: Callable[..., Array]) -> Primitive:
-    """A primitive computed by a function of arrays, which also tells its shape and its vmap."""
-    primitive = Primitive(name)
-    primitive.def_impl(jax.jit(implementation, static_argnames="padding"))
+winograd_conv = convolution("winograd_conv", _conv, _kernel_gradient)
+"""`lax.conv_general_dilated` of stride 1 for 2x2, 3x3 and 4x4 kernels.
 
-    def shape(*operands: jax.core.ShapedArray, padding: Padding) -> jax.core.ShapedArray:
-        result = jax.eval_shape(partial(implementation, padding=padding), *operands)
-        return jax.core.ShapedArray(result.shape, result.dtype)
+Args:
+  x: images `[B, H, W, in]`, float32 or float64.
+  kernel: `[r, r, in, out]` of the same dtype, r from 2 to 4.
+  padding: zeros around the images, ((top, bottom), (left, right)).
 
-    def batch(operands: tuple, axes: tuple, *, padding: Padding) -> tuple[Array, int]:
-        return jax.vmap(partial(implementation, padding=padding), axes)(*operands), 0
-
-    primitive.def_abstract_eval(shape)
-    batching.primitive_batchers[primitive] = batch
-    mlir.register_lowering(primitive, mlir.lower_fun(implementation, multiple_results=False))
-    return primitive
-
-
-conv_p = _primitive("winograd_conv", _conv)
-kernel_gradient_p = _primitive("winograd_kernel_gradient", _kernel_gradient)
-
-
-def _turned(z: Array, kernel: Array, padding: Padding) -> Array:
-    """The convolution's gradient with respect to its images."""
-    (top, bottom), (left, right) = padding
-    edge = len(kernel) - 1
-    around = ((edge - top, edge - bottom), (edge - left, edge - right))
-    return winograd_conv(z, kernel[::-1, ::-1].swapaxes(2, 3), around)
-
-
-def _images_of_conv(z: Array, x: ad.UndefinedPrimal, kernel: Array, *, padding: Padding) -> Array:
-    return _turned(z, kernel, padding)
-
-
-def _kernel_of_conv(z: Array, x: Array, kernel: ad.UndefinedPrimal, *, padding: Padding) -> Array:
-    return kernel_gradient_p.bind(x, z, padding=padding)
-
-
-def _images_of_gradient(
-    kernel: Array, x: ad.UndefinedPrimal, z: Array, *, padding: Padding
-) -> Array:
-    return _turned(z, kernel, padding)
-
-
-def _outputs_of_gradient(
-    kernel: Array, x: Array, z: ad.UndefinedPrimal, *, padding: Padding
-) -> Array:
-    return winograd_conv(x, kernel, padding)
-
-
-ad.defbilinear(conv_p, _images_of_conv, _kernel_of_conv)
-ad.defbilinear(kernel_gradient_p, _images_of_gradient, _outputs_of_gradient)
+Returns:
+  Images `[B, H + top + bottom - r + 1, W + left + right - r + 1, out]`.
+"""

@@ -49,12 +49,14 @@ def test_phases_equal_linen_in_value_and_gradients(kernel_size, strides, size):
     assert_same(ours, linen, size, rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("impl", ["winograd", "patches"])
 @pytest.mark.parametrize("size", [(4, 4), (1, 7), (5, 2)])
-def test_transposed_winograd_equals_linen_in_value_and_gradients(size):
+def test_transposed_by_folding_equals_linen_in_value_and_gradients(impl, size):
     linen = nn.ConvTranspose(2, (4, 4), (2, 2))
-    assert_same(ConvTranspose(2, impl="winograd"), linen, size, rtol=1e-4, atol=1e-4)
+    assert_same(ConvTranspose(2, impl=impl), linen, size, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("impl", ["winograd", "patches"])
 @pytest.mark.parametrize(
     ("kernel_size", "strides", "padding", "size"),
     [
@@ -69,10 +71,12 @@ def test_transposed_winograd_equals_linen_in_value_and_gradients(size):
         ((3, 3), (1, 1), "VALID", (3, 3)),
         ((1, 1), (1, 1), "SAME", (3, 3)),
         ((7, 7), (1, 1), "SAME", (5, 5)),
+        ((2, 3), (1, 1), "SAME", (5, 5)),
+        ((2, 6), (1, 2), "SAME", (4, 8)),
     ],
 )
-def test_winograd_equals_linen_in_value_and_gradients(kernel_size, strides, padding, size):
-    ours = Conv(2, kernel_size, strides, padding, impl="winograd")
+def test_own_forms_equal_linen_in_value_and_gradients(impl, kernel_size, strides, padding, size):
+    ours = Conv(2, kernel_size, strides, padding, impl=impl)
     linen = nn.Conv(2, kernel_size, strides, padding)
     assert_same(ours, linen, size, rtol=1e-4, atol=1e-4)
 
@@ -126,30 +130,35 @@ def test_auto_takes_1x1_kernels_as_matrix_products(padding, product):
 
 
 @pytest.mark.parametrize(
-    ("layer", "size", "channels", "winograd"),
+    ("layer", "size", "channels", "form"),
     [
-        (Conv(64, (3, 3)), 64, 64, True),
-        (Conv(64, (3, 3)), 64, 1, False),  # Few channels: the transforms would cost more.
-        (Conv(64, (3, 3)), 16, 64, False),  # Few pixels: so would that of the kernel.
-        (Conv(64, (4, 4), 2), 8, 64, False),  # A small image.
-        (Conv(64, (4, 4), 2), 256, 64, True),
-        (Conv(64, (3, 3), dtype=jnp.bfloat16), 64, 64, False),
-        (ConvTranspose(64), 95, 64, True),
-        (ConvTranspose(64), 7, 64, False),
-        (ConvTranspose(1), 95, 64, False),
+        (Conv(64, (3, 3)), 64, 64, "winograd_conv"),
+        (Conv(64, (3, 3)), 16, 64, "conv_general_dilated"),  # The kernel's transform costs more.
+        (Conv(64, (4, 4), 2), 8, 64, "conv_general_dilated"),  # A small image.
+        (Conv(64, (4, 4), 2), 256, 64, "winograd_conv"),
+        (Conv(64, (3, 3), dtype=jnp.bfloat16), 64, 64, "conv_general_dilated"),
+        (Conv(64, (3, 3)), 64, 1, "patch_conv"),  # Few channels come in,
+        (Conv(3, (7, 7)), 64, 64, "patch_conv"),  # or go out.
+        (Conv(64, (4, 4), 2), 32, 3, "patch_conv"),
+        (Conv(64, (5, 5), 2), 32, 3, "conv_general_dilated"),  # 5 taps do not fold by 2.
+        (Conv(16, (3, 3)), 64, 8, "conv_general_dilated"),
+        (ConvTranspose(64), 95, 64, "winograd_conv"),
+        (ConvTranspose(64), 7, 64, "conv_general_dilated"),
+        (ConvTranspose(1), 95, 64, "patch_conv"),
     ],
 )
-def test_auto_takes_winograd_where_it_was_measured_to_win(layer, size, channels, winograd):
+def test_auto_takes_the_form_that_was_measured_to_win(layer, size, channels, form):
     x = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
-    program = jax.make_jaxpr(layer.init_with_output)(jax.random.key(0), x)
-    assert ("winograd_conv" in str(program)) is winograd
+    program = str(jax.make_jaxpr(layer.init_with_output)(jax.random.key(0), x))
+    forms = ("winograd_conv", "patch_conv", "conv_general_dilated")
+    assert [name for name in forms if f"{name}[" in program] == [form]
 
 
 @pytest.mark.parametrize(
     ("layer", "allowed"),
     [
-        (ConvTranspose(2, impl="fast"), "'auto', 'lax', 'phase', 'winograd'"),
-        (Conv(2, (3, 3), impl="phase"), "'auto', 'lax', 'winograd'"),
+        (ConvTranspose(2, impl="fast"), "'auto', 'lax', 'phase', 'winograd', 'patches'"),
+        (Conv(2, (3, 3), impl="phase"), "'auto', 'lax', 'winograd', 'patches'"),
     ],
 )
 def test_unknown_impl(layer, allowed):

@@ -1,12 +1,10 @@
-"""Winograd's convolutions against the definition, summed in NumPy, and in every derivative."""
+"""Winograd's convolutions against the definition, summed in NumPy; derivatives: test_bilinear."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
 
-from jaxgan.layers import winograd
 from jaxgan.layers.winograd import POINTS, products, winograd_conv
 
 NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))
@@ -58,64 +56,6 @@ def test_the_rounding_is_a_few_times_that_of_a_direct_sum():
         x, kernel, (1, 1), SAME, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     assert error(winograd_conv(x, kernel, SAME)) < 6 * error(direct)
-
-
-def derivatives(conv, x, kernel):
-    """First order, second order, forward over reverse and reverse over forward."""
-
-    def loss(x, kernel):
-        return jnp.sum(conv(x, kernel) ** 3)
-
-    def norm_of_gradient(kernel):
-        return jnp.sum(jax.grad(loss)(x, kernel) ** 2)
-
-    def norm_of_kernel_gradient(x):
-        return jnp.sum(jax.grad(loss, 1)(x, kernel) ** 2)
-
-    def slope(kernel):
-        return jax.jvp(lambda x: loss(x, kernel), (x,), (x,))[1]
-
-    return (
-        jax.grad(loss, (0, 1))(x, kernel),
-        jax.grad(norm_of_gradient)(kernel),
-        jax.grad(norm_of_kernel_gradient)(x),
-        jax.grad(slope)(kernel),
-        jax.jvp(jax.grad(lambda kernel: loss(x, kernel)), (kernel,), (kernel,))[1],
-    )
-
-
-@pytest.mark.parametrize("chunk_bytes", [1, 5 << 20])
-def test_every_derivative_is_that_of_lax(monkeypatch, chunk_bytes):
-    # One byte: every image is a chunk of its own, in a loop.
-    monkeypatch.setattr(winograd, "CHUNK_BYTES", chunk_bytes)
-    jax.clear_caches()
-    padding = ((1, 0), (1, 2))
-
-    def ours(x, kernel):
-        return winograd_conv(x, kernel, padding)
-
-    def reference(x, kernel):
-        return lax.conv_general_dilated(
-            x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-
-    with jax.enable_x64(True):
-        x, kernel = jnp.asarray(draw(4, 5, 6, 2), float), jnp.asarray(draw(3, 3, 2, 3), float)
-        results = (jax.jit(lambda x, k, c=c: derivatives(c, x, k)) for c in (ours, reference))
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9),
-            *(result(x, kernel) for result in results),
-        )
-    jax.clear_caches()
-
-
-def test_vmap_is_a_loop():
-    x, kernel = draw(3, 2, 4, 4, 2), draw(3, 3, 3, 2, 2, seed=1)
-    batched = jax.vmap(lambda x, kernel: winograd_conv(x, kernel, SAME))(x, kernel)
-    for i in range(3):
-        np.testing.assert_allclose(batched[i], winograd_conv(x[i], kernel[i], SAME), atol=1e-5)
-    shared = jax.vmap(lambda x: winograd_conv(x, kernel[0], SAME))(x)
-    np.testing.assert_allclose(shared[1], winograd_conv(x[1], kernel[0], SAME), atol=1e-5)
 
 
 def test_tiles_are_chosen_for_the_fewest_products():
