@@ -9,6 +9,8 @@ times slower than that, and any convolution inside a loop slower still. Hence `i
 
 - "lax": XLA's own, always right, and the choice on accelerators;
 - "phase": a transposed convolution as one plain convolution an output phase;
+- "adjoint": strides and transposed convolutions by XLA's plain forms in every derivative, see
+  `jaxgan.layers.trilinear`; lax's own rules lead to forms that take 25 times as long;
 - "winograd": by `jaxgan.layers.winograd`, for square 2x2 to 4x4 kernels;
 - "patches": by `jaxgan.layers.patches`, meant for few channels on one side;
 - "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, and 1x1 kernels as matrix
@@ -27,15 +29,16 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
-from jaxgan.layers.bilinear import Padding
 from jaxgan.layers.patches import patch_conv
+from jaxgan.layers.trilinear import Convolution, Geometry, Padding, convolution
 from jaxgan.layers.winograd import products, winograd_conv
 from jaxgan.types import Array
 
-ConvImpl: TypeAlias = Literal["auto", "lax", "phase", "winograd", "patches"]
+ConvImpl: TypeAlias = Literal["auto", "lax", "phase", "winograd", "patches", "adjoint"]
 
 Lengths: TypeAlias = int | Sequence[int]
 
+NHWC = ("NHWC", "HWIO", "NHWC")
 NO_PADDING = ((0, 0), (0, 0))
 LARGE = 8192
 """Output pixels of a batch from which folding pixels into channels pays on a CPU."""
@@ -147,22 +150,18 @@ def conv(
         pads: Padding = (rows[0], rows[1]), (columns[0], columns[1])
     else:
         pads = padding
+    cpu, taps = impl == "auto" and _on_cpu(x), kernel.shape[:2]
     own = _own(x, kernel, strides, pads, impl)
     if own is not None:
         if strides != (1, 1):
             x = _fold(lax.pad(x, jnp.zeros((), x.dtype), _config(pads)), strides)
             kernel, pads = _fold_kernel(kernel, strides), NO_PADDING
-        return own(x, kernel, pads)
-    if (
-        impl == "auto"
-        and _on_cpu(x)
-        and kernel.shape[:2] == strides == (1, 1)
-        and pads == NO_PADDING
-    ):
+        return _by(own, x, kernel, pads)
+    if cpu and taps == strides == (1, 1) and pads == NO_PADDING:
         return x @ kernel[0, 0]
-    return lax.conv_general_dilated(
-        x, kernel, strides, pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+    if impl == "adjoint" or (cpu and strides != (1, 1)):
+        return _by(_strided, x, kernel, pads, strides)
+    return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=NHWC)
 
 
 def conv_transpose(
@@ -170,17 +169,20 @@ def conv_transpose(
 ) -> Array:
     """`lax.conv_transpose(x, kernel, strides, "SAME")`, see `ConvTranspose`."""
     cpu = impl == "auto" and _on_cpu(x)
-    inputs, outputs = kernel.shape[2:]
-    if kernel.shape[:2] == (4, 4) and strides == (2, 2) and x.size:
+    taps, (inputs, outputs) = kernel.shape[:2], kernel.shape[2:]
+    if taps == (4, 4) and strides == (2, 2) and x.size:
         height, width = x.shape[1] + 1, x.shape[2] + 1
         fits = 4 * height * width >= 2 * products(2, height, width)
         large = len(x) * x.shape[1] * x.shape[2] >= LARGE and min(inputs, outputs) >= 64
         if impl == "patches" or (cpu and _lopsided(inputs, 4 * outputs)):
-            return _transpose_by(patch_conv, x, kernel)
+            return _transpose_by_folding(patch_conv, x, kernel)
         if impl == "winograd" or (cpu and fits and large):
-            return _transpose_by(winograd_conv, x, kernel)
-    if (impl == "phase" or cpu) and _has_phases(kernel.shape[:2], strides):
-        return conv_transpose_by_phases(x, kernel, strides)
+            return _transpose_by_folding(winograd_conv, x, kernel)
+    if max(strides) > 1 and all(n >= stride for n, stride in zip(taps, strides, strict=True)):
+        if impl == "phase":
+            return conv_transpose_by_phases(x, kernel, strides)
+        if impl == "adjoint" or cpu:
+            return _transpose_by_adjoint(x, kernel, strides)
     return lax.conv_transpose(x, kernel, strides, "SAME")
 
 
@@ -196,7 +198,7 @@ def _lopsided(inputs: int, outputs: int) -> bool:
 
 def _own(
     x: Array, kernel: Array, strides: tuple[int, int], pads: Padding, impl: ConvImpl
-) -> Callable[[Array, Array, Padding], Array] | None:
+) -> Convolution | None:
     """The convolution of stride 1 by which to compute one, perhaps folded, or None for lax."""
     sizes = [size + sum(pad) for size, pad in zip(x.shape[1:3], pads, strict=True)]
     if x.size == 0 or impl == "lax" or (impl == "auto" and not _on_cpu(x)):
@@ -207,7 +209,7 @@ def _own(
     r, s = (taps // stride for taps, stride in zip(kernel.shape, strides, strict=False))
     square = r == s and 2 <= r <= 4
     if impl != "auto":
-        return patch_conv if impl == "patches" else winograd_conv if square else None
+        return {"patches": patch_conv, "winograd": winograd_conv if square else None}.get(impl)
     inputs, outputs = kernel.shape[2:]
     if max(r, s) > 1 and _lopsided(inputs * strides[0] * strides[1], outputs):
         return patch_conv
@@ -218,6 +220,37 @@ def _own(
     channels, least = (48, LARGE // 4) if strides == (1, 1) else (64, LARGE)
     pays = min(inputs, outputs) >= channels and len(x) * height * width >= least
     return winograd_conv if square and pays else None
+
+
+def _by(
+    form: Convolution,
+    x: Array,
+    kernel: Array,
+    padding: Padding,
+    strides: tuple[int, int] = (1, 1),
+) -> Array:
+    """The convolution by one of its forms."""
+    size, taps = (x.shape[1], x.shape[2]), (kernel.shape[0], kernel.shape[1])
+    return form.value(x, kernel, geometry=Geometry(size, taps, strides, padding))
+
+
+def _lax_value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    return lax.conv_general_dilated(
+        x, kernel, geometry.strides, geometry.padding, dimension_numbers=NHWC
+    )
+
+
+def _lax_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    x = jax.ShapeDtypeStruct((len(z), *geometry.size, kernel.shape[2]), z.dtype)
+    return jax.linear_transpose(lambda x: _lax_value(x, kernel, geometry=geometry), x)(z)[0]
+
+
+def _lax_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
+    kernel = jax.ShapeDtypeStruct((*geometry.taps, x.shape[-1], z.shape[-1]), x.dtype)
+    return jax.linear_transpose(lambda k: _lax_value(x, k, geometry=geometry), kernel)(z)[0]
+
+
+_strided = convolution("strided_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
 
 
 def _config(padding: Padding) -> list[tuple[int, int, int]]:
@@ -240,21 +273,30 @@ def _fold_kernel(kernel: Array, strides: tuple[int, int]) -> Array:
     return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(height // s, width // t, -1, outputs)
 
 
-def _transpose_by(
-    convolve: Callable[[Array, Array, Padding], Array], x: Array, kernel: Array
-) -> Array:
+def _transpose_by_folding(form: Convolution, x: Array, kernel: Array) -> Array:
     """4x4, stride 2: a 2x2 convolution makes the four phases as channels, unfolded and cropped."""
     batch, height, width, _ = x.shape
     # The convolution of stride 2 whose input gradient this is, on images folded by 2.
     folded = _fold_kernel(kernel[::-1, ::-1].swapaxes(2, 3), (2, 2))
-    y = convolve(x, folded[::-1, ::-1].swapaxes(2, 3), ((1, 1), (1, 1)))
+    y = _by(form, x, folded[::-1, ::-1].swapaxes(2, 3), ((1, 1), (1, 1)))
     y = y.reshape(batch, height + 1, width + 1, 2, 2, -1).transpose(0, 1, 3, 2, 4, 5)
     return y.reshape(batch, 2 * height + 2, 2 * width + 2, -1)[:, 1:-1, 1:-1]
 
 
-def _has_phases(kernel_size: Sequence[int], strides: Sequence[int]) -> bool:
-    """Whether there is more than one phase, and a tap of the kernel for each of them."""
-    return max(strides) > 1 and all(k >= s for k, s in zip(kernel_size, strides, strict=True))
+def _transpose_by_adjoint(x: Array, kernel: Array, strides: tuple[int, int]) -> Array:
+    """As the images' map of a convolution with strides, which takes the result back to x's size."""
+    rows, columns = (
+        (taps - 1 - before, 1 + before - stride)
+        for taps, stride in zip(kernel.shape[:2], strides, strict=True)
+        for before in (_before(taps, stride),)
+    )
+    geometry = Geometry(
+        size=(x.shape[1] * strides[0], x.shape[2] * strides[1]),
+        taps=(kernel.shape[0], kernel.shape[1]),
+        strides=strides,
+        padding=(rows, columns),
+    )
+    return _strided.images(x, kernel[::-1, ::-1].swapaxes(2, 3), geometry=geometry)
 
 
 def conv_transpose_by_phases(x: Array, kernel: Array, strides: Sequence[int]) -> Array:
@@ -290,6 +332,11 @@ def conv_transpose_by_phases(x: Array, kernel: Array, strides: Sequence[int]) ->
     return y.reshape(batch, height * strides[0], width * strides[1], features)
 
 
+def _before(size: int, stride: int) -> int:
+    """Zeros that lax puts before the dilated input for "SAME", kernels not below the stride."""
+    return -(-(size + stride - 2) // 2)
+
+
 class _Phase(NamedTuple):
     taps: slice
     padding: tuple[int, int]
@@ -301,7 +348,7 @@ def _phase(size: int, stride: int, r: int) -> _Phase:
     With `before` zeros of padding in front of the dilated input, output pixel o meets input pixel i
     at tap j where `o + j - before = stride * i`.
     """
-    before = -(-(size + stride - 2) // 2)  # lax's padding for "SAME", sizes not below the stride
+    before = _before(size, stride)
     first = (before - r) % stride
     taps = len(range(first, size, stride))
     offset = (r + first - before) // stride  # the input pixel at tap `first` when q = 0

@@ -3,7 +3,7 @@
 Where images meet a network, one side of a kernel has 1 or 3 channels and the other dozens. Such a
 convolution is little arithmetic, but XLA's CPU kernels are laid out for many channels: a 7x7 kernel
 from 64 to 3 channels takes 24 ms where the arithmetic is .3 ms. Here each of the three maps (see
-`jaxgan.layers.bilinear`) is one matrix product over pixels, with the kernel's taps on the side of
+`jaxgan.layers.trilinear`) is one matrix product over pixels, with the kernel's taps on the side of
 the few channels:
 
 - from few channels: patches of the images [pixels, taps * few] times the kernel;
@@ -15,7 +15,7 @@ the few channels:
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan.layers.bilinear import Padding, convolution
+from jaxgan.layers.trilinear import Geometry, Padding, of_stride_one
 from jaxgan.types import Array
 
 
@@ -32,7 +32,8 @@ def _pad(x: Array, padding: Padding) -> Array:
     return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
-def _conv(x: Array, kernel: Array, *, padding: Padding) -> Array:
+def _value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    padding = geometry.padding
     rows, columns, inputs, outputs = kernel.shape
     if inputs <= outputs:
         return _patches(x, (rows, columns), padding) @ kernel.reshape(-1, outputs)
@@ -45,11 +46,10 @@ def _conv(x: Array, kernel: Array, *, padding: Padding) -> Array:
     return jnp.stack(shifted).sum(0)
 
 
-def _kernel_gradient(x: Array, z: Array, *, padding: Padding) -> Array:
+def _kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
     inputs, outputs = x.shape[-1], z.shape[-1]
+    (rows, columns), padding = geometry.taps, geometry.padding
     (top, bottom), (left, right) = padding
-    rows = x.shape[1] + top + bottom - z.shape[1] + 1
-    columns = x.shape[2] + left + right - z.shape[2] + 1
     if inputs <= outputs:
         products = _gram(_patches(x, (rows, columns), padding), z)
         return products.reshape(rows, columns, inputs, outputs)
@@ -67,5 +67,5 @@ def _gram(few: Array, many: Array) -> Array:
     return few.reshape(-1, few.shape[-1]).T @ many.reshape(-1, many.shape[-1])
 
 
-patch_conv = convolution("patch_conv", _conv, _kernel_gradient)
-"""`lax.conv_general_dilated` of stride 1: `(x [B, H, W, in], kernel [r, s, in, out], padding)`."""
+patch_conv = of_stride_one("patch_conv", _value, _kernel)
+"""Convolutions of stride 1; any kernel will do, one with few channels on one side profits."""

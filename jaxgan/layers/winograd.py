@@ -1,6 +1,6 @@
 """Convolutions of stride 1 by Winograd's minimal filtering, fast in every derivative on a CPU.
 
-All three maps of `jaxgan.layers.bilinear` are computed on tiles of m x m output pixels (Lavin &
+All three maps of `jaxgan.layers.trilinear` are computed on tiles of m x m output pixels (Lavin &
 Gray 2016): the n x n input pixels that a tile sees, n = m + r - 1, go through a linear map to n x n
 numbers, in which the convolution is n² products of matrices [tiles, in] x [in, out], and a second
 linear map leads back. That is 4 times less arithmetic than the definition for 3x3 kernels and 2.6
@@ -24,7 +24,7 @@ import numpy as np
 from jax import lax
 from jax.typing import DTypeLike
 
-from jaxgan.layers.bilinear import Padding, convolution
+from jaxgan.layers.trilinear import Geometry, Padding, of_stride_one
 from jaxgan.types import Array
 
 POINTS = {
@@ -151,8 +151,9 @@ def _split(x: Array, parts: int) -> Array:
     return x.reshape(len(x) // parts, parts, *x.shape[1:])
 
 
-def _conv(x: Array, kernel: Array, *, padding: Padding) -> Array:
+def _value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
     r, _, inputs, outputs = kernel.shape
+    padding = geometry.padding
     cut = _tiling(x.shape, r, padding, x.dtype)
     factors = (cut.to_kernel @ kernel.reshape(r * r, -1)).reshape(-1, inputs, outputs)
 
@@ -173,8 +174,8 @@ def _conv(x: Array, kernel: Array, *, padding: Padding) -> Array:
     return y.reshape(len(x), cut.height, cut.width, outputs)
 
 
-def _kernel_gradient(x: Array, z: Array, *, padding: Padding) -> Array:
-    r = x.shape[1] + sum(padding[0]) - z.shape[1] + 1
+def _kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
+    r, padding = geometry.taps[0], geometry.padding
     inputs, outputs = x.shape[-1], z.shape[-1]
     cut = _tiling(x.shape, r, padding, x.dtype)
 
@@ -198,14 +199,5 @@ def _kernel_gradient(x: Array, z: Array, *, padding: Padding) -> Array:
     return kernel.reshape(r, r, inputs, outputs)
 
 
-winograd_conv = convolution("winograd_conv", _conv, _kernel_gradient)
-"""`lax.conv_general_dilated` of stride 1 for 2x2, 3x3 and 4x4 kernels.
-
-Args:
-  x: images `[B, H, W, in]`, float32 or float64.
-  kernel: `[r, r, in, out]` of the same dtype, r from 2 to 4.
-  padding: zeros around the images, ((top, bottom), (left, right)).
-
-Returns:
-  Images `[B, H + top + bottom - r + 1, W + left + right - r + 1, out]`.
-"""
+winograd_conv = of_stride_one("winograd_conv", _value, _kernel)
+"""Convolutions of stride 1 with 2x2, 3x3 and 4x4 kernels, float32 or float64."""

@@ -1,11 +1,12 @@
-"""Winograd's convolutions against the definition, summed in NumPy; derivatives: test_bilinear."""
+"""Winograd's convolutions against the definition, summed in NumPy; derivatives: test_trilinear."""
 
 import jax
 import numpy as np
 import pytest
 from jax import lax
 
-from jaxgan.layers.winograd import POINTS, products, winograd_conv
+from jaxgan.layers.conv import conv
+from jaxgan.layers.winograd import POINTS, products
 
 NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))
 
@@ -40,7 +41,7 @@ def draw(*shape: int, seed: int = 0) -> np.ndarray:
 )
 def test_values(r, padding, size):
     x, kernel = draw(2, *size, 3), draw(r, r, 3, 5, seed=1)
-    y = jax.jit(lambda x, kernel: winograd_conv(x, kernel, padding))(x, kernel)
+    y = jax.jit(lambda x, kernel: conv(x, kernel, padding=padding, impl="winograd"))(x, kernel)
     expected = by_definition(x, kernel, padding)
     np.testing.assert_allclose(y, expected, atol=5e-6 * np.abs(expected).max())
 
@@ -55,7 +56,7 @@ def test_the_rounding_is_a_few_times_that_of_a_direct_sum():
     direct = lax.conv_general_dilated(
         x, kernel, (1, 1), SAME, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
-    assert error(winograd_conv(x, kernel, SAME)) < 6 * error(direct)
+    assert error(conv(x, kernel, padding=SAME, impl="winograd")) < 6 * error(direct)
 
 
 def test_tiles_are_chosen_for_the_fewest_products():
