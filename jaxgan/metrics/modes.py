@@ -68,7 +68,7 @@ def mode_statistics(labels: ArrayLike, num_modes: int) -> ModeStatistics:
         raise ValueError(
             f"labels must be in [0, {num_modes}), not {labels.min()} to {labels.max()}"
         )
-    share = np.bincount(labels, minlength=num_modes) / labels.size
+    share = np.bincount(labels.astype(np.int64), minlength=num_modes) / labels.size
     present = share[share > 0]
     kl = max(float(np.sum(present * np.log(present * num_modes))), 0.0)
     return ModeStatistics(len(present), kl, float(share.min()))
@@ -91,7 +91,8 @@ def mixture_statistics(points: ArrayLike, centers: ArrayLike, std: float) -> Mix
       std: the standard deviation of each Gaussian along each axis, above 0.
 
     Raises:
-      ValueError: if the shapes do not fit, a point is not finite or `std` is not above 0.
+      ValueError: if the shapes do not fit, a point or centre is not finite, or `std` is not
+        above 0.
 
     References:
       Lin et al., PacGAN: The power of two samples in generative adversarial networks, 2018,
@@ -105,8 +106,8 @@ def mixture_statistics(points: ArrayLike, centers: ArrayLike, std: float) -> Mix
         )
     if not len(points) or not len(centers):
         raise ValueError(f"there must be points and centers, not {len(points)} and {len(centers)}")
-    if not np.isfinite(points).all():
-        raise ValueError("points must be finite, but some are NaN or infinite")
+    if not (np.isfinite(points).all() and np.isfinite(centers).all()):
+        raise ValueError("points and centers must be finite, but some are NaN or infinite")
     if not std > 0:
         raise ValueError(f"std must be above 0, not {std}")
     # One centre at a time: the difference of all pairs at once would take N K D numbers.

@@ -29,7 +29,8 @@ def test_kl_is_log_k_minus_the_entropy():
 
 def test_order_and_integer_type_do_not_matter():
     labels = np.random.default_rng(0).integers(0, 5, 50)
-    assert mode_statistics(labels, 5) == mode_statistics(np.sort(labels).astype(np.uint8), 5)
+    for dtype in (np.uint8, np.uint64):
+        assert mode_statistics(labels, 5) == mode_statistics(np.sort(labels).astype(dtype), 5)
 
 
 @pytest.mark.parametrize(
@@ -85,5 +86,7 @@ def test_bad_mixtures_are_named():
         mixture_statistics(np.zeros((0, 2)), CENTERS, 0.1)
     with pytest.raises(ValueError, match="some are NaN or infinite"):
         mixture_statistics([[0, np.inf]], CENTERS, 0.1)
+    with pytest.raises(ValueError, match="some are NaN or infinite"):
+        mixture_statistics([[0, 0]], CENTERS * np.nan, 0.1)
     with pytest.raises(ValueError, match="std must be above 0, not 0"):
         mixture_statistics([[0, 0]], CENTERS, 0)

@@ -1,0 +1,118 @@
+"""What stands for a sample in a distance: a row of numbers, its features.
+
+A feature function takes images uint8 `[N, H, W, C]` and gives `[N, D]`: the features of a
+classifier (`Classifier.features`), the `pixels` themselves, or any callable of the user's. A
+distance is a statement about its features as much as about the samples, so the two are reported
+together.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FeatureFn: TypeAlias = Callable[[NDArray[np.uint8]], NDArray]
+"""Images uint8 `[N, H, W, C]` to features `[N, D]`."""
+
+
+def pixels(images: ArrayLike) -> NDArray[np.float32]:
+    """The images themselves as features, in [0, 1].
+
+    Args:
+      images: uint8 `[N, H, W, C]`.
+
+    Returns:
+      float32 `[N, H * W * C]`.
+
+    Raises:
+      ValueError: if the images are not as said.
+    """
+    images = check_images(images)
+    return np.divide(images.reshape(len(images), -1), 255, dtype=np.float32)
+
+
+def by_channel(function: FeatureFn, images: ArrayLike) -> NDArray:
+    """A function of grey images, of each channel by itself: `[C, N, ...]`.
+
+    Stacked MNIST is judged so, a digit a channel::
+
+        features = np.concatenate(by_channel(judge.features, images), axis=1)   # [N, 3 D]
+        classes = stacked_classes(by_channel(judge.probabilities, images))      # [N] of 1,000
+
+    Args:
+      function: images uint8 `[N, H, W, 1]` to `[N, ...]`.
+      images: uint8 `[N, H, W, C]`.
+
+    Raises:
+      ValueError: if the images are not as said.
+    """
+    images = check_images(images)
+    return np.stack([function(images[..., c : c + 1]) for c in range(images.shape[-1])])
+
+
+def stacked_classes(probabilities: ArrayLike) -> NDArray[np.int64]:
+    """The class of a stack of digits a, b, c: 100a + 10b + c, for `mode_statistics` of 1,000 modes.
+
+    Args:
+      probabilities: `[C, N, K]`, of each channel by itself.
+
+    Returns:
+      int64 `[N]` in [0, K^C): the channels' likeliest classes as digits of base K, the first
+      channel's the highest.
+
+    Raises:
+      ValueError: if the probabilities are not `[C, N, K]`.
+    """
+    probabilities = np.asarray(probabilities)
+    if probabilities.ndim != 3:
+        raise ValueError(
+            f"probabilities of stacks must be [C, N, K], not {list(probabilities.shape)}"
+        )
+    channels, _, base = probabilities.shape
+    return base ** np.arange(channels)[::-1] @ probabilities.argmax(axis=2)
+
+
+def check_images(images: ArrayLike) -> NDArray[np.uint8]:
+    """The images as an array; a ValueError unless they are uint8 `[N, H, W, C]`."""
+    images = np.asarray(images)
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise ValueError(
+            f"images must be uint8 [N, H, W, C], not {images.dtype} {list(images.shape)}"
+        )
+    return images
+
+
+def check_features(features: ArrayLike, at_least: int = 1) -> NDArray:
+    """The features as an array of their own type, for a metric that takes `[N, D]`.
+
+    Args:
+      features: numbers `[N, D]`.
+      at_least: the least N that the metric is defined for.
+
+    Raises:
+      ValueError: if they are not `[N, D]` with D above 0, too few, complex, or not finite.
+    """
+    features = np.asarray(features)
+    if features.ndim != 2 or not features.shape[1]:
+        raise ValueError(f"features must be [N, D], one row a sample, not {list(features.shape)}")
+    if features.dtype.kind not in "fiub" and not np.can_cast(features.dtype, np.float64):
+        raise ValueError(f"features must be real numbers, not {features.dtype}")
+    if len(features) < at_least:
+        plural = "s" if at_least > 1 else ""
+        raise ValueError(f"there must be at least {at_least} sample{plural}, not {len(features)}")
+    if not np.isfinite(features).all():
+        raise ValueError("features must be finite, but some are NaN or infinite")
+    return features
+
+
+def check_pair(
+    features_a: ArrayLike, features_b: ArrayLike, at_least: int = 1
+) -> tuple[NDArray, NDArray]:
+    """`check_features` of both; a ValueError too unless the two have one D."""
+    a, b = check_features(features_a, at_least), check_features(features_b, at_least)
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(
+            f"two sets of features must have one D, not {list(a.shape)} and {list(b.shape)}"
+        )
+    return a, b

@@ -1,0 +1,93 @@
+"""How like two images are, pixel for pixel: for reconstruction, where the right answer is known.
+
+Both are those of dm-pix, which the extra `similarity` installs. They judge pairs; they say nothing
+of a generator that draws from latents.
+
+Images are `[N, H, W, C]` or `[H, W, C]`, uint8 or floats in [-1, 1], and both of a pair alike. The
+published protocol of super-resolution takes the Y channel alone and crops as many pixels from
+the borders as the factor is; give the images so.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxgan.types import Array
+
+_WINDOW = 11  # pixels along a side of the window that SSIM compares
+
+
+def psnr(images_a: ArrayLike, images_b: ArrayLike) -> Array:
+    """Peak signal-to-noise ratio, 10 log₁₀(1 / MSE) decibels of images in [0, 1].
+
+    The mean is over an image's pixels and channels. The mean over a set of ratios is not the ratio
+    of the mean error: published figures are the former.
+
+    Args:
+      images_a: as the module says.
+      images_b: of the same shape and type.
+
+    Returns:
+      float32 `[N]`, or a scalar for two single images; infinite for equal ones.
+
+    Raises:
+      ValueError: if the images do not fit each other, or dm-pix is not installed.
+    """
+    a, b = _pair(images_a, images_b)
+    return jnp.asarray(_dm_pix().psnr(a, b))
+
+
+def ssim(images_a: ArrayLike, images_b: ArrayLike) -> Array:
+    """Structural similarity: luminance, contrast and structure compared in every 11x11 window.
+
+    Windows are Gaussians of σ = 1.5 that lie within the image, and channels are compared each by
+    itself, as in `tf.image.ssim`. Other code bases pad the borders, take uniform windows of 7x7,
+    or grey images, all of which change the second digit.
+
+    Args:
+      images_a: as the module says, at least 11 pixels along a side.
+      images_b: of the same shape and type.
+
+    Returns:
+      float32 `[N]`, or a scalar for two single images, in [-1, 1]; 1 for equal ones.
+
+    Raises:
+      ValueError: if the images do not fit each other or are too small, or dm-pix is not installed.
+
+    References:
+      Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, 2004
+    """
+    a, b = _pair(images_a, images_b)
+    if min(a.shape[-3:-1]) < _WINDOW:
+        raise ValueError(
+            f"SSIM takes images of at least {_WINDOW} pixels along a side, not {list(a.shape)}"
+        )
+    return jnp.asarray(_dm_pix().ssim(a, b, filter_size=_WINDOW))
+
+
+def _pair(images_a: ArrayLike, images_b: ArrayLike) -> tuple[Array, Array]:
+    """Both images, float32 in [0, 1]."""
+    a, b = jnp.asarray(images_a), jnp.asarray(images_b)
+    if a.shape != b.shape or a.dtype != b.dtype or a.ndim not in (3, 4):
+        raise ValueError(
+            "images must be two of one shape [N, H, W, C] or [H, W, C] and one type, "
+            f"not {a.dtype} {list(a.shape)} and {b.dtype} {list(b.shape)}"
+        )
+    if a.dtype == jnp.uint8:
+        return a / np.float32(255), b / np.float32(255)
+    if not jnp.issubdtype(a.dtype, jnp.floating):
+        raise ValueError(f"images must be uint8 or floats in [-1, 1], not {a.dtype}")
+    return (a.astype(jnp.float32) + 1) / 2, (b.astype(jnp.float32) + 1) / 2
+
+
+def _dm_pix() -> ModuleType:
+    if find_spec("dm_pix") is None:
+        raise ValueError(
+            "PSNR and SSIM are those of dm-pix, which is not installed: "
+            "`pip install jaxgan[similarity]`."
+        )
+    return import_module("dm_pix")

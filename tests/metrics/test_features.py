@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from jaxgan.metrics import by_channel, mode_statistics, pixels, stacked_classes
+
+
+def test_pixels_are_in_the_unit_interval_row_by_row():
+    images = np.array([[0, 255], [51, 102]], np.uint8).reshape(1, 2, 2, 1)
+    found = pixels(images)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [[0, 1, 0.2, 0.4]], rtol=1e-6)
+
+
+def digits(images):
+    """A judge that reads the class off the first pixel."""
+    assert images.shape[1:] == (2, 2, 1)
+    return np.eye(10)[images[:, 0, 0, 0]]
+
+
+def test_a_stack_of_three_digits_is_one_class_of_a_thousand():
+    images = np.zeros((3, 2, 2, 3), np.uint8)
+    images[:, 0, 0] = [[0, 0, 0], [3, 0, 7], [9, 9, 9]]
+    found = stacked_classes(by_channel(digits, images))
+    assert found.tolist() == [0, 307, 999]
+    assert mode_statistics(found, 1000).modes == 3
+
+
+def test_classes_are_digits_of_as_many_values_as_there_are():
+    probabilities = np.eye(4)[[[1, 3], [2, 0]]]  # Two channels of two samples
+    assert stacked_classes(probabilities).tolist() == [1 * 4 + 2, 3 * 4 + 0]
+
+
+def test_channels_are_seen_each_by_itself():
+    images = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 2), dtype=np.uint8)
+    found = by_channel(pixels, images)
+    assert found.shape == (2, 5, 12)
+    np.testing.assert_array_equal(found[1], pixels(images[..., 1:]))
+
+
+def test_bad_images_are_named():
+    with pytest.raises(ValueError, match=r"uint8 \[N, H, W, C\], not float64 \[1, 2, 2, 1\]"):
+        pixels(np.zeros((1, 2, 2, 1)))
+    with pytest.raises(ValueError, match=r"not uint8 \[2, 2, 1\]"):
+        by_channel(pixels, np.zeros((2, 2, 1), np.uint8))
+    with pytest.raises(ValueError, match=r"\[C, N, K\], not \[5, 10\]"):
+        stacked_classes(np.zeros((5, 10)))
