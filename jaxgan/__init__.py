@@ -10,7 +10,7 @@ Images are NHWC, float32 in [-1, 1] inside the library and uint8 at its edges. K
 
 from importlib.metadata import version
 
-from jaxgan import latent, losses, penalties
+from jaxgan import consistency, latent, losses, penalties
 
-__all__ = ["latent", "losses", "penalties"]
+__all__ = ["consistency", "latent", "losses", "penalties"]
 __version__ = version("jaxgan")

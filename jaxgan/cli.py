@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TextIO
 import tyro
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
-    from jaxgan.data import Spec
-    from jaxgan.experiment import Experiment
+    from jaxgan.data import PairSource, PairSpec, Source, Spec
+    from jaxgan.experiment import BaseExperiment, Experiment
     from jaxgan.games import Game
     from jaxgan.networks import Variables
     from jaxgan.training.trainer import Trainer
@@ -30,6 +30,7 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   resume RUN              go on from the newest checkpoint
   sample RUN              a grid of samples (.png) or the arrays themselves (.npz)
   interpolate RUN         walk between latents: a grid (.png) or an animation (.gif)
+  translate RUN           translate a folder of images, with a run of two domains
   evaluate RUN            measure 10,000 samples
   verify RUN              repeat the first steps from the key and compare digests
   data                    list what can be read; `data prepare NAME` prepares a TFDS set
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "resume": resume,
         "sample": sample,
         "interpolate": interpolate,
+        "translate": translate,
         "evaluate": evaluate,
         "verify": verify,
         "data": data,
@@ -115,7 +117,7 @@ def train(args: list[str]) -> int:
         "train [EXPERIMENT.py]",
         "Trains the experiment of a Python file, or without one the embedded digits.",
     )
-    experiment = options.experiment
+    experiment = options.experiment.resolved()
     directory = options.out or Path("runs") / experiment.name / time.strftime("%Y%m%d-%H%M%S")
     run.refuse_occupied(directory)
     return _train(experiment, directory, lambda spec: run.create(directory, experiment, file, spec))
@@ -141,6 +143,7 @@ def resume(args: list[str]) -> int:
         default=asked,
     )
     assert directory is not None
+    experiment = experiment.resolved()
     changed = [
         f"{name} was {old!r}, asked {new!r}"
         for name, old, new in differences(to_dict(recorded), to_dict(experiment))
@@ -164,7 +167,9 @@ def resume(args: list[str]) -> int:
 
 
 def _train(
-    experiment: "Experiment", directory: Path, write_record: Callable[["Spec"], None]
+    experiment: "BaseExperiment",
+    directory: Path,
+    write_record: Callable[["Spec | PairSpec"], None],
 ) -> int:
     from rich.console import Console
 
@@ -188,7 +193,7 @@ def _train(
     try:
         writer = _tensorboard(directory)
         with Display(experiment.steps, images_per_step, Console(), writer) as display:
-            display.say(f"{directory}: {len(trainer.source):,} samples, {', '.join(sizes)}")
+            display.say(f"{directory}: {_amount(trainer.source)}, {', '.join(sizes)}")
             with kept_programs(directory):
                 state = run_loop(experiment, trainer, directory, display)
     except Diverged as error:
@@ -196,6 +201,14 @@ def _train(
     if state.step == experiment.steps:
         print(f"done after {experiment.steps:,} steps: {directory}")
     return 0
+
+
+def _amount(source: "Source | PairSource") -> str:
+    from jaxgan.data import PairSource
+
+    if isinstance(source, PairSource):
+        return f"{len(source.x):,} and {len(source.y):,} images"
+    return f"{len(source):,} samples"
 
 
 def _tensorboard(directory: Path) -> Any:
@@ -243,7 +256,7 @@ def sample(args: list[str]) -> int:
         raise ValueError(f"--count must be 1 or more, not {options.count}")
     key = _key(options.seed)
     kind = _check_out(options.out, (".png", ".npz"))
-    run = _load(options)
+    run = _load_samples(options)
     with kept_programs(options.run):
         latents, labels = draw_inputs(run.experiment, run.spec, key, options.count, options.label)
         samples = make_sampler(run.game)(run.variables, latents, labels)
@@ -292,7 +305,7 @@ def interpolate(args: list[str]) -> int:
         )
     keys = [_key(seed) for seed in options.seeds]
     kind = _check_out(options.out, (".png", ".gif"))
-    run = _load(options)
+    run = _load_samples(options)
     if not run.spec.is_image:
         raise ValueError(f"interpolate shows images, and {options.run} makes points")
     normal = run.experiment.generator.latent_distribution == "normal"
@@ -331,7 +344,7 @@ def evaluate(args: list[str]) -> int:
     from jaxgan.training.loop import describe
 
     options = _parse(GeneratorChoice, args, "evaluate", "Measures 10,000 samples of a run.")
-    run = _load(options)
+    run = _load_samples(options)
     source, key = run.experiment.open_source(), _key(run.experiment.seed)
     with kept_programs(options.run):
         evaluator = make_evaluator(run.experiment, source, run.game, key)
@@ -340,6 +353,69 @@ def evaluate(args: list[str]) -> int:
     write_json(path, quality | {"step": run.step, "ema": options.ema} | evaluator.protocol)
     print(f"step {run.step}: {describe(quality)} ({path})")
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslateOptions(GeneratorChoice):
+    input: Path
+    """Folder of images; all directly in it are translated."""
+    output: Path
+    """Folder to write them to, as PNG files of the same names."""
+    direction: Literal["x-to-y", "y-to-x"]
+    """From the run's first domain to its second, or back."""
+    keep_size: bool = False
+    """Translate each image at its own height and width, or the nearest multiples of 4 to them,
+    instead of resizing and cropping it to the square that the run was trained on."""
+    overwrite: bool = False
+    """Write into an output folder that holds files already."""
+
+
+def translate(args: list[str]) -> int:
+    """`jaxgan translate RUN --input FOLDER --output FOLDER --direction x-to-y`.
+
+    Exit code 1: some images could not be read; the others were translated.
+    """
+    from rich.console import Console
+
+    from jaxgan import run
+    from jaxgan.compilation import kept_programs
+    from jaxgan.data import PairSpec
+    from jaxgan.experiment import Experiment
+    from jaxgan.progress import Counting
+    from jaxgan.translating import make_translator, plan_folder, translate_folder
+
+    options = _parse(
+        TranslateOptions, args, "translate", "Translates a folder of images to the other domain."
+    )
+    if isinstance(run.load(options.run)[0], Experiment):
+        raise ValueError(
+            f"{options.run} makes images from latents, and translate takes a run that translates "
+            "(TranslationExperiment)"
+        )
+    job = plan_folder(options.input, options.output, options.overwrite)
+    loaded = _load(options)
+    assert isinstance(loaded.spec, PairSpec)
+    direction = options.direction.replace("-", "_")
+    spec = loaded.spec.x if direction.startswith("x") else loaded.spec.y
+    size = None if options.keep_size else min(spec.shape[:2])
+    translator, bad = make_translator(loaded.game), 0
+    count = len(job.files)
+    with (
+        kept_programs(options.run),
+        Counting("translating", count, Console(stderr=True)) as progress,
+    ):
+        for complaint in translate_folder(
+            job,
+            lambda batch: translator(loaded.variables, batch, direction),
+            spec,
+            size,
+            progress.reach,
+        ):
+            bad += 1
+            _complain(complaint, 1)
+    how = "sides at multiples of 4" if size is None else f"resized and cropped to {size}x{size}"
+    print(f"{count - bad} of {count} images translated, {how}: {options.output}")
+    return 1 if bad else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -436,11 +512,38 @@ def data(args: list[str]) -> int:
 class _Loaded(NamedTuple):
     """What a run has learnt."""
 
+    experiment: "BaseExperiment"
+    spec: "Spec | PairSpec"
+    game: "Game"
+    step: int
+    variables: "Variables"
+
+
+class _Samples(NamedTuple):
+    """What a run that makes samples from latents has learnt."""
+
     experiment: "Experiment"
     spec: "Spec"
     game: "Game"
     step: int
     variables: "Variables"
+
+
+def _load_samples(options: GeneratorChoice) -> _Samples:
+    """`_load` for what is about latents."""
+    from jaxgan import run
+    from jaxgan.data import Spec
+    from jaxgan.experiment import Experiment
+
+    if not isinstance(run.load(options.run)[0], Experiment):
+        raise ValueError(
+            f"{options.run} translates images, and this takes a run that makes them from latents; "
+            f"see jaxgan translate {options.run}"
+        )
+    loaded = _load(options)
+    assert isinstance(loaded.experiment, Experiment)
+    assert isinstance(loaded.spec, Spec)
+    return _Samples(loaded.experiment, loaded.spec, *loaded[2:])
 
 
 def _load(options: GeneratorChoice) -> _Loaded:
@@ -481,7 +584,7 @@ def _key(seed: int) -> "Key":
     return jax.random.key(seed)
 
 
-def _read_file(path: Path) -> "Experiment":
+def _read_file(path: Path) -> "BaseExperiment":
     """A file's experiment, whose values are those of their types, as tyro expects of defaults."""
     from jaxgan import run
     from jaxgan.experiment import check

@@ -4,21 +4,24 @@ An experiment is plain data: every field is an option of the command line and a 
 `experiment.json`. A new kind of experiment is a subclass, in a file of the user's like in ours,
 that overrides `open_source`, `make_game` or `make_optimizers`. As a frozen dataclass it may have
 fields of its own: bool, int, float, str, None, Literal, tuple[..., ...] and dataclasses of these.
+`Experiment` makes images from latents; `jaxgan.translation` has what makes images from images.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxgan import losses, penalties
 from jaxgan.augment import annealed, instance_noise, pack
-from jaxgan.data import Source, Spec, open_source
+from jaxgan.data import Source, Spec, batch_indices, open_source
+from jaxgan.data.minibatch import prepare
 from jaxgan.games import Game, Turn, adversarial
 from jaxgan.games.adversarial import DiscriminatorFn, Penalty, View
 from jaxgan.games.regularized import Regularizer, regularized
@@ -31,7 +34,7 @@ from jaxgan.networks.mlp import MLPDiscriminator, MLPGenerator
 from jaxgan.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from jaxgan.options import check_types, flat, to_dict
 from jaxgan.training.state import Optimizers
-from jaxgan.types import Array, Key, PyTree
+from jaxgan.types import Array, Batch, Key, PyTree
 
 Family = Literal["dcgan", "resnet", "mlp"]
 Normalization = Literal["batch", "group", "none"]
@@ -122,10 +125,10 @@ class OptimizerOptions:
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """A run, described completely: the same experiment and seed give the same bits."""
+class BaseExperiment:
+    """What every kind of experiment has: a key, a length, two optimisers and what it writes."""
 
-    name: str = "digits"
+    name: str = "experiment"
     """Names the run's folder: runs/<name>/..."""
     seed: int = 0
     """Of the run's key; every draw derives from it."""
@@ -133,17 +136,81 @@ class Experiment:
     """Train steps: one generator update and the discriminator updates before it."""
     batch_size: int = 64
     """Samples in a minibatch."""
-
-    data: str = "digits"
-    """digits, ring, grid, a TFDS name, an .npz file or a folder of images (see jaxgan data)."""
     data_dir: str | None = None
     """Where prepared TFDS data lie; by default $TFDS_DATA_DIR or ~/tensorflow_datasets."""
     image_size: int | None = None
     """Resize and crop images to this many pixels a side."""
-    channels: Literal[1, 3] | None = None
-    """Force grey (1) or colour (3) images."""
     flip: bool = False
     """Mirror every real image left to right with probability one half."""
+
+    generator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    discriminator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    discriminator_steps: int = 1
+    """Discriminator updates a step, each on a minibatch of its own."""
+    simultaneous: bool = False
+    """Update the generator against the discriminator from before the step."""
+    ema_decay: float = 0.999
+    """Decay of the generator's average, which is what gets sampled."""
+
+    steps_per_call: int = 0
+    """At most so many steps in one call of the device; 0: chosen. Changes the speed, no bit."""
+    log_every: int = 50
+    """Steps between two lines of metrics.jsonl."""
+    sample_every: int = 500
+    """Steps between two sample grids."""
+    checkpoint_every: int = 500
+    """Steps between two checkpoints."""
+    best_metric: str | None = None
+    """Logged or evaluated scalar whose smallest value marks the best checkpoint."""
+
+    @property
+    def evaluation_interval(self) -> int:
+        """Steps between two evaluations; 0: none, as of experiments without a measure."""
+        return 0
+
+    def open_source(self, split: str = "train") -> Any:
+        """The data."""
+        raise NotImplementedError
+
+    def check_source(self, source: Any) -> None:
+        """Raises a ValueError for options that do not fit the data."""
+
+    def indices(self, source: Any, number: int) -> np.ndarray:
+        """Which samples minibatch `number` of the run uses, a row a sample."""
+        return batch_indices(self.seed, number, self.batch_size, len(source))
+
+    def prepare(self, batch: Batch, key: Key) -> Batch:
+        """A raw minibatch as the game takes it; runs inside the jitted step. Consumes the key."""
+        return prepare(batch, key, flip=self.flip)
+
+    def make_game(self, spec: Any) -> Game:
+        """The game over data of this spec."""
+        raise NotImplementedError
+
+    def make_optimizers(self) -> Optimizers:
+        """One optimiser a side."""
+        return Optimizers(self.generator_optimizer.build(), self.discriminator_optimizer.build())
+
+    def make_constraint(self) -> Callable[[PyTree], PyTree] | None:
+        """What is done to the discriminator's params after each of its updates."""
+        return None
+
+    def resolved(self) -> Self:
+        """The experiment with everything that depends on its data turned into plain numbers."""
+        return self
+
+
+@dataclass(frozen=True)
+class Experiment(BaseExperiment):
+    """A run, described completely: the same experiment and seed give the same bits."""
+
+    name: str = "digits"
+    """Names the run's folder: runs/<name>/..."""
+
+    data: str = "digits"
+    """digits, ring, grid, a TFDS name, an .npz file or a folder of images (see jaxgan data)."""
+    channels: Literal[1, 3] | None = None
+    """Force grey (1) or colour (3) images."""
     conditional: bool = False
     """Give both networks the labels."""
 
@@ -185,27 +252,21 @@ class Experiment:
     """Samples that the discriminator sees at once (PacGAN)."""
     unrolled_steps: int = 0
     """Discriminator updates that the generator foresees (unrolled GAN)."""
-    generator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
-    discriminator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
-    discriminator_steps: int = 1
-    """Discriminator updates a step, each on a minibatch of its own."""
-    simultaneous: bool = False
-    """Update the generator against the discriminator from before the step."""
-    ema_decay: float = 0.999
-    """Decay of the generator's average, which is what gets sampled."""
-
-    steps_per_call: int = 0
-    """At most so many steps in one call of the device; 0: chosen. Changes the speed, no bit."""
-    log_every: int = 50
-    """Steps between two lines of metrics.jsonl."""
-    sample_every: int = 500
-    """Steps between two sample grids."""
-    checkpoint_every: int = 500
-    """Steps between two checkpoints."""
     evaluate_every: int = 0
     """Steps between two evaluations of 10,000 samples; 0: none, not even at the end."""
-    best_metric: str | None = None
-    """Logged or evaluated scalar whose smallest value marks the best checkpoint."""
+
+    @property
+    def evaluation_interval(self) -> int:
+        return self.evaluate_every
+
+    def check_source(self, source: Source) -> None:
+        if self.batch_size > len(source):
+            raise ValueError(
+                f"batch_size {self.batch_size} is larger than the data set {self.data!r} "
+                f"with its {len(source)} samples"
+            )
+        if self.flip and not source.spec.is_image:
+            raise ValueError(f"flip needs images, and {self.data!r} holds points")
 
     def open_source(self, split: str = "train") -> Source:
         """The data."""
@@ -389,6 +450,11 @@ _AT_LEAST = {
     "steps": 1,
     "batch_size": 1,
     "generator.latent_size": 1,
+    "cycle_weight": 0,
+    "identity_weight": 0,
+    "pool_size": 0,
+    "epochs": 0,
+    "decay_epochs": 0,
     "penalty_weight": 0,
     "penalty_every": 1,
     "drift_weight": 0,
@@ -410,7 +476,7 @@ _AT_LEAST = {
 }
 
 
-def check(experiment: Experiment) -> None:
+def check(experiment: BaseExperiment) -> None:
     """Refuses values that no run can use. Options of networks and data are checked where used.
 
     Raises:

@@ -87,3 +87,50 @@ class Display:
     def say(self, message: str) -> None:
         """Prints one line, above the bar if there is one."""
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+class Counting:
+    """Counts what is done of so many: a bar on a terminal, now and then a line anywhere else.
+
+    Args:
+      what: is being done.
+      total: of how many.
+      console: where to write.
+    """
+
+    EVERY = 10.0
+    """Seconds between two lines."""
+
+    def __init__(self, what: str, total: int, console: Console) -> None:
+        self._what, self._total, self._console = what, total, console
+        self._said = time.perf_counter()
+        self._bar = Progress(
+            TextColumn(what),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=None),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> "Counting":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def reach(self, done: int) -> None:
+        """So many are done now."""
+        if self._console.is_terminal:
+            self._bar.update(self._task, completed=done)
+        elif time.perf_counter() - self._said > self.EVERY:
+            self._said = time.perf_counter()
+            self._console.print(f"{self._what}: {done} of {self._total}", highlight=False)

@@ -23,16 +23,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxgan.data import Spec
-from jaxgan.experiment import Experiment
+from jaxgan.data import PairSpec, Spec
+from jaxgan.experiment import BaseExperiment, Experiment
 from jaxgan.files import whole_file
 from jaxgan.options import from_dict, to_dict
+from jaxgan.translation import TranslationExperiment
 from jaxgan.types import PyTree
 
+KINDS = {kind.__name__: kind for kind in (Experiment, TranslationExperiment)}
+"""The library's own kinds of experiment, by the name in a run's record."""
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def load_file(path: Path) -> Experiment:
+def load_file(path: Path) -> BaseExperiment:
     """The `experiment` that a Python file defines.
 
     Raises:
@@ -50,7 +53,7 @@ def load_file(path: Path) -> Experiment:
     except (Exception, SystemExit) as error:
         raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
     experiment = getattr(module, "experiment", None)
-    if not isinstance(experiment, Experiment):
+    if not isinstance(experiment, BaseExperiment):
         found = "no such name" if experiment is None else f"a {type(experiment).__name__}"
         raise ValueError(f"{path} must define `experiment = Experiment(...)`; it has {found}")
     return experiment
@@ -67,7 +70,10 @@ def environment() -> dict[str, Any]:
 
 
 def create(
-    directory: Path, experiment: Experiment, file: Path | None = None, spec: Spec | None = None
+    directory: Path,
+    experiment: BaseExperiment,
+    file: Path | None = None,
+    spec: Spec | PairSpec | None = None,
 ) -> None:
     """Starts a run directory.
 
@@ -82,13 +88,20 @@ def create(
     """
     refuse_occupied(directory)
     (directory / "samples").mkdir(parents=True)
-    own_class = type(experiment) is not Experiment
+    own_class = type(experiment) not in KINDS.values()
     record = {
+        "kind": type(experiment).__name__,
         "experiment": to_dict(experiment),
         "file": str(file.resolve()) if own_class and file else None,
-        "spec": spec and spec._asdict(),
+        "spec": spec and _spec_record(spec),
     }
     write_json(directory / "experiment.json", record | environment())
+
+
+def _spec_record(spec: Spec | PairSpec) -> dict[str, Any]:
+    if isinstance(spec, PairSpec):
+        return {domain: part._asdict() for domain, part in spec._asdict().items()}
+    return spec._asdict()
 
 
 def newest_step(directory: Path) -> int:
@@ -97,7 +110,7 @@ def newest_step(directory: Path) -> int:
     return max((int(name) for name in names if name.isdigit()), default=0)
 
 
-def prolong(directory: Path, experiment: Experiment) -> None:
+def prolong(directory: Path, experiment: BaseExperiment) -> None:
     """Records the steps that a resumed run is to reach, and where it goes on."""
     with lock(directory):
         _, record = load(directory)
@@ -136,7 +149,7 @@ def refuse_occupied(directory: Path) -> None:
         raise ValueError(f"{directory} is not an empty directory; choose another --out")
 
 
-def load(directory: Path) -> tuple[Experiment, dict[str, Any]]:
+def load(directory: Path) -> tuple[BaseExperiment, dict[str, Any]]:
     """The experiment of a run, and the whole record it was read from.
 
     Raises:
@@ -148,17 +161,26 @@ def load(directory: Path) -> tuple[Experiment, dict[str, Any]]:
     try:
         record = json.loads(path.read_text())
         values = record["experiment"]
-        kind = type(load_file(Path(record["file"]))) if record["file"] else Experiment
+        # Runs from before there were kinds are of the first.
+        kind: type[BaseExperiment] = KINDS.get(record.get("kind", ""), Experiment)
+        if record["file"]:
+            kind = type(load_file(Path(record["file"])))
         return from_dict(kind, values), record
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
-def recorded_spec(record: dict[str, Any]) -> Spec | None:
+def recorded_spec(record: dict[str, Any]) -> Spec | PairSpec | None:
     """The spec of a run's data, as its record holds it."""
+
+    def read(spec: dict[str, Any]) -> Spec:
+        return Spec(tuple(spec["shape"]), spec["num_classes"], tuple(spec["class_names"]))
+
+    spec = record.get("spec")
     try:
-        spec = record.get("spec")
-        return spec and Spec(tuple(spec["shape"]), spec["num_classes"], tuple(spec["class_names"]))
+        if not spec:
+            return None
+        return PairSpec(read(spec["x"]), read(spec["y"])) if "x" in spec else read(spec)
     except (KeyError, TypeError) as error:
         raise ValueError(f"the spec in experiment.json is damaged: {spec!r}") from error
 

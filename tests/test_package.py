@@ -17,14 +17,14 @@ HEAVY = {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn"}
 # Layers from the inside out. A module may import those of its own rank and below.
 LAYERS = [
     ["types", "keys", "files", "options", "compilation"],
-    ["losses", "consistency", "penalties", "augment", "metrics", "latent"],
-    ["layers"],
+    ["losses", "consistency", "penalties", "augment", "latent"],
+    ["layers", "metrics"],
     ["networks"],
     ["games"],
     ["training.state", "training.step", "training"],
     ["data", "imaging"],
-    ["experiment"],
-    ["run", "sampling", "evaluation", "progress"],
+    ["experiment", "translation"],
+    ["run", "sampling", "evaluation", "translating", "progress"],
     ["training.checkpoints", "training.trainer", "training.loop"],
     ["cli"],
 ]

@@ -2,6 +2,7 @@
 
 from jaxgan.data.builtin import MIXTURES, Mixture
 from jaxgan.data.catalog import list_sources, open_source
+from jaxgan.data.pair import PairSource, PairSpec, open_domain
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Source, Spec
 from jaxgan.data.tfds import prepare
@@ -10,10 +11,13 @@ __all__ = [
     "MIXTURES",
     "ArraySource",
     "Mixture",
+    "PairSource",
+    "PairSpec",
     "Source",
     "Spec",
     "batch_indices",
     "list_sources",
+    "open_domain",
     "open_source",
     "prepare",
 ]

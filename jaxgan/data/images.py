@@ -110,6 +110,15 @@ def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> 
     return array if channels == 3 else array[..., None]
 
 
+def resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """uint8 [H, W, C] at another height and width, by Pillow's antialiased bicubic filter."""
+    if image.shape[:2] == shape:
+        return image
+    pixels = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    array = np.asarray(pixels.resize(shape[::-1], Image.Resampling.BICUBIC))
+    return array.reshape(*shape, image.shape[-1])
+
+
 def decode_block(
     images: Sequence[tuple[str, Encoded]], image_size: int | None, shape: tuple[int, ...]
 ) -> np.ndarray:

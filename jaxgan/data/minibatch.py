@@ -22,3 +22,45 @@ def prepare(batch: Batch, key: Key, *, flip: bool = False) -> Batch:
     """A raw minibatch as games take it; labels stay. The key is consumed."""
     real = normalize(batch["real"])
     return batch | {"real": random_flip(real, derive(key, "flip")) if flip else real}
+
+
+def jitter(images: Array, key: Key, load_size: int) -> Array:
+    """Enlarges images of [B, H, W, C] and cuts a random part of their own size out of each.
+
+    The shorter side becomes `load_size`, by Pillow's bicubic kernel, as when CycleGAN's and
+    pix2pix's authors load images at 286 pixels and crop them to 256. The key is consumed.
+
+    Raises:
+      ValueError: if `load_size` is smaller than the shorter side.
+    """
+    count, height, width, channels = images.shape
+    side = min(height, width)
+    if load_size < side:
+        raise ValueError(f"load_size {load_size} is smaller than the images' {side} pixels")
+    larger = (round(height * load_size / side), round(width * load_size / side))
+    resized = jax.image.resize(images, (count, *larger, channels), "cubic")
+    resized = jnp.clip(resized, -1, 1)  # The kernel overshoots at edges.
+    room = jnp.array([larger[0] - height + 1, larger[1] - width + 1])
+    offsets = jax.random.randint(key, (count, 2), 0, room)
+
+    def crop(image: Array, offset: Array) -> Array:
+        return jax.lax.dynamic_slice(image, (offset[0], offset[1], 0), (height, width, channels))
+
+    return jax.vmap(crop)(resized, offsets)
+
+
+def prepare_pair(
+    batch: Batch, key: Key, *, load_size: int | None = None, flip: bool = False
+) -> Batch:
+    """A raw minibatch of two domains as games take it, each with draws of its own.
+
+    The key is consumed.
+    """
+
+    def prepared(name: str, images: Array) -> Array:
+        images = normalize(images)
+        if load_size is not None:
+            images = jitter(images, derive(key, name, "crop"), load_size)
+        return random_flip(images, derive(key, name, "flip")) if flip else images
+
+    return {name: prepared(name, images) for name, images in batch.items()}

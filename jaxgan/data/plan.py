@@ -5,14 +5,15 @@ from functools import lru_cache
 import numpy as np
 
 
-@lru_cache(maxsize=4)
-def _permutation(seed: int, epoch: int, size: int) -> np.ndarray:
-    order = np.random.default_rng((seed, epoch)).permutation(size).astype(np.int32)
+@lru_cache(maxsize=8)
+def _permutation(seed: int, epoch: int, size: int, stream: int) -> np.ndarray:
+    # A trailing 0 seeds as if it were not there, so stream 0 draws what there was before streams.
+    order = np.random.default_rng((seed, epoch, stream)).permutation(size).astype(np.int32)
     order.flags.writeable = False  # the cache hands out this very array
     return order
 
 
-def batch_indices(seed: int, step: int, batch_size: int, size: int) -> np.ndarray:
+def batch_indices(seed: int, step: int, batch_size: int, size: int, stream: int = 0) -> np.ndarray:
     """Indices of the samples of batch number `step`.
 
     The stream of indices is one permutation of the whole set after another, each drawn from
@@ -25,6 +26,8 @@ def batch_indices(seed: int, step: int, batch_size: int, size: int) -> np.ndarra
       step: number of the batch, from 0.
       batch_size: from 1 to `size`.
       size: samples in the set.
+      stream: non-negative; sets that are used side by side have one each, so that their orders
+        have nothing to do with each other.
 
     Returns:
       int32 [batch_size], each in [0, size).
@@ -40,8 +43,8 @@ def batch_indices(seed: int, step: int, batch_size: int, size: int) -> np.ndarra
     if step < 0 or seed < 0:
         raise ValueError(f"step and seed must not be negative, and are {step} and {seed}.")
     epoch, start = divmod(step * batch_size, size)
-    indices = _permutation(seed, epoch, size)[start : start + batch_size]
+    indices = _permutation(seed, epoch, size, stream)[start : start + batch_size]
     missing = batch_size - len(indices)
     if missing:
-        indices = np.concatenate([indices, _permutation(seed, epoch + 1, size)[:missing]])
+        indices = np.concatenate([indices, _permutation(seed, epoch + 1, size, stream)[:missing]])
     return indices.copy()

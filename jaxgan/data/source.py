@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.types import Array, Batch
@@ -32,6 +33,18 @@ class Spec(NamedTuple):
     @property
     def is_image(self) -> bool:
         return len(self.shape) == 3
+
+    def example(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes and types of a batch of so many samples."""
+        kind = jnp.uint8 if self.is_image else jnp.float32
+        batch = {"real": jax.ShapeDtypeStruct((count, *self.shape), kind)}
+        if self.num_classes:
+            batch["label"] = jax.ShapeDtypeStruct((count,), jnp.int32)
+        return batch
+
+    def gather(self, arrays: Batch, indices: Array) -> Batch:
+        """The samples of `indices` from a source's `arrays`, to be traced."""
+        return {name: array[indices] for name, array in arrays.items()}
 
 
 class Source(Protocol):

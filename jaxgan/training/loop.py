@@ -19,13 +19,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import run
-from jaxgan.evaluation import make_evaluator
-from jaxgan.experiment import Experiment
+from jaxgan.data import PairSource
+from jaxgan.evaluation import Evaluator, make_evaluator
+from jaxgan.experiment import BaseExperiment, Experiment
 from jaxgan.imaging import save_curves
+from jaxgan.networks import Variables
 from jaxgan.sampling import make_preview
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.state import GANState
 from jaxgan.training.trainer import Trainer
+from jaxgan.translating import make_panel
 from jaxgan.types import Array, PyTree
 
 DIGEST_STEPS = (1, 10, 100)
@@ -50,7 +53,7 @@ class Diverged(RuntimeError):
 
 
 def train(
-    experiment: Experiment, trainer: Trainer, directory: Path, reporter: Reporter
+    experiment: BaseExperiment, trainer: Trainer, directory: Path, reporter: Reporter
 ) -> GANState:
     """Trains until `experiment.steps`, from the newest checkpoint if there is one.
 
@@ -72,12 +75,8 @@ def train(
       ValueError: when another process trains in the directory, or what it holds cannot be read.
     """
     # Both are made when first asked for: they compile, and one may have to fit a classifier.
-    preview = cache(
-        lambda: make_preview(experiment, trainer.source.spec, trainer.game, trainer.root_key)
-    )
-    evaluator = cache(
-        lambda: make_evaluator(experiment, trainer.source, trainer.game, trainer.root_key)
-    )
+    preview = cache(lambda: _preview(experiment, trainer))
+    evaluator = cache(lambda: _evaluator(experiment, trainer))
     log = _Log(experiment, trainer.scalar_names, directory, reporter)
     with (
         run.lock(directory),
@@ -108,7 +107,8 @@ def train(
                 last = step >= experiment.steps or stopped()
                 sampling = step % experiment.sample_every == 0
                 on_schedule = step % experiment.checkpoint_every == 0
-                evaluating = experiment.evaluate_every and step % experiment.evaluate_every == 0
+                every = experiment.evaluation_interval
+                evaluating = every and step % every == 0
                 if not (last or sampling or on_schedule or evaluating):
                     continue
                 scalars = log.settle()
@@ -137,13 +137,28 @@ def train(
     return state
 
 
-def _until_event(experiment: Experiment, step: int) -> int:
+def _preview(experiment: BaseExperiment, trainer: Trainer) -> Callable[[Variables, Path], None]:
+    source = trainer.source
+    if isinstance(source, PairSource):
+        return make_panel(source, trainer.game)
+    assert isinstance(experiment, Experiment)
+    return make_preview(experiment, source.spec, trainer.game, trainer.root_key)
+
+
+def _evaluator(experiment: BaseExperiment, trainer: Trainer) -> Evaluator:
+    source = trainer.source
+    assert isinstance(experiment, Experiment)
+    assert not isinstance(source, PairSource)
+    return make_evaluator(experiment, source, trainer.game, trainer.root_key)
+
+
+def _until_event(experiment: BaseExperiment, step: int) -> int:
     """Steps up to and with the next after which the loop has something to do."""
     intervals = (
         experiment.log_every,
         experiment.sample_every,
         experiment.checkpoint_every,
-        experiment.evaluate_every,
+        experiment.evaluation_interval,
     )
     ends = [experiment.steps, *(end for end in DIGEST_STEPS if end > step)]
     return min(*(end - step for end in ends), *(n - step % n for n in intervals if n))
@@ -157,7 +172,7 @@ class _Log:
     """
 
     def __init__(
-        self, experiment: Experiment, names: list[str], directory: Path, reporter: Reporter
+        self, experiment: BaseExperiment, names: list[str], directory: Path, reporter: Reporter
     ) -> None:
         self.pending: tuple[int, int, Array] | None = None
         self._names, self._directory, self._reporter = names, directory, reporter

@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.stages import Compiled, Traced
 
-from jaxgan.data import Source, Spec, batch_indices
-from jaxgan.data.minibatch import prepare
+from jaxgan.data import PairSource, PairSpec, Source, Spec
 from jaxgan.evaluation import metric_names
-from jaxgan.experiment import Experiment, check
+from jaxgan.experiment import BaseExperiment, Experiment, check
 from jaxgan.games.game import Game
 from jaxgan.training.state import GANState, init_state
 from jaxgan.training.step import TrainStep, make_train_step
@@ -47,7 +46,7 @@ class Trainer(NamedTuple):
       indices: `step number -> indices`.
     """
 
-    source: Source
+    source: Source | PairSource
     game: Game
     root_key: Key
     abstract: GANState
@@ -60,7 +59,7 @@ class Trainer(NamedTuple):
     indices: Callable[[int], np.ndarray]
 
 
-def make_trainer(experiment: Experiment) -> Trainer:
+def make_trainer(experiment: BaseExperiment) -> Trainer:
     """Opens the data and builds game and step.
 
     All that can be refused is refused here, by tracing shapes: nothing is compiled or written.
@@ -70,15 +69,8 @@ def make_trainer(experiment: Experiment) -> Trainer:
     """
     check(experiment)
     source = experiment.open_source()
-    if experiment.batch_size > len(source):
-        raise ValueError(
-            f"batch_size {experiment.batch_size} is larger than the data set {experiment.data!r} "
-            f"with its {len(source)} samples"
-        )
-    if experiment.flip and not source.spec.is_image:
-        raise ValueError(f"flip needs images, and {experiment.data!r} holds points")
+    experiment.check_source(source)
     game, optimizers = experiment.make_game(source.spec), experiment.make_optimizers()
-    prepared = partial(prepare, flip=experiment.flip)
     root_key = jax.random.key(experiment.seed)
     batch_size, minibatches = experiment.batch_size, experiment.discriminator_steps
 
@@ -89,14 +81,16 @@ def make_trainer(experiment: Experiment) -> Trainer:
         discriminator_steps=minibatches,
         simultaneous=experiment.simultaneous,
         ema_decay=experiment.ema_decay,
-        prepare=prepared,
+        prepare=experiment.prepare,
         constrain=experiment.make_constraint(),
     )
     abstract = abstract_state(experiment, game, source.spec)
-    example = _example(source.spec, batch_size * minibatches)
+    example = source.spec.example(batch_size * minibatches)
     traced = jax.jit(step).trace(abstract, example, root_key)
     scalar_names = sorted(traced.out_info[1])
-    evaluated = metric_names(experiment, source.spec) if experiment.evaluate_every else ()
+    evaluated: tuple[str, ...] = ()
+    if experiment.evaluation_interval and isinstance(experiment, Experiment):
+        evaluated = metric_names(experiment, source.spec)
     if experiment.best_metric not in (None, *scalar_names, *evaluated):
         raise ValueError(
             f"best_metric {experiment.best_metric!r} is not measured; logged are "
@@ -105,23 +99,21 @@ def make_trainer(experiment: Experiment) -> Trainer:
 
     def indices(step: int) -> np.ndarray:
         first = step * minibatches
-        parts = [
-            batch_indices(experiment.seed, first + index, batch_size, len(source))
-            for index in range(minibatches)
-        ]
-        return np.stack(parts, axis=1).ravel()  # Interleaved, as `make_train_step` takes them.
+        parts = [experiment.indices(source, first + index) for index in range(minibatches)]
+        # Interleaved, as `make_train_step` takes them.
+        return np.stack(parts, axis=1).reshape(batch_size * minibatches, *parts[0].shape[1:])
 
     steps_per_call = 1
     if source.arrays is not None:
         steps_per_call = experiment.steps_per_call or _best_steps_per_call(traced)
     on_batch = _with_vector(step, scalar_names)
     compiled_steps, steps = _steps_over(
-        source, on_batch, abstract, example, steps_per_call, len(scalar_names), root_key
+        source, on_batch, abstract, example, indices, steps_per_call, len(scalar_names), root_key
     )
 
     @cache
     def compiled_init() -> Compiled:
-        lowered = jax.jit(init).lower(_example(source.spec, batch_size), root_key)
+        lowered = jax.jit(init).lower(source.spec.example(batch_size), root_key)
         # It runs once: on a CPU, XLA takes a third of the time where it optimises less.
         on_cpu = jax.default_backend() == "cpu"
         return lowered.compile({"xla_backend_optimization_level": "1"} if on_cpu else None)
@@ -146,29 +138,19 @@ def make_trainer(experiment: Experiment) -> Trainer:
     )
 
 
-def abstract_state(experiment: Experiment, game: Game, spec: Spec) -> GANState:
+def abstract_state(experiment: BaseExperiment, game: Game, spec: Spec | PairSpec) -> GANState:
     """Shapes and types of a run's state, for which the data need not be there."""
     key = jax.random.key(experiment.seed)
-    return jax.eval_shape(
-        _initializer(experiment, game), _example(spec, experiment.batch_size), key
-    )
+    return jax.eval_shape(_initializer(experiment, game), spec.example(experiment.batch_size), key)
 
 
-def _initializer(experiment: Experiment, game: Game) -> Callable[[Batch, Key], GANState]:
+def _initializer(experiment: BaseExperiment, game: Game) -> Callable[[Batch, Key], GANState]:
     optimizers = experiment.make_optimizers()
 
     def init(batch: Batch, key: Key) -> GANState:
-        return init_state(game, optimizers, prepare(batch, key, flip=experiment.flip), key)
+        return init_state(game, optimizers, experiment.prepare(batch, key), key)
 
     return init
-
-
-def _example(spec: Spec, count: int) -> dict[str, jax.ShapeDtypeStruct]:
-    kind = jnp.uint8 if spec.is_image else jnp.float32
-    batch = {"real": jax.ShapeDtypeStruct((count, *spec.shape), kind)}
-    if spec.num_classes:
-        batch["label"] = jax.ShapeDtypeStruct((count,), jnp.int32)
-    return batch
 
 
 def _best_steps_per_call(traced: Traced) -> int:
@@ -179,7 +161,7 @@ def _best_steps_per_call(traced: Traced) -> int:
     """
     if jax.default_backend() != "cpu":
         return STEPS_PER_CALL
-    if "conv_general_dilated[" in str(traced.jaxpr):
+    if any(name in str(traced.jaxpr) for name in ("conv_general_dilated[", "strided_conv")):
         return 1
     touched = traced.lower().cost_analysis()["bytes accessed"]
     return STEPS_PER_CALL if touched <= LOOP_LIMIT else 1
@@ -194,16 +176,16 @@ def _with_vector(step: TrainStep, names: list[str]) -> OnBatch:
 
 
 def _step_over(
-    source: Source, on_batch: OnBatch, root_key: Key
+    source: Source | PairSource, on_batch: OnBatch, root_key: Key
 ) -> Callable[[GANState, np.ndarray], tuple[GANState, Array]]:
     @partial(jax.jit, donate_argnums=0)
     def on_indices(
         state: GANState, arrays: Batch, indices: Array, key: Key
     ) -> tuple[GANState, Array]:
-        return on_batch(state, jax.tree.map(lambda leaf: leaf[indices], arrays), key)
+        return on_batch(state, gather(arrays, indices), key)
 
     jitted = jax.jit(on_batch, donate_argnums=0)
-    arrays = source.arrays
+    arrays, gather = source.arrays, source.spec.gather
     if arrays is None:
         return lambda state, indices: jitted(state, source.take(indices), root_key)
     # Gathering inside the step's own call saves a dispatch, which small networks feel.
@@ -211,10 +193,11 @@ def _step_over(
 
 
 def _steps_over(
-    source: Source,
+    source: Source | PairSource,
     on_batch: OnBatch,
     abstract: GANState,
     example: PyTree,
+    indices: Callable[[int], np.ndarray],
     limit: int,
     width: int,
     root_key: Key,
@@ -223,16 +206,16 @@ def _steps_over(
 
     One program serves every number of steps, so no bit depends on where calls begin and end.
     """
-    arrays = source.arrays
+    arrays, gather = source.arrays, source.spec.gather
 
     def program(
-        state: GANState, data: Batch, indices: Array, count: Array, key: Key
+        state: GANState, data: Batch, plan: Array, count: Array, key: Key
     ) -> tuple[GANState, Array]:
         def step(row: Array | int, carry: tuple[GANState, Array]) -> tuple[GANState, Array]:
             state, scalars = carry
             batch = data
             if arrays is not None:
-                batch = jax.tree.map(lambda leaf: leaf[indices[row]], data)
+                batch = gather(data, plan[row])
             state, vector = on_batch(state, batch, key)
             return state, scalars.at[row].set(vector)
 
@@ -242,14 +225,18 @@ def _steps_over(
     @cache
     def compiled() -> Compiled:
         data = example if arrays is None else arrays
-        indices = np.zeros((limit, len(example["real"])), np.int32)
-        arguments = abstract, data, indices, np.int32(limit), root_key
-        return jax.jit(program, donate_argnums=0).lower(*arguments).compile()
+        rows = np.zeros((limit, *indices(0).shape), np.int32)
+        arguments = abstract, data, rows, np.int32(limit), root_key
+        # Without it XLA copies the parameters of a looped step that it could update in place.
+        options: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
+        on_cpu = jax.default_backend() == "cpu"
+        lowered = jax.jit(program, donate_argnums=0).lower(*arguments)
+        return lowered.compile(options if on_cpu else None)
 
-    def steps(state: GANState, indices: np.ndarray) -> tuple[GANState, Array]:
-        data = source.take(indices[0]) if arrays is None else arrays
-        padded = np.zeros((limit, indices.shape[1]), np.int32)
-        padded[: len(indices)] = indices
-        return compiled()(state, data, padded, np.int32(len(indices)), root_key)
+    def steps(state: GANState, plan: np.ndarray) -> tuple[GANState, Array]:
+        data = source.take(plan[0]) if arrays is None else arrays
+        padded = np.zeros((limit, *plan.shape[1:]), np.int32)
+        padded[: len(plan)] = plan
+        return compiled()(state, data, padded, np.int32(len(plan)), root_key)
 
     return compiled, steps

@@ -28,6 +28,51 @@ def random_image() -> Callable[..., np.ndarray]:
     return draw
 
 
+def png(array: np.ndarray) -> io.BytesIO:
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "PNG")
+    file.seek(0)
+    return file
+
+
+@pytest.fixture(scope="session")
+def two_domains_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared set with the splits and features of all that TFDS has in cycle_gan.
+
+    Grey 30 and label 0 are of domain A, grey 200 and label 1 of domain B, images of any size.
+    """
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+
+    class TwoDomains(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("3.0.0")
+        BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="tiny_pair")]  # noqa: RUF012
+
+        def _info(self) -> tfds.core.DatasetInfo:
+            features = tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(),
+                    "label": tfds.features.ClassLabel(names=["A", "B"]),
+                }
+            )
+            return tfds.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, dl_manager: object) -> dict:
+            counts = {"trainA": 3, "trainB": 4, "testA": 1, "testB": 2}
+            return {split: self._generate_examples(split, n) for split, n in counts.items()}
+
+        def _generate_examples(self, split: str, count: int):
+            label, tone = (0, 30) if split.endswith("A") else (1, 200)
+            for i in range(count):
+                yield i, {"image": png(np.full((16 + i, 20, 3), tone, np.uint8)), "label": label}
+
+    folder = tmp_path_factory.mktemp("cycle-gan")
+    builder = TwoDomains(config="tiny_pair", data_dir=folder, file_format="array_record")
+    builder.download_and_prepare()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tfds_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Prepared array_record sets, written without TensorFlow: TFDS keeps encoded images as is.
@@ -39,12 +84,6 @@ def tfds_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     tfds.disable_progress_bar()
     features = tfds.features
-
-    def png(array: np.ndarray) -> io.BytesIO:
-        file = io.BytesIO()
-        Image.fromarray(array).save(file, "PNG")
-        file.seek(0)
-        return file
 
     class Tiny(tfds.core.GeneratorBasedBuilder):
         VERSION = tfds.core.Version("1.2.0")

@@ -39,6 +39,31 @@ experiment = Experiment(
 )
 """
 
+TRANSLATION = """
+from jaxgan.translation import PatchOptions, TranslationExperiment, TranslatorOptions
+
+experiment = TranslationExperiment(
+    name="tiny",
+    steps=60 * {scale},
+    batch_size=4,
+    data_x="digits",
+    class_x="3",
+    data_y="digits",
+    class_y="8",
+    generator=TranslatorOptions(width=4, blocks=1),
+    discriminator=PatchOptions(width=4, layers=1),
+    identity_weight=1.0,
+    pool_size=10,
+    flip=True,
+    load_size=10,
+    log_every=2 * {scale},
+    sample_every=6 * {scale},
+    checkpoint_every=3 * {scale},
+    best_metric="generator_loss",
+)
+"""
+"""Its pools are full after three steps, and every later one may swap images."""
+
 
 def launch(*args):
     command = "import sys; from jaxgan.cli import main; sys.exit(main())"
@@ -75,7 +100,7 @@ def left_by(folder):
         return files, steps, checkpoints.best_step()
 
 
-@pytest.fixture(params=["unconditional", "conditional"])
+@pytest.fixture(params=["unconditional", "conditional", "translation"])
 def undisturbed(request, tmp_path):
     """An experiment's file, its scale, and what its undisturbed run leaves.
 
@@ -85,7 +110,8 @@ def undisturbed(request, tmp_path):
     conditional = request.param == "conditional"
     family = "mlp" if conditional else "dcgan"
     scale = 30 if conditional else 1
-    file.write_text(EXPERIMENT.format(conditional=conditional, family=family, scale=scale))
+    text = TRANSLATION if request.param == "translation" else EXPERIMENT
+    file.write_text(text.format(conditional=conditional, family=family, scale=scale))
     finish(launch("train", file, "--out", folder))
     return file, scale, left_by(folder)
 

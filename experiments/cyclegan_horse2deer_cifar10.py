@@ -1,0 +1,26 @@
+"""CycleGAN in colour at 32 pixels: two classes of CIFAR-10, horses and deer."""
+
+from jaxgan.experiment import OptimizerOptions
+from jaxgan.translation import PatchOptions, TranslationExperiment, TranslatorOptions
+
+STEPS = 5000
+adam = OptimizerOptions(learning_rate=2e-4, decay_start=STEPS // 2, decay_end=STEPS)
+
+experiment = TranslationExperiment(
+    name="cyclegan_horse2deer_cifar10",
+    data_x="cifar10",
+    data_y="cifar10",
+    class_x="horse",
+    class_y="deer",
+    flip=True,
+    batch_size=8,
+    steps=STEPS,
+    generator=TranslatorOptions(width=24, blocks=4),
+    discriminator=PatchOptions(width=32, layers=2),
+    identity_weight=2.5,
+    cycle_weight=5.0,
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
+    sample_every=500,
+    checkpoint_every=1000,
+)

@@ -1,0 +1,30 @@
+"""CycleGAN as published (Zhu 2017): horses and zebras at 256 pixels, 200 epochs, for a GPU.
+
+    jaxgan data prepare cycle_gan/horse2zebra
+    jaxgan train experiments/cyclegan_horse2zebra.py
+
+or from a folder with trainA, trainB, testA and testB: `--data-x ./horse2zebra`. The cycle's weight
+is the authors' 10: their generators' adversarial loss is not halved, and ours is (see
+`jaxgan.games.cyclegan`). The generators' average, of which samples are made, is not in the paper.
+"""
+
+from jaxgan.translation import PatchOptions, TranslationExperiment, TranslatorOptions
+
+experiment = TranslationExperiment(
+    name="cyclegan_horse2zebra",
+    data_x="cycle_gan/horse2zebra",
+    image_size=256,
+    load_size=286,
+    flip=True,
+    batch_size=1,
+    epochs=200,
+    decay_epochs=100,
+    generator=TranslatorOptions(width=64, blocks=9),
+    discriminator=PatchOptions(width=64, layers=3),
+    cycle_weight=5.0,
+    pool_size=50,
+    simultaneous=True,
+    log_every=100,
+    sample_every=1000,
+    checkpoint_every=5000,
+)

@@ -1,0 +1,161 @@
+"""Two sets of images without pairs: the domains x and y of a translation."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+
+from jaxgan.data.catalog import open_source
+from jaxgan.data.plan import batch_indices
+from jaxgan.data.source import ArraySource, Spec
+from jaxgan.types import Array, Batch
+
+Indices = TypeVar("Indices", Array, np.ndarray)
+
+
+class PairSpec(NamedTuple):
+    """Descriptions of one image of each domain."""
+
+    x: Spec
+    y: Spec
+
+    def example(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes and types of a batch of so many images of each domain."""
+        return {name: spec.example(count)["real"] for name, spec in self._asdict().items()}
+
+    def gather(self, arrays: Batch, indices: Array) -> Batch:
+        """The images of `indices`, as `PairSource.take` has them, from `arrays`, to be traced."""
+        return {name: arrays[name][column] for name, column in _columns(indices).items()}
+
+
+class PairSource:
+    """Two sources side by side, of lengths of their own.
+
+    Attributes:
+      x: images of the first domain.
+      y: images of the second; of the same height and width, but perhaps of other channels.
+      epoch: which of the two is used once in an epoch, the longer or the shorter.
+
+    Raises:
+      ValueError: for points, and images of different sizes.
+    """
+
+    def __init__(
+        self, x: ArraySource, y: ArraySource, epoch: Literal["longer", "shorter"] = "longer"
+    ) -> None:
+        self.x, self.y, self.epoch = x, y, epoch
+        self.name = f"{x.name} and {y.name}"
+        self.spec = PairSpec(x.spec, y.spec)
+        for source in (x, y):
+            if not source.spec.is_image:
+                raise ValueError(f"only images can be translated, and {source.name!r} holds points")
+        if x.spec.shape[:2] != y.spec.shape[:2]:
+            sizes = ("x".join(map(str, spec.shape[:2])) for spec in self.spec)
+            raise ValueError(
+                f"the images of {x.name!r} and {y.name!r} are of different sizes, "
+                f"{' and '.join(sizes)}; choose an image_size for both"
+            )
+
+    @cached_property
+    def arrays(self) -> Batch | None:
+        """`{"x": [N, H, W, C], "y": [M, H, W, C']}` on the device, or None."""
+        x, y = self.x.arrays, self.y.arrays
+        return None if x is None or y is None else {"x": x["real"], "y": y["real"]}
+
+    def __len__(self) -> int:
+        """Images in an epoch."""
+        return (max if self.epoch == "longer" else min)(len(self.x), len(self.y))
+
+    def indices(self, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """int32 [batch_size, 2], which images batch number `step` uses: a column a domain.
+
+        Each domain goes through permutations of its own (`batch_indices`), the shorter one more
+        often, so any image may meet any other.
+        """
+        columns = [
+            batch_indices(seed, step, batch_size, len(source), stream)
+            for stream, source in enumerate((self.x, self.y))
+        ]
+        return np.stack(columns, axis=1)
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """Images by index.
+
+        Args:
+          indices: integers [n, 2], a column a domain, or [n] for both alike.
+
+        Returns:
+          `x` uint8 [n, H, W, C] and `y` uint8 [n, H, W, C'].
+        """
+        return {
+            name: (self.x if name == "x" else self.y).take(column)["real"]
+            for name, column in _columns(np.asarray(indices)).items()
+        }
+
+
+def _columns(indices: Indices) -> dict[str, Indices]:
+    if indices.ndim == 1:
+        return {"x": indices, "y": indices}
+    return {"x": indices[:, 0], "y": indices[:, 1]}
+
+
+def open_domain(
+    name: str,
+    domain: Literal["A", "B"] | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    split: str = "train",
+    image_size: int | None = None,
+    channels: int | None = None,
+    class_name: str | None = None,
+) -> ArraySource:
+    """Opens the images of one domain; see `open_source` for what is not said here.
+
+    Args:
+      name: as `open_source` takes it.
+      domain: given where one data set holds both: of a folder that holds trainA and trainB, or of
+        a TFDS set with such splits, as all of cycle_gan/* are. None takes a whole data set.
+      data_dir: directory of prepared TFDS data sets.
+      split: "train" or "test".
+      image_size: side to which images are resized and cropped about the centre.
+      channels: 1 or 3.
+      class_name: takes the images of this class only, by its name or its number.
+
+    Returns:
+      A source; without labels, if one class was chosen.
+
+    Raises:
+      ValueError: what `open_source` raises, no such domain, no labels or no such class.
+    """
+    options: dict[str, Any] = {"data_dir": data_dir, "image_size": image_size, "channels": channels}
+    if domain is None:
+        source = open_source(name, split=split, **options)
+    elif (folder := Path(name).expanduser() / f"{split}{domain}").is_dir():
+        source = open_source(str(folder.absolute()), **options)
+    else:
+        try:
+            source = open_source(name, split=f"{split}{domain}", **options)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} One data set holds both domains in splits or folders trainA and trainB."
+            ) from error
+    return source if class_name is None else _of_class(source, class_name)
+
+
+def _of_class(source: ArraySource, class_name: str) -> ArraySource:
+    spec = source.spec
+    names = spec.class_names or tuple(map(str, range(spec.num_classes)))
+    if not names:
+        raise ValueError(f"class {class_name!r} was asked for, and {source.name!r} has no labels")
+    if class_name in names:
+        label = names.index(class_name)
+    elif class_name.isdecimal() and int(class_name) < len(names):
+        label = int(class_name)
+    else:
+        raise ValueError(
+            f"{source.name!r} has no class {class_name!r}; its classes are {', '.join(names)}"
+        )
+    real = source.host["real"][source.host["label"] == label]
+    return ArraySource(f"{source.name}, {class_name}", real)

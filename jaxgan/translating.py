@@ -1,0 +1,197 @@
+"""From a run's generators to translated images: a panel of fixed ones, and folders of files."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgan.data import PairSource, Spec, images
+from jaxgan.data.minibatch import normalize
+from jaxgan.games.cyclegan import DIRECTIONS
+from jaxgan.games.game import Game
+from jaxgan.imaging import grid, save_image, to_uint8
+from jaxgan.networks.network import Variables
+
+COLUMNS = 8
+"""Images of each domain in a panel."""
+BATCH_PIXELS = 1 << 18
+"""Pixels in a batch to translate: 4 images of 256x256, hundreds of small ones."""
+WAITING_BYTES = 1 << 28
+"""Decoded images of many sizes that may wait for others of their size."""
+UNIT, LEAST = 4, 8
+"""Generators take sides that are multiples of this, from that on."""
+
+Translator = Callable[[Variables, np.ndarray, str], np.ndarray]
+
+
+def make_translator(game: Game) -> Translator:
+    """The function `(variables, images, direction) -> images` of a translation game.
+
+    Images are uint8 [N, H, W, C]; the direction is a name in `games.cyclegan.DIRECTIONS`. They go
+    through in batches of a few megapixels; the last is filled up, so that it needs no compiling of
+    its own.
+    """
+
+    def sample(variables: Variables, batch: jax.Array, direction: str) -> jax.Array:
+        return game.sample(variables, normalize(batch), direction)
+
+    jitted = jax.jit(sample, static_argnums=2)
+
+    def translate(variables: Variables, batch: np.ndarray, direction: str) -> np.ndarray:
+        count = len(batch)
+        size = min(count, batch_limit(batch.shape[1:3]))
+        parts = []
+        for start in range(0, count, size):
+            rows = np.minimum(np.arange(start, start + size), count - 1)
+            part = to_uint8(np.asarray(jitted(variables, batch[rows], direction)))
+            parts.append(part[: count - start])
+        return np.concatenate(parts)
+
+    return translate
+
+
+def batch_limit(shape: tuple[int, ...]) -> int:
+    """Images of this height and width in a batch."""
+    return max(BATCH_PIXELS // (shape[0] * shape[1]), 1)
+
+
+def make_panel(source: PairSource, game: Game) -> Callable[[Variables, Path], None]:
+    """The function `(variables, path)` that draws the same images of both domains every time.
+
+    A row of each: the images of x, translated to y, and back; the images of y, translated to x,
+    and back. They are taken from all over the data, as a run was given them.
+    """
+    translate = make_translator(game)
+    count = min(COLUMNS, len(source.x), len(source.y))
+    columns = [
+        np.linspace(0, len(domain) - 1, count).astype(int) for domain in (source.x, source.y)
+    ]
+    batch = {n: np.asarray(array) for n, array in source.take(np.stack(columns, 1)).items()}
+
+    def panel(variables: Variables, path: Path) -> None:
+        rows, labels = [], []
+        for there, (start, end) in DIRECTIONS.items():
+            back = f"{end}_to_{start}"
+            translated = translate(variables, batch[start], there)
+            rows += [batch[start], translated, translate(variables, translated, back)]
+            labels += [start, f"{start} to {end}", "and back"]
+        depth = max(row.shape[-1] for row in rows)  # Grey beside colour is shown in colour.
+        picture = np.concatenate([np.broadcast_to(r, (*r.shape[:-1], depth)) for r in rows])
+        save_image(path, grid(picture, columns=count, row_labels=labels))
+
+    return panel
+
+
+class Job(NamedTuple):
+    """What is to be done in a folder, checked before anything is done.
+
+    Attributes:
+      files: images to read, each with the file to write.
+      output: the folder to write to.
+    """
+
+    files: list[tuple[Path, Path]]
+    output: Path
+
+
+def plan_folder(source: Path, output: Path, overwrite: bool = False) -> Job:
+    """What translating a folder would read and write: every image directly in it, as PNG.
+
+    Files whose names do not end like an image's, and hidden ones, are passed over. `a.jpg` becomes
+    `a.png`; where several files would have one name, `a.jpg.png`.
+
+    Raises:
+      ValueError: when there is nothing to read, or the output may not be written to.
+    """
+    if not source.is_dir():
+        raise ValueError(f"--input {source} is not a folder")
+    found = sorted(
+        path
+        for path in source.iterdir()
+        if path.suffix.lower() in images.EXTENSIONS
+        and not path.name.startswith(".")
+        and path.is_file()
+    )
+    if not found:
+        raise ValueError(
+            f"--input {source} holds no images (files that end in {', '.join(images.EXTENSIONS)})"
+        )
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output {output} is not a folder")
+    if output.exists() and output.resolve() == source.resolve():
+        raise ValueError(f"--output {output} is the input; take another folder")
+    if output.exists() and any(output.iterdir()) and not overwrite:
+        raise ValueError(f"--output {output} holds files; --overwrite writes over them")
+    parent = next(path for path in (output, *output.absolute().parents) if path.exists())
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"--output {output} cannot be written")
+    stems = Counter(path.stem for path in found)
+    names = [path.stem if stems[path.stem] == 1 else path.name for path in found]
+    return Job([(p, output / f"{n}.png") for p, n in zip(found, names, strict=True)], output)
+
+
+def translate_folder(
+    job: Job,
+    translate: Callable[[np.ndarray], np.ndarray],
+    spec: Spec,
+    size: int | None,
+    report: Callable[[int], None],
+) -> Iterator[str]:
+    """Translates the files of a job, a batch of one size at a time; each is written whole.
+
+    Args:
+      job: of `plan_folder`.
+      translate: uint8 [N, H, W, C] -> uint8 [N, H, W, C'].
+      spec: of the domain that is translated from; says C.
+      size: side to which images are resized and cropped about the centre, as training data are;
+        None keeps each image's own height and width, or the nearest multiples of 4 to them.
+      report: told of how many files were dealt with, now and then.
+
+    Yields:
+      A sentence for each image that cannot be read, which is passed over.
+    """
+    job.output.mkdir(parents=True, exist_ok=True)
+    waiting: dict[tuple[int, ...], list[tuple[Path, np.ndarray]]] = {}
+    done, held = 0, 0
+
+    def flush(shape: tuple[int, ...]) -> int:
+        targets, batch = zip(*waiting.pop(shape), strict=True)
+        for target, image in zip(targets, translate(np.stack(batch)), strict=True):
+            save_image(target, image)
+        return len(targets)
+
+    for path, target in job.files:
+        try:
+            image = images.decode(path, str(path), size, spec.shape[-1])
+        except ValueError as error:
+            yield str(error)
+            done += 1
+            report(done)
+            continue
+        if size is None:
+            image = images.resize(image, fitting(image.shape[:2]))
+        group = waiting.setdefault(image.shape, [])
+        group.append((target, image))
+        held += image.nbytes
+        if len(group) == batch_limit(image.shape):
+            held -= len(group) * image.nbytes
+            done += flush(image.shape)
+            report(done)
+        elif held > WAITING_BYTES:
+            for shape in list(waiting):
+                done += flush(shape)
+                report(done)
+            held = 0
+    for shape in list(waiting):
+        done += flush(shape)
+        report(done)
+
+
+def fitting(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The height and width nearest to an image's that generators take."""
+    height, width = (max(UNIT * round(side / UNIT), LEAST) for side in shape)
+    return height, width
