@@ -22,6 +22,7 @@ experiment = TranslationExperiment(
     steps=STEPS,
     generator=TranslatorOptions(width=16, blocks=3),
     discriminator=PatchOptions(width=32, layers=2),
+    identity_weight=5.0,
     generator_optimizer=adam,
     discriminator_optimizer=adam,
     sample_every=500,
