@@ -34,7 +34,7 @@ class Layer(NamedTuple):
     taps: int
     of: Callable[..., jax.Array]
     """`(x, kernel, impl) -> images`"""
-    impls: tuple[str, ...] = ("lax", "winograd")
+    impls: tuple[str, ...] = ("lax", "adjoint", "winograd", "patches")
 
 
 def plain(stride: int = 1, padding: object = "SAME") -> Callable[..., jax.Array]:
@@ -54,20 +54,21 @@ def pooled(x: jax.Array, kernel: jax.Array, impl: str) -> jax.Array:
 
 
 PATCH = ((1, 1), (1, 1))
+TRANSPOSED = ("lax", "adjoint", "phase", "winograd", "patches")
 LAYERS = (
     Layer("4x4 stride 2", 64, 14, 64, 128, 4, plain(2)),
     Layer("4x4 stride 2", 64, 32, 64, 128, 4, plain(2)),
-    Layer("5x5 stride 2", 64, 14, 64, 128, 5, plain(2), ("lax",)),
-    Layer("transposed 4x4 stride 2", 64, 7, 128, 64, 4, transposed, ("lax", "phase", "winograd")),
-    Layer("transposed 4x4 stride 2", 64, 14, 64, 1, 4, transposed, ("lax", "phase", "winograd")),
-    Layer("transposed 4x4 stride 2", 64, 16, 128, 64, 4, transposed, ("lax", "phase", "winograd")),
-    Layer("transposed 5x5 stride 2", 64, 7, 128, 64, 5, transposed, ("lax", "phase")),
+    Layer("5x5 stride 2", 64, 14, 64, 128, 5, plain(2), ("lax", "adjoint")),
+    Layer("transposed 4x4 stride 2", 64, 7, 128, 64, 4, transposed, TRANSPOSED),
+    Layer("transposed 4x4 stride 2", 64, 14, 64, 1, 4, transposed, TRANSPOSED),
+    Layer("transposed 4x4 stride 2", 64, 16, 128, 64, 4, transposed, TRANSPOSED),
+    Layer("transposed 5x5 stride 2", 64, 7, 128, 64, 5, transposed, TRANSPOSED[:3]),
     Layer("3x3", 64, 8, 32, 32, 3, plain()),
     Layer("3x3", 64, 16, 64, 64, 3, plain()),
     Layer("3x3", 64, 32, 64, 64, 3, plain()),
     Layer("3x3", 1, 16, 256, 256, 3, plain()),
     Layer("1x1", 64, 16, 64, 128, 1, plain(), ("lax",)),
-    Layer("7x7", 1, 64, 3, 64, 7, plain(), ("lax",)),
+    Layer("7x7", 1, 64, 3, 64, 7, plain(), ("lax", "adjoint", "patches")),
     Layer("PatchGAN 4x4 stride 1", 1, 32, 256, 512, 4, plain(1, PATCH)),
     Layer("nearest upsampling, 3x3", 64, 16, 64, 64, 3, upsampled),
     Layer("3x3, average pooling", 64, 32, 64, 64, 3, pooled),
@@ -121,9 +122,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the table here")
     options = parser.parse_args()
     random, records = np.random.default_rng(0), []
-    columns = ("lax", "phase", "winograd", "auto")
+    columns = (*TRANSPOSED, "auto")
     print(f"float32 on {jax.default_backend()}, jax {jax.__version__}, ms\n")
-    print(f"| layer | operation | {' | '.join(columns)} |\n|---|---|---|---|---|---|")
+    print(f"| layer | operation | {' | '.join(columns)} |\n{'|---' * (2 + len(columns))}|")
     for layer in LAYERS:
         if options.only not in layer.name:
             continue

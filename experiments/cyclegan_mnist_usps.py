@@ -10,7 +10,7 @@ Both are brought to 28x28 pixels. MNIST's digits lie in the middle of a frame th
 from jaxgan.experiment import OptimizerOptions
 from jaxgan.translation import PatchOptions, TranslationExperiment, TranslatorOptions
 
-STEPS = 4000
+STEPS = 2000
 adam = OptimizerOptions(learning_rate=2e-4, decay_start=STEPS // 2, decay_end=STEPS)
 
 experiment = TranslationExperiment(

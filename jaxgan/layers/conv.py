@@ -9,8 +9,9 @@ times slower than that, and any convolution inside a loop slower still. Hence `i
 
 - "lax": XLA's own, always right, and the choice on accelerators;
 - "phase": a transposed convolution as one plain convolution an output phase;
-- "adjoint": strides and transposed convolutions by XLA's plain forms in every derivative, see
-  `jaxgan.layers.trilinear`; lax's own rules lead to forms that take 25 times as long;
+- "adjoint": by XLA's plain forms in every derivative, see `jaxgan.layers.trilinear`; lax's own
+  rules lead to forms that take up to 25 times as long, for the kernels of transposed convolutions
+  and in second derivatives;
 - "winograd": by `jaxgan.layers.winograd`, for square 2x2 to 4x4 kernels;
 - "patches": by `jaxgan.layers.patches`, meant for few channels on one side;
 - "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, and 1x1 kernels as matrix
@@ -159,8 +160,8 @@ def conv(
         return _by(own, x, kernel, pads)
     if cpu and taps == strides == (1, 1) and pads == NO_PADDING:
         return x @ kernel[0, 0]
-    if impl == "adjoint" or (cpu and strides != (1, 1)):
-        return _by(_strided, x, kernel, pads, strides)
+    if impl == "adjoint" or cpu:
+        return _by(_plain, x, kernel, pads, strides)
     return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=NHWC)
 
 
@@ -250,7 +251,7 @@ def _lax_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
     return jax.linear_transpose(lambda k: _lax_value(x, k, geometry=geometry), kernel)(z)[0]
 
 
-_strided = convolution("strided_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
+_plain = convolution("plain_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
 
 
 def _config(padding: Padding) -> list[tuple[int, int, int]]:
@@ -296,7 +297,7 @@ def _transpose_by_adjoint(x: Array, kernel: Array, strides: tuple[int, int]) -> 
         strides=strides,
         padding=(rows, columns),
     )
-    return _strided.images(x, kernel[::-1, ::-1].swapaxes(2, 3), geometry=geometry)
+    return _plain.images(x, kernel[::-1, ::-1].swapaxes(2, 3), geometry=geometry)
 
 
 def conv_transpose_by_phases(x: Array, kernel: Array, strides: Sequence[int]) -> Array:

@@ -134,24 +134,24 @@ def test_auto_takes_1x1_kernels_as_matrix_products(padding, product):
     ("layer", "size", "channels", "form"),
     [
         (Conv(64, (3, 3)), 64, 64, "winograd_conv"),
-        (Conv(64, (3, 3)), 16, 64, "conv_general_dilated"),  # The kernel's transform costs more.
-        (Conv(64, (4, 4), 2), 8, 64, "strided_conv"),  # A small image.
+        (Conv(64, (3, 3)), 16, 64, "plain_conv"),  # The kernel's transform costs more.
+        (Conv(64, (4, 4), 2), 8, 64, "plain_conv"),  # A small image.
         (Conv(64, (4, 4), 2), 256, 64, "winograd_conv"),
         (Conv(64, (3, 3), dtype=jnp.bfloat16), 64, 64, "conv_general_dilated"),
         (Conv(64, (3, 3)), 64, 1, "patch_conv"),  # Few channels come in,
         (Conv(3, (7, 7)), 64, 64, "patch_conv"),  # or go out.
         (Conv(64, (4, 4), 2), 32, 3, "patch_conv"),
-        (Conv(64, (5, 5), 2), 32, 3, "strided_conv"),  # 5 taps do not fold by 2.
-        (Conv(16, (3, 3)), 64, 8, "conv_general_dilated"),
+        (Conv(64, (5, 5), 2), 32, 3, "plain_conv"),  # 5 taps do not fold by 2.
+        (Conv(16, (3, 3)), 64, 8, "plain_conv"),
         (ConvTranspose(64), 95, 64, "winograd_conv"),
-        (ConvTranspose(64), 7, 64, "strided_conv"),
+        (ConvTranspose(64), 7, 64, "plain_conv"),
         (ConvTranspose(1), 95, 64, "patch_conv"),
     ],
 )
 def test_auto_takes_the_form_that_was_measured_to_win(layer, size, channels, form):
     x = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
     program = str(jax.make_jaxpr(layer.init_with_output)(jax.random.key(0), x))
-    forms = ("winograd_conv", "patch_conv", "strided_conv", "conv_general_dilated")
+    forms = ("winograd_conv", "patch_conv", "plain_conv", "conv_general_dilated")
     assert [name for name in forms if name in program] == [form]
 
 

@@ -70,8 +70,9 @@ def test_simultaneous_step_by_hand():
     assert w(state.generator) == pytest.approx(1 + 0.1 * 2)  # Against the old d.
 
 
-def test_discriminator_steps_each_see_their_own_minibatch():
-    step = make_train_step(scalar_game(), SGD, discriminator_steps=3)
+@pytest.mark.parametrize("loop", [False, True])
+def test_discriminator_steps_each_see_their_own_minibatch(loop):
+    step = make_train_step(scalar_game(), SGD, discriminator_steps=3, loop=loop)
     batch = {"real": jnp.array([1.0, 2.0, 3.0, 10.0, 20.0, 30.0])}  # Means 5.5, 11, 16.5.
     state, scalars = step(start(scalar_game()), batch, ROOT)
     d = 2 - 0.1 * ((1 - 5.5) + (1 - 11) + (1 - 16.5))
