@@ -149,8 +149,9 @@ def conv(
     if isinstance(padding, str):
         rows, columns = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
         pads: Padding = (rows[0], rows[1]), (columns[0], columns[1])
-    else:
-        pads = padding
+    else:  # Perhaps lists, and a form's geometry is hashed.
+        (top, bottom), (left, right) = padding
+        pads = (top, bottom), (left, right)
     cpu, taps = impl == "auto" and _on_cpu(x), kernel.shape[:2]
     own = _own(x, kernel, strides, pads, impl)
     if own is not None:

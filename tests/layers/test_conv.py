@@ -65,6 +65,7 @@ def test_transposed_by_folding_equals_linen_in_value_and_gradients(impl, size):
         ((3, 3), (1, 1), "VALID", (6, 3)),
         ((4, 4), (2, 2), "SAME", (8, 4)),  # folded to 2x2
         ((4, 4), (2, 2), ((1, 1), (0, 2)), (6, 6)),
+        ((4, 4), (2, 2), [[1, 1], [0, 2]], (6, 6)),
         ((6, 6), (2, 2), "SAME", (8, 8)),  # folded to 3x3
         ((4, 4), (1, 1), ((1, 1), (1, 1)), (5, 5)),  # PatchGAN's
         ((4, 4), (2, 2), "VALID", (7, 7)),  # an odd size does not fold: lax
