@@ -524,4 +524,4 @@ DIGITS = Experiment(
     evaluate_every=2000,
     best_metric="frechet",
 )
-"""What `jaxgan train` does with no file: scikit-learn's 8x8 digits in under a minute on a CPU."""
+"""What `jaxgan train` does with no file: scikit-learn's 8x8 digits in about a minute on a CPU."""
