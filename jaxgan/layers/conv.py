@@ -31,7 +31,7 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from jaxgan.layers.patches import patch_conv
-from jaxgan.layers.trilinear import Convolution, Geometry, Padding, convolution
+from jaxgan.layers.trilinear import Convolution, Geometry, Padding, convolution, pad
 from jaxgan.layers.winograd import products, winograd_conv
 from jaxgan.types import Array
 
@@ -82,10 +82,10 @@ class ConvTranspose(nn.Module):
 
     XLA expresses a transposed convolution of stride s as a convolution of the input with zeros
     put between its pixels. On a CPU the gradient of that form with respect to the kernel is ten
-    to thirty times slower than that of a plain convolution. Output pixels `s * q + r` of one
-    phase r see only every s-th tap of the kernel, so each phase is a plain stride-1 convolution
-    with a smaller kernel, and the result is the phases interleaved: a 4x4 kernel of stride 2
-    becomes four 2x2 kernels. Values and gradients equal the dilated form's up to rounding.
+    to thirty times slower than that of a plain convolution. There this is the adjoint of the
+    convolution with strides that leads back, whose derivatives are plain convolutions, or where
+    it was measured to be faster one of stride 1 that makes all output phases as channels. Values
+    and gradients equal the dilated form's up to rounding.
 
     Attributes:
       features: channels of the output.
@@ -156,7 +156,7 @@ def conv(
     own = _own(x, kernel, strides, pads, impl)
     if own is not None:
         if strides != (1, 1):
-            x = _fold(lax.pad(x, jnp.zeros((), x.dtype), _config(pads)), strides)
+            x = _fold(pad(x, pads), strides)
             kernel, pads = _fold_kernel(kernel, strides), NO_PADDING
         return _by(own, x, kernel, pads)
     if cpu and taps == strides == (1, 1) and pads == NO_PADDING:
@@ -255,10 +255,6 @@ def _lax_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
 _plain = convolution("plain_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
 
 
-def _config(padding: Padding) -> list[tuple[int, int, int]]:
-    return [(0, 0, 0), *((before, after, 0) for before, after in padding), (0, 0, 0)]
-
-
 def _fold(x: Array, strides: tuple[int, int]) -> Array:
     """Space to depth: `[B, H, W, C]` -> `[B, H / s, W / t, s * t * C]`."""
     s, t = strides
@@ -303,6 +299,10 @@ def _transpose_by_adjoint(x: Array, kernel: Array, strides: tuple[int, int]) -> 
 
 def conv_transpose_by_phases(x: Array, kernel: Array, strides: Sequence[int]) -> Array:
     """`lax.conv_transpose(x, kernel, strides, "SAME")` as one convolution an output phase.
+
+    Output pixels `s * q + r` of one phase r see only every s-th tap of the kernel, so each phase is
+    a plain stride-1 convolution with a smaller kernel, and the result is the phases interleaved: a
+    4x4 kernel of stride 2 becomes four 2x2 kernels.
 
     Args:
       x: images `[B, H, W, in]`.

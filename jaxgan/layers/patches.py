@@ -13,23 +13,17 @@ the few channels:
 """
 
 import jax.numpy as jnp
-from jax import lax
 
-from jaxgan.layers.trilinear import Geometry, Padding, of_stride_one
+from jaxgan.layers.trilinear import Geometry, Padding, of_stride_one, pad
 from jaxgan.types import Array
 
 
 def _patches(x: Array, taps: tuple[int, int], padding: Padding) -> Array:
     """Images [B, H, W, C] to what a kernel sees at each output pixel [B, H', W', taps * C]."""
-    x = _pad(x, padding)
+    x = pad(x, padding)
     height, width = (size - n + 1 for size, n in zip(x.shape[1:3], taps, strict=True))
     shifted = [x[:, i : i + height, j : j + width] for i in range(taps[0]) for j in range(taps[1])]
     return jnp.concatenate(shifted, axis=-1)
-
-
-def _pad(x: Array, padding: Padding) -> Array:
-    config = [(0, 0, 0), *((before, after, 0) for before, after in padding), (0, 0, 0)]
-    return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
 def _value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
@@ -37,7 +31,7 @@ def _value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
     rows, columns, inputs, outputs = kernel.shape
     if inputs <= outputs:
         return _patches(x, (rows, columns), padding) @ kernel.reshape(-1, outputs)
-    spread = _pad(x @ kernel.transpose(2, 0, 1, 3).reshape(inputs, -1), padding)
+    spread = pad(x @ kernel.transpose(2, 0, 1, 3).reshape(inputs, -1), padding)
     height, width = spread.shape[1] - rows + 1, spread.shape[2] - columns + 1
     spread = spread.reshape(*spread.shape[:3], rows, columns, outputs)
     shifted = [

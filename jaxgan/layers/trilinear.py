@@ -13,6 +13,8 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -20,6 +22,12 @@ from jaxgan.types import Array
 
 Padding: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """((top, bottom), (left, right)), zeros around the images; negative numbers crop."""
+
+
+def pad(x: Array, padding: Padding) -> Array:
+    """Images [B, H, W, C] with zeros around them, or cropped."""
+    config = [(0, 0, 0), *((before, after, 0) for before, after in padding), (0, 0, 0)]
+    return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
 class Geometry(NamedTuple):
