@@ -381,7 +381,7 @@ def translate(args: list[str]) -> int:
     from jaxgan.compilation import kept_programs
     from jaxgan.data import PairSpec
     from jaxgan.experiment import Experiment
-    from jaxgan.progress import Counting
+    from jaxgan.progress import counting
     from jaxgan.translating import make_translator, plan_folder, translate_folder
 
     options = _parse(
@@ -402,14 +402,14 @@ def translate(args: list[str]) -> int:
     count = len(job.files)
     with (
         kept_programs(options.run),
-        Counting("translating", count, Console(stderr=True)) as progress,
+        counting("translating", count, Console(stderr=True)) as reach,
     ):
         for complaint in translate_folder(
             job,
             lambda batch: translator(loaded.variables, batch, direction),
             spec,
             size,
-            progress.reach,
+            reach,
         ):
             bad += 1
             _complain(complaint, 1)

@@ -1,6 +1,8 @@
 """How a run is shown: a live line on a terminal, one line an interval anywhere else."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -8,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 COMPILING = "compiling"
+SECONDS_BETWEEN_LINES = 10.0
+"""Of a count, where it is not shown as a bar."""
 
 
 class Display:
@@ -89,48 +93,37 @@ class Display:
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
-class Counting:
+@contextmanager
+def counting(what: str, total: int, console: Console) -> Iterator[Callable[[int], None]]:
     """Counts what is done of so many: a bar on a terminal, now and then a line anywhere else.
 
     Args:
       what: is being done.
       total: of how many.
       console: where to write.
+
+    Yields:
+      The function to tell of how many are done now.
     """
+    said = time.perf_counter()
+    bar = Progress(
+        TextColumn(what),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=None),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    task = bar.add_task("", total=total)
 
-    EVERY = 10.0
-    """Seconds between two lines."""
+    def reach(done: int) -> None:
+        nonlocal said
+        if console.is_terminal:
+            bar.update(task, completed=done)
+        elif time.perf_counter() - said > SECONDS_BETWEEN_LINES:
+            said = time.perf_counter()
+            console.print(f"{what}: {done} of {total}", highlight=False)
 
-    def __init__(self, what: str, total: int, console: Console) -> None:
-        self._what, self._total, self._console = what, total, console
-        self._said = time.perf_counter()
-        self._bar = Progress(
-            TextColumn(what),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=None),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=total)
-
-    def __enter__(self) -> "Counting":
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
-
-    def reach(self, done: int) -> None:
-        """So many are done now."""
-        if self._console.is_terminal:
-            self._bar.update(self._task, completed=done)
-        elif time.perf_counter() - self._said > self.EVERY:
-            self._said = time.perf_counter()
-            self._console.print(f"{self._what}: {done} of {self._total}", highlight=False)
+    with bar:
+        yield reach
