@@ -12,17 +12,16 @@ absolute difference, of images in [-1, 1], after the way there and back.
 """
 
 import argparse
-import re
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from jaxgan import run
-from jaxgan.data import ArraySource, open_source
-from jaxgan.data.cache import cache_dir
+from jaxgan.data import open_source
+from jaxgan.evaluation import kept_judge
 from jaxgan.games.cyclegan import DIRECTIONS
-from jaxgan.metrics import Classifier, load_or_fit
+from jaxgan.metrics import Classifier
 from jaxgan.networks import Variables
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import abstract_state
@@ -41,17 +40,6 @@ def load(directory: Path) -> tuple[TranslationExperiment, Translator, Variables,
     with Checkpoints(directory / "checkpoints", abstract, read_only=True) as checkpoints:
         step, state = checkpoints.restore()
     return experiment, make_translator(game), state.ema, step
-
-
-def judge(train: ArraySource, test: ArraySource) -> Classifier:
-    """The judge of one domain, kept in the cache."""
-    slug = re.sub(r"\W+", "-", train.name).strip("-")
-    size = "x".join(map(str, train.spec.shape))
-    return load_or_fit(
-        cache_dir() / "classifiers" / f"{slug}-{size}.npz",
-        *(train.host["real"], train.host["label"], test.host["real"], test.host["label"]),
-        train.spec.num_classes,
-    )
 
 
 def confusion(
@@ -94,7 +82,12 @@ def main() -> None:
             train[name] = open_source(data, channels=channels, **common)
             split = "train" if given else "test"
             test[name] = open_source(given or data, split=split, channels=channels, **common)
-        judges = {name: judge(train[name], test[name]) for name in train}
+        judges = {
+            name: kept_judge(
+                train[name].name, train[name].spec.num_classes, train[name].host, test[name].host
+            )
+            for name in train
+        }
         for direction, (start, end) in DIRECTIONS.items():
             images, labels = test[start].host["real"], test[start].host["label"]
             classes = train[end].spec.num_classes

@@ -9,7 +9,7 @@ judged by the mixture that the data were drawn from.
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,13 +131,26 @@ def _judge(
     except ValueError as error:
         warnings.warn(f"samples are compared with the training data: {error}", stacklevel=2)
         test, split = train, "train"
-    slug = re.sub(r"\W+", "-", source.name).strip("-")
-    size = "x".join(map(str, source.spec.shape))
+    judge = kept_judge(source.name, source.spec.num_classes, train, test)
+    return judge, train["real"], test["real"], split
+
+
+def kept_judge(
+    name: str, classes: int, train: Mapping[str, np.ndarray], test: Mapping[str, np.ndarray]
+) -> Classifier:
+    """The classifier of a labelled set, fitted when the user's cache does not hold it.
+
+    Args:
+      name: the set's.
+      classes: number of labels.
+      train: `real` uint8 [N, H, W, C] and `label` [N], to fit it to.
+      test: the same, for its test accuracy alone.
+    """
+    slug = re.sub(r"\W+", "-", name).strip("-")
+    size = "x".join(map(str, train["real"].shape[1:]))
     path = cache_dir() / "classifiers" / f"{slug}-{size}.npz"
-    images, labels = train["real"], train["label"]
-    classes = source.spec.num_classes
-    judge = load_or_fit(path, images, labels, test["real"], test["label"], classes)
-    return judge, images, test["real"], split
+    sets = (train["real"], train["label"], test["real"], test["label"])
+    return load_or_fit(path, *sets, classes)
 
 
 def _host(source: Source) -> dict[str, np.ndarray]:
