@@ -166,14 +166,14 @@ def _updates_may_loop(traced: Traced) -> bool:
     On a CPU, of networks whose convolutions all are products of matrices: that saves memory and
     compiling. Elsewhere it was not measured.
     """
-    on_cpu = jax.default_backend() == "cpu"
-    products = _has(traced, "winograd_conv") and not _has(traced, *PLAIN_CONVOLUTIONS)
-    return on_cpu and products
-
-
-def _has(traced: Traced, *names: str) -> bool:
+    if jax.default_backend() != "cpu":
+        return False
     program = str(traced.jaxpr)
-    return any(name in program for name in names)
+    return "winograd_conv" in program and not _has_plain_convolution(program)
+
+
+def _has_plain_convolution(program: str) -> bool:
+    return any(name in program for name in PLAIN_CONVOLUTIONS)
 
 
 def _best_steps_per_call(traced: Traced) -> int:
@@ -184,7 +184,7 @@ def _best_steps_per_call(traced: Traced) -> int:
     """
     if jax.default_backend() != "cpu":
         return STEPS_PER_CALL
-    if _has(traced, *PLAIN_CONVOLUTIONS):
+    if _has_plain_convolution(str(traced.jaxpr)):
         return 1
     touched = traced.lower().cost_analysis()["bytes accessed"]
     return STEPS_PER_CALL if touched <= LOOP_LIMIT else 1
