@@ -2,7 +2,14 @@
 
 from jaxgan.metrics.classifier import PROTOCOL as CLASSIFIER_PROTOCOL
 from jaxgan.metrics.classifier import Classifier, fit_classifier, load_or_fit
-from jaxgan.metrics.features import FeatureFn, by_channel, pixels, stacked_classes
+from jaxgan.metrics.diversity import SampleDiversity, sample_diversity
+from jaxgan.metrics.features import (
+    FeatureFn,
+    by_channel,
+    pixels,
+    reduced_pixels,
+    stacked_classes,
+)
 from jaxgan.metrics.frechet import (
     Moments,
     frechet_distance,
@@ -38,6 +45,7 @@ __all__ = [
     "Moments",
     "Neighbours",
     "PrecisionRecallDensityCoverage",
+    "SampleDiversity",
     "by_channel",
     "fit_classifier",
     "frechet_distance",
@@ -53,6 +61,8 @@ __all__ = [
     "pixels",
     "precision_recall_density_coverage",
     "psnr",
+    "reduced_pixels",
+    "sample_diversity",
     "sliced_wasserstein",
     "squared_mmd",
     "ssim",

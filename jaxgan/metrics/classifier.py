@@ -89,8 +89,12 @@ class Classifier(NamedTuple):
 
     def probabilities(self, images: ArrayLike) -> NDArray[np.float32]:
         """Class probabilities, float32 `[N, K]`, for images as `features` takes them."""
+        return self.probabilities_of(self.features(images))
+
+    def probabilities_of(self, features: ArrayLike) -> NDArray[np.float32]:
+        """`probabilities` of images whose `features`, `[N, 128]`, were computed before."""
         kernel, bias = self.layers[-1]
-        logits = self.features(images) @ kernel + bias
+        logits = np.asarray(features) @ kernel + bias
         unnormalised = np.exp(logits - logits.max(axis=1, keepdims=True))
         return unnormalised / unnormalised.sum(axis=1, keepdims=True)
 
@@ -101,6 +105,8 @@ def fit_classifier(
     test_images: ArrayLike,
     test_labels: ArrayLike,
     num_classes: int,
+    *,
+    shift: bool = True,
 ) -> Classifier:
     """Trains the judge, always in the same way: see `PROTOCOL`.
 
@@ -113,6 +119,7 @@ def fit_classifier(
       test_images: uint8 `[M, H, W, C]`, for `test_accuracy` alone.
       test_labels: integers `[M]`.
       num_classes: K, at least 2.
+      shift: False leaves the moving out, which makes a classifier that knows its own data alone.
 
     Raises:
       ValueError: if images or labels are not as said.
@@ -129,7 +136,8 @@ def fit_classifier(
         opt_state = optimizer.init(layers)
         step = jax.jit(partial(_step, optimizer), donate_argnums=(0, 1))
         for _ in range(epochs):
-            moved, order = _shift(images, rng), rng.permutation(len(images))
+            moved = _shift(images, rng) if shift else images
+            order = rng.permutation(len(images))
             for chosen in order[: per_epoch * batch].reshape(per_epoch, batch):
                 layers, opt_state = step(layers, opt_state, moved[chosen], labels[chosen])
     trained = tuple((np.asarray(kernel), np.asarray(bias)) for kernel, bias in layers)
@@ -145,6 +153,8 @@ def load_or_fit(
     test_images: ArrayLike,
     test_labels: ArrayLike,
     num_classes: int,
+    *,
+    shift: bool = True,
 ) -> Classifier:
     """`fit_classifier`, kept in an .npz file and trained only when that does not hold it.
 
@@ -152,11 +162,12 @@ def load_or_fit(
     are made as needed, and processes that do this at once do not disturb each other.
     """
     data = (images, labels, test_images, test_labels)
-    origin = _digest(np.array([PROTOCOL, str(num_classes)]), *map(np.asarray, data))
+    protocol = PROTOCOL if shift else f"{PROTOCOL}, no shifts"
+    origin = _digest(np.array([protocol, str(num_classes)]), *map(np.asarray, data))
     path = Path(path)
     judge = _load(path, origin)
     if judge is None:
-        judge = fit_classifier(images, labels, test_images, test_labels, num_classes)
+        judge = fit_classifier(images, labels, test_images, test_labels, num_classes, shift=shift)
         _save(path, origin, judge)
     return judge
 

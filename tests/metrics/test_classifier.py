@@ -46,6 +46,12 @@ def test_it_is_the_same_every_time_and_the_digest_tells():
     assert len(first.digest) == 64
 
 
+def test_without_shifts_it_is_another():
+    data = (*bars(60), *bars(10, seed=1), 3)
+    shifted, still = (fit_classifier(*data, shift=shift) for shift in (True, False))
+    assert shifted.digest != still.digest
+
+
 def test_two_classes_are_probabilities_of_two():
     judge = fit_classifier(*bars(400, 2), *bars(100, 2, seed=1), num_classes=2)
     assert judge.test_accuracy > 0.95
@@ -119,7 +125,7 @@ def fits(monkeypatch):
     """How many judges were trained: with random weights here, the same for the same data."""
     calls = []
 
-    def fit(images, labels, test_images, test_labels, num_classes):
+    def fit(images, labels, test_images, test_labels, num_classes, *, shift):
         calls.append(len(images))
         rng = np.random.default_rng(int(images.sum()))
         layers = classifier._init(images.shape[1:], num_classes, rng)
@@ -141,6 +147,8 @@ def test_the_file_stands_in_for_training(tmp_path, fits):
     assert loaded.image_shape == (5, 5, 1)
     images, _ = bars(4)
     np.testing.assert_array_equal(loaded.features(images), trained.features(images))
+    load_or_fit(path, *data, shift=False)
+    assert len(fits) == 2  # It is another.
 
 
 @pytest.mark.parametrize(

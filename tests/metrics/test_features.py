@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxgan.metrics import by_channel, mode_statistics, pixels, stacked_classes
+from jaxgan.metrics import by_channel, mode_statistics, pixels, reduced_pixels, stacked_classes
 
 
 def test_pixels_are_in_the_unit_interval_row_by_row():
@@ -44,3 +44,16 @@ def test_bad_images_are_named():
         by_channel(pixels, np.zeros((2, 2, 1), np.uint8))
     with pytest.raises(ValueError, match=r"\[C, N, K\], not \[5, 10\]"):
         stacked_classes(np.zeros((5, 10)))
+
+
+def test_reduced_pixels_are_means_of_two_by_two_until_they_are_few():
+    images = np.arange(36, dtype=np.uint8).reshape(1, 6, 6, 1)
+    np.testing.assert_array_equal(reduced_pixels(images, 36), pixels(images))
+    means = np.array([[3.5, 5.5, 7.5], [15.5, 17.5, 19.5], [27.5, 29.5, 31.5]])
+    np.testing.assert_allclose(reduced_pixels(images, 35), means.reshape(1, 9) / 255, rtol=1e-6)
+    # Of 3x3 the last row and column go.
+    np.testing.assert_allclose(reduced_pixels(images, 8), [[means[:2, :2].mean() / 255]], rtol=1e-6)
+    assert reduced_pixels(np.zeros((1, 1, 9, 1), np.uint8), 4).shape == (1, 9)  # A side of one
+    assert reduced_pixels(np.zeros((501, 64, 64, 3), np.uint8)).shape == (501, 16 * 16 * 3)
+    with pytest.raises(ValueError, match="at least 1 image"):
+        reduced_pixels(np.zeros((0, 4, 4, 1), np.uint8))
