@@ -5,16 +5,19 @@ from jaxgan.data.catalog import list_sources, open_source
 from jaxgan.data.pair import PairSource, PairSpec, open_domain
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Source, Spec
+from jaxgan.data.stacked import STACKED, StackedSource
 from jaxgan.data.tfds import prepare
 
 __all__ = [
     "MIXTURES",
+    "STACKED",
     "ArraySource",
     "Mixture",
     "PairSource",
     "PairSpec",
     "Source",
     "Spec",
+    "StackedSource",
     "batch_indices",
     "list_sources",
     "open_domain",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jaxgan.data import builtin, images, tfds
+from jaxgan.data import builtin, images, stacked, tfds
 from jaxgan.data.files import folder_splits, open_folder, open_npz
 from jaxgan.data.source import ArraySource
 
@@ -24,9 +24,10 @@ def open_source(
     """Opens a data set by name.
 
     Args:
-      name: the first of these that it is: a key of `BUILTIN`; a path that ends in .npz
-        (`open_npz`); a TFDS data set that is prepared in `data_dir`, `name[/config][:version]`;
-        a folder of images (`open_folder`). A folder that has a data set's name is `./name`.
+      name: the first of these that it is: a key of `BUILTIN`; `stacked_mnist`
+        (`jaxgan.data.stacked`), made of MNIST in `data_dir`; a path that ends in .npz (`open_npz`);
+        a TFDS data set that is prepared in `data_dir`, `name[/config][:version]`; a folder of
+        images (`open_folder`). A folder that has a data set's name is `./name`.
       data_dir: directory of prepared TFDS data sets; $TFDS_DATA_DIR by default, else
         ~/tensorflow_datasets.
       split: "train" or "test"; for TFDS any split's whole name.
@@ -42,6 +43,8 @@ def open_source(
     """
     images.check_options(image_size, channels)
     path = Path(name).expanduser()
+    if name == stacked.STACKED:
+        return _stacked(split, _data_dir(data_dir), image_size, channels)
     if name in BUILTIN:
         _check_split(name, split, ["train", "test"])
         source = builtin.digits(split) if name == "digits" else builtin.mixture(name, split)
@@ -65,7 +68,8 @@ def open_source(
         raise ValueError(f"{name} is a file; data are read from .npz files and folders of images.")
     if is_path or "/" in name:
         raise ValueError(f"There is no folder of images {name}.")
-    known = [*BUILTIN, *(p.name for p in tfds.prepared_sets(tfds_dir)), *tfds.stock_names()]
+    here = [p.name for p in tfds.prepared_sets(tfds_dir)]
+    known = [*BUILTIN, stacked.STACKED, *here, *tfds.stock_names()]
     raise ValueError(
         f"There is no data set {name!r}, which must be one that `jaxgan data` lists, a TFDS data "
         f"set, a .npz file or a folder of images{tfds.nearest(name, known)}."
@@ -75,7 +79,28 @@ def open_source(
 def list_sources(data_dir: str | Path | None = None) -> list[tuple[str, str]]:
     """Names that `open_source` takes, each with a description: built in, and prepared by TFDS."""
     prepared = tfds.prepared_sets(_data_dir(data_dir))
-    return [*BUILTIN.items(), *((p.full_name, tfds.describe(p)) for p in prepared)]
+    listed = [*BUILTIN.items(), *((p.full_name, tfds.describe(p)) for p in prepared)]
+    if any(p.name == "mnist" for p in prepared):
+        counts = ", ".join(f"{split} {count:,}" for split, count in stacked.STACKS.items())
+        what = f"three digits of mnist as 28x28x3 images of 1,000 classes, {counts}"
+        listed.append((stacked.STACKED, what))
+    return listed
+
+
+def _stacked(
+    split: str, data_dir: Path, image_size: int | None, channels: int | None
+) -> stacked.StackedSource:
+    name = stacked.STACKED
+    _check_split(name, split, list(stacked.STACKS))
+    if channels == 1:
+        raise ValueError(f"{name!r} has a digit in each of 3 channels, and channels is 1.")
+    mnist = tfds.find("mnist", data_dir)
+    if mnist is None:
+        raise ValueError(
+            f"{name!r} is made of MNIST, which is not prepared in {data_dir}: run "
+            f"`jaxgan data prepare mnist --data-dir {data_dir}`."
+        )
+    return stacked.stack(tfds.open_prepared(mnist, split, image_size, 1), split)
 
 
 def _data_dir(data_dir: str | Path | None) -> Path:

@@ -130,6 +130,13 @@ class ArraySource:
 
     def take(self, indices: np.ndarray) -> Batch:
         """Samples by index; see `Source.take`. An index out of range is a ValueError."""
+        indices = self.checked(indices)
+        if self.arrays is not None:
+            return _gather(self.arrays, indices)
+        return {name: jax.device_put(array[indices]) for name, array in self.host.items()}
+
+    def checked(self, indices: np.ndarray) -> np.ndarray:
+        """The indices as an array; a ValueError when one is out of range."""
         indices = np.asarray(indices)
         # A gather on the device clamps what is out of range, and NumPy counts -1 from the end.
         if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
@@ -137,9 +144,7 @@ class ArraySource:
                 f"Indices into {self.name!r} must be from 0 to {len(self) - 1}, and reach from "
                 f"{indices.min()} to {indices.max()}."
             )
-        if self.arrays is not None:
-            return _gather(self.arrays, indices)
-        return {name: jax.device_put(array[indices]) for name, array in self.host.items()}
+        return indices
 
     def __repr__(self) -> str:
         return f"ArraySource({self.name!r}, {len(self)} samples, {self.spec})"
