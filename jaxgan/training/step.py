@@ -56,8 +56,9 @@ def make_train_step(
       [discriminator_steps * B, ...]; minibatch j is every `discriminator_steps`-th sample from
       j on, and the generator's turn sees the last minibatch. Draws depend on the root key and the
       step number in the state, on nothing else. Scalars hold `discriminator_loss`,
-      `generator_loss`, both `..._gradient_norm`s and what the game adds, from the step's last
-      discriminator update and the generator's.
+      `generator_loss`, both `..._gradient_norm`s, both `..._update_ratio`s (the norm of the
+      optimiser's update over that of the params before it) and what the game adds, from the
+      step's last discriminator update and the generator's.
 
     Raises:
       ValueError: for options out of range, and for a batch that does not split into minibatches.
@@ -159,6 +160,12 @@ def _update(
     scalars = {
         f"{name}_loss": loss,
         f"{name}_gradient_norm": optax.tree.norm(gradient),
+        f"{name}_update_ratio": _ratio(optax.tree.norm(updates), optax.tree.norm(params)),
         **aux.scalars,
     }
     return TrainState(variables, opt_state), aux.carry, scalars
+
+
+def _ratio(update: Array, size: Array) -> Array:
+    """Of two norms; params that are all 0 have no ratio, and give the update's norm."""
+    return update / jnp.where(size > 0, size, 1)

@@ -61,6 +61,9 @@ def test_alternating_step_by_hand():
     assert float(scalars["generator_loss"]) == pytest.approx(-2.2)
     assert float(scalars["discriminator_gradient_norm"]) == pytest.approx(2)
     assert float(scalars["generator_gradient_norm"]) == pytest.approx(2.2)
+    # Of the params before: .2 over 2, and .22 over 1.
+    assert float(scalars["discriminator_update_ratio"]) == pytest.approx(0.1)
+    assert float(scalars["generator_update_ratio"]) == pytest.approx(0.22)
 
 
 def test_simultaneous_step_by_hand():
@@ -94,6 +97,18 @@ def test_a_side_without_gradient_does_not_move_the_other():
         )
         assert (w(state.generator) != 1) == (moving == "generator")
         assert (w(state.discriminator) != 2) == (moving == "discriminator")
+
+
+def test_params_that_are_all_0_have_the_update_for_a_ratio():
+    def from_zero(key, batch):
+        side, other, carry = scalar_game().init(key, batch)
+        return jax.tree.map(jnp.zeros_like, side), other, carry
+
+    game = scalar_game()._replace(init=from_zero)
+    _, scalars = make_train_step(game, SGD, simultaneous=True)(
+        start(game), {"real": jnp.ones(2)}, ROOT
+    )
+    assert float(scalars["generator_update_ratio"]) == pytest.approx(0.1 * 2)
 
 
 def noisy_game():

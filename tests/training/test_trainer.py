@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxgan import run
-from jaxgan.data import ArraySource, batch_indices
+from jaxgan.data import ArraySource, StackedSource, batch_indices
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.training import inherit
 from jaxgan.training.trainer import STEPS_PER_CALL, make_trainer
@@ -61,6 +61,27 @@ def test_a_streamed_set_gives_the_bits_of_a_resident_one(trained):
         state, vectors = trainer.steps(state, trainer.indices(step)[None])
         np.testing.assert_array_equal(vectors, expected[None])
     assert run.digest(state) == run.digest(trained[0])
+
+
+def test_stacks_are_put_together_within_the_step():
+    """From the digits on the device, to the bit as from those on the host."""
+
+    class Stacks(Experiment):
+        limit = 1 << 30
+
+        def open_source(self, split="train"):
+            host = super().open_source(split).host
+            digits = ArraySource("digits", host["real"], host["label"], device_limit=self.limit)
+            rows = np.random.default_rng(0).integers(len(digits), size=(40, 3))
+            return StackedSource(digits, rows)
+
+    class OnHost(Stacks):
+        limit = 0
+
+    trainers = [make_trainer(kind(**vars(TINY))) for kind in (Stacks, OnHost)]
+    assert [trainer.source.arrays is None for trainer in trainers] == [False, True]
+    states = [trainer.steps(trainer.init(), trainer.indices(0)[None])[0] for trainer in trainers]
+    assert run.digest(states[0]) == run.digest(states[1])
 
 
 POINTS = dataclasses.replace(
@@ -161,3 +182,16 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(changes, messag
 def test_an_evaluated_metric_may_rank():
     changed = dataclasses.replace(TINY, evaluate_every=2, best_metric="frechet")
     assert "frechet" not in make_trainer(changed).scalar_names
+
+
+def test_evaluations_and_checkpoints_that_never_meet_rank_nothing():
+    def changed(steps, evaluate, save):
+        every = {"steps": steps, "evaluate_every": evaluate, "checkpoint_every": save}
+        return dataclasses.replace(TINY, best_metric="frechet", **every)
+
+    with pytest.raises(ValueError, match=r"'frechet' would rank nothing.* first meet at step 12"):
+        make_trainer(changed(11, 4, 6))
+    for fits in (changed(12, 4, 6), changed(5, 4, 6), changed(5, 8, 3)):
+        make_trainer(fits)  # They meet, or the run is too short for one of them.
+    with pytest.raises(ValueError, match="'smallest_share' is better the larger it is"):
+        make_trainer(dataclasses.replace(changed(4, 2, 2), best_metric="smallest_share"))
