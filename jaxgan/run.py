@@ -1,7 +1,7 @@
 """The run directory: what a run leaves on disk, and how it is found again.
 
 experiment.json   the resolved experiment, package versions and the device
-metrics.jsonl     one line a log interval: a function of the key, so without times
+metrics.jsonl     scalars, the diversity of samples, evaluations: of the key alone, so without times
 digests.json      digests of the parameters after the first steps, for `verify`
 checkpoints/      the latest three and the best
 samples/          step_000500.png ...: the same latents every time

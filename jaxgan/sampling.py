@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.data import MIXTURES, Spec
+from jaxgan.data import MIXTURES, Source, Spec
 from jaxgan.experiment import Experiment
 from jaxgan.files import whole_file
 from jaxgan.games.game import Game
 from jaxgan.imaging import grid, save_image, save_points, to_uint8
 from jaxgan.keys import derive
 from jaxgan.latent import draw_latents
+from jaxgan.metrics import pixels, sample_diversity
 from jaxgan.networks.network import Variables
 from jaxgan.types import Array, Key
 
@@ -74,8 +75,8 @@ def draw_inputs(
 
 def make_preview(
     experiment: Experiment, spec: Spec, game: Game, root_key: Key
-) -> Callable[[Variables, Path], None]:
-    """The function `(variables, path)` that draws the same latents every time.
+) -> Callable[[Variables, Path], np.ndarray]:
+    """The function `(variables, path) -> samples` that draws the same latents every time.
 
     64 images; when conditional, 8 of each class (of the first 20), a class a row; 2,000 points.
     """
@@ -87,11 +88,30 @@ def make_preview(
         labels = jnp.repeat(jnp.arange(rows, dtype=jnp.int32), 8)
     names = spec.class_names or [str(row) for row in range(rows)]
 
-    def preview(variables: Variables, path: Path) -> None:
+    def preview(variables: Variables, path: Path) -> np.ndarray:
         row_labels = None if labels is None else list(names[:rows])
-        save_samples(path, sampler(variables, latents, labels), experiment.data, row_labels)
+        samples = sampler(variables, latents, labels)
+        save_samples(path, samples, experiment.data, row_labels)
+        return samples
 
     return preview
+
+
+def measure_diversity(samples: np.ndarray, source: Source) -> dict[str, float]:
+    """`metrics.sample_diversity` of samples by name, against as many real ones from all over.
+
+    Empty where there is nothing to compare with: a source of one sample, or of equal ones, or of
+    another shape than what a class of the user's makes of it.
+    """
+    count = min(len(samples), len(source))
+    indices = np.linspace(0, len(source) - 1, count).astype(int)
+    real = np.asarray(source.take(indices)["real"])
+    if count < 2 or real.shape[1:] != samples.shape[1:] or (real == real[0]).all():
+        return {}
+    samples = samples[:count]
+    if source.spec.is_image:
+        samples, real = pixels(samples), pixels(real)
+    return sample_diversity(samples, real)._asdict()
 
 
 def save_samples(

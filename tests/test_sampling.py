@@ -8,6 +8,7 @@ from PIL import Image
 
 from jaxgan import sampling
 from jaxgan.data import Spec
+from jaxgan.data.source import ArraySource
 from jaxgan.experiment import Experiment, GeneratorOptions
 from jaxgan.games import Game
 from jaxgan.networks import Variables
@@ -94,8 +95,9 @@ def test_a_preview_draws_the_same_latents_every_time(tmp_path):
     key = jax.random.key(3)
     paths = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
     preview = sampling.make_preview(experiment(), IMAGES, game(), key)
-    preview(NOTHING, paths[0])
-    preview(NOTHING, paths[1])
+    samples = preview(NOTHING, paths[0])
+    assert np.array_equal(samples, preview(NOTHING, paths[1]))
+    assert (samples.shape, samples.dtype) == ((64, 4, 4, 1), np.uint8)
     sampling.make_preview(experiment(seed=9), IMAGES, game(), jax.random.key(4))(NOTHING, paths[2])
     first, second, other = (path.read_bytes() for path in paths)
     assert first == second != other
@@ -113,6 +115,27 @@ def test_a_conditional_preview_has_a_class_a_row(tmp_path):
     for row, grey in enumerate([0, 64, 128]):  # label / 2 - 1
         cells = right[gap + row * (scaled + gap) :][:scaled]
         assert set(np.unique(cells)) == {grey, 128}  # Images, and the gaps between them.
+
+
+def test_the_diversity_of_samples_is_held_against_as_many_real_ones():
+    grey = np.repeat(np.arange(0, 200, 10, dtype=np.uint8), 16).reshape(20, 4, 4, 1)
+    source = ArraySource("greys", grey)
+    assert sampling.measure_diversity(grey, source) == {"diversity": 1.0, "duplicate_rate": 0.0}
+    one = np.full((20, 4, 4, 1), 7, np.uint8)
+    assert sampling.measure_diversity(one, source) == {"diversity": 0.0, "duplicate_rate": 1.0}
+    few = sampling.measure_diversity(grey[::5], source)  # Real: 0, 60, 120, 190.
+    assert few["diversity"] == pytest.approx(500 / 630)
+    more = sampling.measure_diversity(np.concatenate([grey, one]), source)
+    assert more == {"diversity": 1.0, "duplicate_rate": 0.0}
+    points = np.arange(6.0, dtype=np.float32).reshape(3, 2)
+    assert sampling.measure_diversity(points, ArraySource("p", 2 * points))["diversity"] == 0.5
+
+
+@pytest.mark.parametrize("real", [np.zeros((9, 4, 4, 1)), np.eye(9)[:, :8].reshape(9, 4, 2, 1)])
+def test_what_cannot_be_compared_is_not_measured(real):
+    samples = np.arange(64, dtype=np.uint8).reshape(4, 4, 4, 1)
+    assert sampling.measure_diversity(samples, ArraySource("x", real.astype(np.uint8))) == {}
+    assert sampling.measure_diversity(samples, ArraySource("one", samples[:1])) == {}
 
 
 @pytest.mark.parametrize(("size", "data"), [(2, "ring"), (2, "own.npz"), (1, "x"), (3, "x")])

@@ -24,7 +24,7 @@ from jaxgan.evaluation import Evaluator, make_evaluator
 from jaxgan.experiment import BaseExperiment, Experiment
 from jaxgan.imaging import save_curves
 from jaxgan.networks import Variables
-from jaxgan.sampling import make_preview
+from jaxgan.sampling import make_preview, measure_diversity
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.state import GANState
 from jaxgan.training.trainer import Trainer
@@ -49,7 +49,16 @@ class Reporter(Protocol):
 
 
 class Diverged(RuntimeError):
-    """Training met a number that is not finite."""
+    """Training met a number that is not finite.
+
+    Args:
+      step: after which it was met.
+      reason: what is not finite.
+    """
+
+    def __init__(self, step: int, reason: str) -> None:
+        super().__init__(f"training diverged at step {step}: {reason}")
+        self.step, self.reason = step, reason
 
 
 def train(
@@ -113,9 +122,12 @@ def train(
                     continue
                 scalars = log.settle()
                 if not all_finite(state):
-                    raise Diverged(f"training diverged at step {step}: the update is not finite")
+                    raise Diverged(step, "the update is not finite")
                 if sampling:
-                    preview()(state.ema, directory / "samples" / f"step_{step:06d}.png")
+                    picture = directory / "samples" / f"step_{step:06d}.png"
+                    variety = preview()(state.ema, picture)
+                    if variety:
+                        run.append_metrics(directory, {"step": step, **variety})
                 if evaluating:
                     quality = evaluator().measure(state.ema)
                     run.append_metrics(directory, {"step": step, **quality})
@@ -126,7 +138,9 @@ def train(
                     checkpoints.save(step, state, value)
         except Diverged as error:
             checkpoints.wait()
-            raise Diverged(f"{error}; {_whereabouts(state, checkpoints)}") from None
+            run.append_metrics(directory, {"step": error.step, "diverged": 1})
+            reason = f"{error.reason}; {_whereabouts(state, checkpoints)}"
+            raise Diverged(error.step, reason) from None
         draw_curves(directory)
         checkpoints.wait()
     if step < experiment.steps:
@@ -137,12 +151,22 @@ def train(
     return state
 
 
-def _preview(experiment: BaseExperiment, trainer: Trainer) -> Callable[[Variables, Path], None]:
+def _preview(
+    experiment: BaseExperiment, trainer: Trainer
+) -> Callable[[Variables, Path], dict[str, float]]:
+    """Draws samples, and measures how varied they are where they come from latents."""
     source = trainer.source
     if isinstance(source, PairSource):
-        return make_panel(source, trainer.game)
+        panel = make_panel(source, trainer.game)
+
+        def draw(variables: Variables, path: Path) -> dict[str, float]:
+            panel(variables, path)
+            return {}
+
+        return draw
     assert isinstance(experiment, Experiment)
-    return make_preview(experiment, source.spec, trainer.game, trainer.root_key)
+    preview = make_preview(experiment, source.spec, trainer.game, trainer.root_key)
+    return lambda variables, path: measure_diversity(preview(variables, path), source)
 
 
 def _evaluator(experiment: BaseExperiment, trainer: Trainer) -> Evaluator:
@@ -186,10 +210,7 @@ class _Log:
         (step, count, vectors), self.pending = self.pending, None
         rows = np.asarray(vectors)[:count]
         for row, column in np.argwhere(~np.isfinite(rows)):  # The first of them ends the run.
-            raise Diverged(
-                f"training diverged at step {step + row + 1}: "
-                f"{self._names[column]} is {rows[row, column]}"
-            )
+            raise Diverged(int(step + row + 1), f"{self._names[column]} is {rows[row, column]}")
         step += count
         scalars = dict(zip(self._names, rows[-1].tolist(), strict=True))
         if step % self._every == 0:
@@ -199,13 +220,16 @@ class _Log:
         return scalars
 
 
-def draw_curves(directory: Path) -> None:
-    """Draws all of metrics.jsonl over the steps as curves.png."""
+def draw_curves(directory: Path) -> bool:
+    """Draws all of metrics.jsonl over the steps as curves.png; False when nothing is logged."""
     lines = run.read_metrics(directory)
-    names = dict.fromkeys(name for line in lines for name in line if name != "images_seen")
-    if lines:
-        columns = {name: [line.get(name) for line in lines] for name in names}
-        save_curves(directory / "curves.png", columns)
+    hidden = ("images_seen", "diverged")
+    names = dict.fromkeys(name for line in lines for name in line if name not in hidden)
+    if len(names) < 2:
+        return False
+    columns = {name: [line.get(name) for line in lines] for name in names}
+    save_curves(directory / "curves.png", columns)
+    return True
 
 
 def params_of(state: GANState) -> PyTree:

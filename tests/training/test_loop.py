@@ -86,6 +86,10 @@ def test_what_a_run_leaves(uninterrupted, trainer):
         "samples/step_000004.png",
     }
     lines = run.read_metrics(folder)
+    varieties = [line for line in lines if "diversity" in line]
+    lines = [line for line in lines if "diversity" not in line]
+    assert [line["step"] for line in varieties] == [2, 4]
+    assert all(set(line) == {"step", "diversity", "duplicate_rate"} for line in varieties)
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert [line["images_seen"] for line in lines] == [8, 16, 24, 32]
     assert all(set(trainer.scalar_names) < set(line) for line in lines)
@@ -239,7 +243,9 @@ def test_nan_ends_the_run_and_is_never_saved(tmp_path):
     assert re.match(r"training diverged at step 4: generator_\w+ is nan; ", message)
     assert "first array that is not finite: generator.variables.params" in message
     assert message.endswith(f"last good checkpoint: {folder / 'checkpoints' / '2'}")
-    assert [line["step"] for line in run.read_metrics(folder)] == [1, 2, 3]
+    lines = run.read_metrics(folder)
+    assert [line["step"] for line in lines if "generator_loss" in line] == [1, 2, 3]
+    assert lines[-1] == {"step": 4, "diverged": 1}
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["2"]
     assert [path.name for path in (folder / "samples").iterdir()] == ["step_000002.png"]
     # Within a call of steps 2 to 8 it is found at its step too.
