@@ -157,7 +157,7 @@ class BaseExperiment:
     log_every: int = 50
     """Steps between two lines of metrics.jsonl."""
     sample_every: int = 500
-    """Steps between two sample grids."""
+    """Steps between two sample grids, whose diversity is logged."""
     checkpoint_every: int = 500
     """Steps between two checkpoints."""
     best_metric: str | None = None
@@ -208,7 +208,7 @@ class Experiment(BaseExperiment):
     """Names the run's folder: runs/<name>/..."""
 
     data: str = "digits"
-    """digits, ring, grid, a TFDS name, an .npz file or a folder of images (see jaxgan data)."""
+    """digits, ring, grid, stacked_mnist, a TFDS name, an .npz file or a folder (`jaxgan data`)."""
     channels: Literal[1, 3] | None = None
     """Force grey (1) or colour (3) images."""
     conditional: bool = False
@@ -253,7 +253,9 @@ class Experiment(BaseExperiment):
     unrolled_steps: int = 0
     """Discriminator updates that the generator foresees (unrolled GAN)."""
     evaluate_every: int = 0
-    """Steps between two evaluations of 10,000 samples; 0: none, not even at the end."""
+    """Steps between two evaluations of the samples; 0: none, not even at the end."""
+    stacked_protocol: Literal["pacgan", "unrolled"] = "pacgan"
+    """Of evaluations of stacked_mnist: 26,000 samples (VEEGAN, PacGAN) or 25,600 (unrolled GAN)."""
 
     @property
     def evaluation_interval(self) -> int:
