@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxgan.data import PairSource, Spec, images
 from jaxgan.data.minibatch import normalize
+from jaxgan.data.pair import inner_size
 from jaxgan.games.cyclegan import DIRECTIONS
 from jaxgan.games.game import Game
 from jaxgan.imaging import grid, save_image, to_uint8
@@ -140,6 +141,7 @@ def translate_folder(
     spec: Spec,
     size: int | None,
     report: Callable[[int], None],
+    margin: int = 0,
 ) -> Iterator[str]:
     """Translates the files of a job, a batch of one size at a time; each is written whole.
 
@@ -150,6 +152,7 @@ def translate_folder(
       size: side to which images are resized and cropped about the centre, as training data are;
         None keeps each image's own height and width, or the nearest multiples of 4 to them.
       report: told of how many files were dealt with, now and then.
+      margin: black pixels on each side, inside size; of no use without it.
 
     Yields:
       A sentence for each image that cannot be read, which is passed over.
@@ -166,7 +169,7 @@ def translate_folder(
 
     for path, target in job.files:
         try:
-            image = images.decode(path, str(path), size, spec.shape[-1])
+            image = images.decode(path, str(path), inner_size(size, margin), spec.shape[-1])
         except ValueError as error:
             yield str(error)
             done += 1
@@ -174,6 +177,8 @@ def translate_folder(
             continue
         if size is None:
             image = images.resize(image, fitting(image.shape[:2]))
+        else:
+            image = images.pad(image, margin)
         group = waiting.setdefault(image.shape, [])
         group.append((target, image))
         held += image.nbytes

@@ -12,6 +12,7 @@ from jaxgan.data import PairSource, PairSpec, Spec, open_domain
 from jaxgan.data.minibatch import prepare_pair
 from jaxgan.experiment import BaseExperiment, OptimizerOptions
 from jaxgan.games import Game, cyclegan
+from jaxgan.layers.normalization import Normalization
 from jaxgan.networks import Network, from_linen
 from jaxgan.networks.translation import PatchDiscriminator, TranslationGenerator
 from jaxgan.training.state import Optimizers
@@ -28,6 +29,8 @@ class TranslatorOptions:
     """Channels at full resolution; four times as many in the blocks."""
     blocks: int = 9
     """Residual blocks; the paper has 6 for images of 128 pixels and 9 for 256."""
+    normalization: Normalization = "instance"
+    """Between the layers. "instance" makes thick and thin strokes alike; "batch" does not."""
     dtype: DType = "float32"
     """Of the layers' computation; weights, statistics, losses and images are float32."""
     remat: bool = False
@@ -42,6 +45,8 @@ class PatchOptions:
     """Channels of the first layer."""
     layers: int = 3
     """Layers of stride 2: patches are of 70 pixels with 3, of 34 with 2, of 16 with 1."""
+    normalization: Normalization = "instance"
+    """Between the layers."""
     dtype: DType = "float32"
     """Of the layers' computation; weights, statistics, losses and logits are float32."""
 
@@ -72,6 +77,11 @@ class TranslationExperiment(BaseExperiment):
     """Force grey (1) or colour (3) images of the first domain."""
     channels_y: Literal[1, 3] | None = None
     """Force grey (1) or colour (3) images of the second domain."""
+    margin_x: int = 0
+    """Black pixels on each side of the first domain's images, inside image_size: brings objects to
+    the scale that they have in the other domain."""
+    margin_y: int = 0
+    """The same of the second domain's images."""
     load_size: int | None = None
     """Enlarge images to this many pixels and cut image_size out of them at random (paper: 286)."""
     epoch: Literal["longer", "shorter"] = "longer"
@@ -105,12 +115,14 @@ class TranslationExperiment(BaseExperiment):
             "A" if one else None,
             channels=self.channels_x,
             class_name=self.class_x,
+            margin=self.margin_x,
         )
         y = opened(
             self.data_y or self.data_x,
             "B" if one else None,
             channels=self.channels_y,
             class_name=self.class_y,
+            margin=self.margin_y,
         )
         return PairSource(x, y, self.epoch)
 
@@ -144,6 +156,7 @@ class TranslationExperiment(BaseExperiment):
                     target.shape[-1],
                     generator.width,
                     generator.blocks,
+                    generator.normalization,
                     dtype=jnp.dtype(generator.dtype),
                     remat=generator.remat,
                 )
@@ -152,7 +165,9 @@ class TranslationExperiment(BaseExperiment):
         def judge() -> Network:
             dtype = jnp.dtype(discriminator.dtype)
             return from_linen(
-                PatchDiscriminator(discriminator.width, discriminator.layers, dtype=dtype)
+                PatchDiscriminator(
+                    discriminator.width, discriminator.layers, discriminator.normalization, dtype
+                )
             )
 
         return cyclegan(

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from jaxgan import cli, run, translating
+from jaxgan.commands import training
 from jaxgan.data import Spec
 from jaxgan.experiment import Experiment
 from jaxgan.training.checkpoints import Checkpoints
@@ -112,7 +113,7 @@ def test_epochs_are_recorded_in_steps(root, capsys, tmp_path, monkeypatch):
         return 0
 
     folder = tmp_path / "run"
-    monkeypatch.setattr(cli, "_train", record_only)
+    monkeypatch.setattr(training, "_train", record_only)
     options = ["--epochs", 3, "--decay-epochs", 1]
     assert call(capsys, "train", "tiny.py", *options, "--out", folder)[0] == 0
     values = json.loads((folder / "experiment.json").read_text())["experiment"]
@@ -270,6 +271,23 @@ def test_batches_are_of_one_size_and_bounded(tmp_path, monkeypatch):
         one, other = (Image.open(tmp_path / d / f"{index}.png") for d in ("in", "out"))
         np.testing.assert_array_equal(one, other)  # `translate` changed nothing.
     shutil.rmtree(tmp_path / "out")
+
+
+def test_a_margin_is_put_around_as_in_training(tmp_path):
+    path = tmp_path / "in" / "0.png"
+    write(path, 8, 8)
+    batches = []
+
+    def translate(batch):
+        batches.append(batch)
+        return batch
+
+    job = plan_folder(tmp_path / "in", tmp_path / "out")
+    spec = Spec((12, 12, 3), 0)
+    assert list(translate_folder(job, translate, spec, 12, lambda done: None, 2)) == []
+    (batch,) = batches
+    np.testing.assert_array_equal(batch[0, 2:10, 2:10], np.asarray(Image.open(path)))
+    assert batch.sum() == batch[0, 2:10, 2:10].sum()
 
 
 def test_a_failure_leaves_whole_files_only(tmp_path):

@@ -119,6 +119,14 @@ def resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return array.reshape(*shape, image.shape[-1])
 
 
+def pad(images: np.ndarray, margin: int) -> np.ndarray:
+    """uint8 [..., H, W, C] with so many black pixels more on each of the four sides."""
+    if not margin:
+        return images
+    sides = (margin, margin)
+    return np.pad(images, [(0, 0)] * (images.ndim - 3) + [sides, sides, (0, 0)])
+
+
 def decode_block(
     images: Sequence[tuple[str, Encoded]], image_size: int | None, shape: tuple[int, ...]
 ) -> np.ndarray:

@@ -7,9 +7,11 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import jax
 import numpy as np
 
+from jaxgan.data import images
 from jaxgan.data.catalog import open_source
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Spec
+from jaxgan.data.stacked import StackedSource
 from jaxgan.types import Array, Batch
 
 Indices = TypeVar("Indices", Array, np.ndarray)
@@ -110,6 +112,7 @@ def open_domain(
     image_size: int | None = None,
     channels: int | None = None,
     class_name: str | None = None,
+    margin: int = 0,
 ) -> ArraySource:
     """Opens the images of one domain; see `open_source` for what is not said here.
 
@@ -122,14 +125,18 @@ def open_domain(
       image_size: side to which images are resized and cropped about the centre.
       channels: 1 or 3.
       class_name: takes the images of this class only, by its name or its number.
+      margin: black pixels on each side, inside image_size, around what was resized; where objects
+        fill their images in one domain and not in the other, it brings them to one scale.
 
     Returns:
       A source; without labels, if one class was chosen.
 
     Raises:
-      ValueError: what `open_source` raises, no such domain, no labels or no such class.
+      ValueError: what `open_source` raises, no such domain, no labels or no such class, a margin
+        that leaves nothing of the image.
     """
-    options: dict[str, Any] = {"data_dir": data_dir, "image_size": image_size, "channels": channels}
+    side = inner_size(image_size, margin)
+    options: dict[str, Any] = {"data_dir": data_dir, "image_size": side, "channels": channels}
     if domain is None:
         source = open_source(name, split=split, **options)
     elif (folder := Path(name).expanduser() / f"{split}{domain}").is_dir():
@@ -141,7 +148,25 @@ def open_domain(
             raise ValueError(
                 f"{error} One data set holds both domains in splits or folders trainA and trainB."
             ) from error
-    return source if class_name is None else _of_class(source, class_name)
+    if class_name is not None:
+        source = _of_class(source, class_name)
+    if margin or isinstance(source, StackedSource):  # Pairs gather images that lie whole in memory.
+        real, names = images.pad(source.host["real"], margin), source.spec.class_names
+        return ArraySource(source.name, real, source.host.get("label"), class_names=names)
+    return source
+
+
+def inner_size(image_size: int | None, margin: int) -> int | None:
+    """What a margin leaves of a side.
+
+    Raises:
+      ValueError: when it is nothing, or the margin is negative.
+    """
+    inner = None if image_size is None else image_size - 2 * margin
+    if margin < 0 or (inner is not None and inner < 1):
+        room = "" if image_size is None else f" and leave something of the {image_size} pixels"
+        raise ValueError(f"a margin must be at least 0{room}, and is {margin}")
+    return inner
 
 
 def _of_class(source: ArraySource, class_name: str) -> ArraySource:

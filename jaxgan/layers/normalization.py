@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 
 from jaxgan.types import Array, Key
 
-Normalization: TypeAlias = Literal["batch", "group", "none"]
+Normalization: TypeAlias = Literal["batch", "group", "instance", "none"]
 
 
 def check_normalization(kind: str) -> None:
@@ -36,11 +36,12 @@ def normalize(
     Call it inside an `nn.compact` method. "batch" is batch normalization with DCGAN's momentum .9,
     ε 1e-5 and scales drawn from N(1, .02²); its running averages are in the collection
     "batch_stats" and change only with `train=True`. "group" is group normalization, independent of
-    the other samples of the batch, which a gradient penalty needs. "none" returns `x`.
+    the other samples of the batch, which a gradient penalty needs. "instance" is `instance_norm`,
+    without parameters. "none" returns `x`.
 
     Args:
       x: activations `[B, ..., C]`.
-      kind: "batch", "group" or "none".
+      kind: "batch", "group", "instance" or "none".
       train: whether batch statistics are of this batch (and remembered) or the remembered ones.
       axis_name: mapped axis over which batch statistics are averaged, under `pmap` or `shard_map`;
         under `jit` they are those of the global batch without it.
@@ -68,7 +69,7 @@ def normalize(
             epsilon=1e-5,
             dtype=dtype,
         )(x)
-    return x
+    return instance_norm(x) if kind == "instance" else x
 
 
 def instance_norm(x: Array, *, epsilon: float = 1e-5) -> Array:

@@ -35,7 +35,7 @@ class DCGANGenerator(nn.Module):
     Attributes:
       shape: shape of one image, `(H, W, C)`.
       width: channels of the layer next to the image.
-      normalization: "batch", "group" or "none", before each ReLU; the output layer has none.
+      normalization: "batch", "group", "instance" or "none", before each ReLU but not at the end.
       num_classes: number of classes of a conditional generator; 0 for none.
       label_features: size of the label's embedding, which is concatenated to the latent.
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
@@ -102,7 +102,7 @@ class DCGANDiscriminator(nn.Module):
 
     Attributes:
       width: channels of the layer next to the image.
-      normalization: "batch", "group" or "none", before each LeakyReLU but the first.
+      normalization: "batch", "group", "instance" or "none", before each LeakyReLU but the first.
       dropout: probability of dropping an activation while training (rng "dropout").
       num_classes: number of classes of a conditional discriminator; 0 for none.
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.

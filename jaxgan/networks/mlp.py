@@ -45,7 +45,7 @@ class MLPGenerator(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_options(self)
+        _check(self)
 
     @nn.compact
     def __call__(self, latents: Array, labels: Array | None = None, *, train: bool) -> Array:
@@ -87,7 +87,7 @@ class MLPDiscriminator(nn.Module):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_options(self)
+        _check(self)
 
     @nn.compact
     def __call__(self, images: Array, labels: Array | None = None, *, train: bool) -> Array:
@@ -103,3 +103,12 @@ class MLPDiscriminator(nn.Module):
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
         logits = nn.Dense(1)(x.astype(jnp.float32))[:, 0]
         return logits + project_label(x, labels, num_classes=self.num_classes)
+
+
+def _check(network: MLPGenerator | MLPDiscriminator) -> None:
+    check_options(network)
+    if network.normalization == "instance":
+        raise ValueError(
+            f"{type(network).__name__} has normalization='instance', which averages over the "
+            "pixels of images; allowed are 'batch', 'group', 'none'."
+        )

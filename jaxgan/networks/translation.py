@@ -1,8 +1,8 @@
 """CycleGAN's networks (Zhu 2017): images to images, and images to the logits of their patches.
 
-Images are `[B, H, W, C]` in [-1, 1]. Both networks normalize each channel of each image by itself
-(`instance_norm`, nothing learnt), so they do the same in training and in use, and `train` is taken
-for uniformity alone. Weights start as N(0, .02²).
+Images are `[B, H, W, C]` in [-1, 1]. In the paper both networks normalize each channel of each
+image by itself (`instance_norm`, nothing learnt), so they do the same in training and in use;
+`train` is for other normalizations. Weights start as N(0, .02²).
 
 Every convolution has a bias, also before an instance normalization, which takes it away again: so
 has the authors' PyTorch code, and the parameter counts that are quoted for it, 11.378 million for
@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from jaxgan.layers.conv import Conv, ConvTranspose
-from jaxgan.layers.normalization import instance_norm
+from jaxgan.layers.normalization import Normalization, normalize
 from jaxgan.layers.resample import reflect_pad
 from jaxgan.networks.options import check_options
 from jaxgan.types import Array
@@ -41,11 +41,15 @@ class Stage(nn.Module):
       features: channels of the output.
       kind: "outer" (7x7, padded by reflection), "down" (3x3 of stride 2) or "up" (3x3, transposed,
         of stride 2).
+      normalization: as `layers.normalization.normalize` takes it.
+      train: whether statistics of a batch are this one's.
       dtype: dtype of the computation; parameters and statistics are float32.
     """
 
     features: int
     kind: Literal["outer", "down", "up"]
+    normalization: Normalization = "instance"
+    train: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -58,16 +62,20 @@ class Stage(nn.Module):
                 x = conv((3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))(x)
             case "up":
                 x = ConvTranspose(self.features, (3, 3), dtype=self.dtype, kernel_init=_init)(x)
-        return nn.relu(instance_norm(x))
+        return nn.relu(normalize(x, self.normalization, train=self.train, dtype=self.dtype))
 
 
 class ResidualBlock(nn.Module):
     """x + norm(conv(relu(norm(conv(x))))) with 3x3 convolutions, padded by reflection.
 
     Attributes:
+      normalization: as `layers.normalization.normalize` takes it.
+      train: whether statistics of a batch are this one's.
       dtype: dtype of the computation; parameters and statistics are float32.
     """
 
+    normalization: Normalization = "instance"
+    train: bool = False
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -75,8 +83,9 @@ class ResidualBlock(nn.Module):
         conv = partial(
             Conv, x.shape[-1], (3, 3), padding="VALID", dtype=self.dtype, kernel_init=_init
         )
-        y = nn.relu(instance_norm(conv()(reflect_pad(x, 1))))
-        return x + instance_norm(conv()(reflect_pad(y, 1)))
+        norm = partial(normalize, kind=self.normalization, train=self.train, dtype=self.dtype)
+        y = nn.relu(norm(conv()(reflect_pad(x, 1))))
+        return x + norm(conv()(reflect_pad(y, 1)))
 
 
 class TranslationGenerator(nn.Module):
@@ -89,6 +98,7 @@ class TranslationGenerator(nn.Module):
       channels: C of the images that come out.
       width: channels at full resolution; twice and four times as many further in.
       blocks: number of residual blocks.
+      normalization: "instance" in the paper, of one image a batch.
       dtype: dtype of the computation; parameters, statistics and images are float32.
       remat: keep only what enters a stage or block and compute it again for its gradient.
 
@@ -99,6 +109,7 @@ class TranslationGenerator(nn.Module):
     channels: int
     width: int = 64
     blocks: int = 9
+    normalization: Normalization = "instance"
     dtype: DTypeLike = jnp.float32
     remat: bool = False
 
@@ -116,8 +127,18 @@ class TranslationGenerator(nn.Module):
                 f"more, not {height}x{width}."
             )
         # All with names, for `nn.remat` changes those that Linen gives.
-        stage = partial(nn.remat(Stage) if self.remat else Stage, dtype=self.dtype)
-        block = partial(nn.remat(ResidualBlock) if self.remat else ResidualBlock, dtype=self.dtype)
+        stage = partial(
+            nn.remat(Stage) if self.remat else Stage,
+            normalization=self.normalization,
+            train=train,
+            dtype=self.dtype,
+        )
+        block = partial(
+            nn.remat(ResidualBlock) if self.remat else ResidualBlock,
+            self.normalization,
+            train,
+            self.dtype,
+        )
         x = stage(self.width, "outer", name="Stage_0")(images)
         x = stage(self.width * 2, "down", name="Stage_1")(x)
         x = stage(self.width * 4, "down", name="Stage_2")(x)
@@ -142,6 +163,7 @@ class PatchDiscriminator(nn.Module):
     Attributes:
       width: channels of the first layer.
       layers: number of layers of stride 2.
+      normalization: as for the generator.
       dtype: dtype of the computation; parameters, statistics and the last layer are float32.
 
     Raises:
@@ -150,6 +172,7 @@ class PatchDiscriminator(nn.Module):
 
     width: int = 64
     layers: int = 3
+    normalization: Normalization = "instance"
     dtype: DTypeLike = jnp.float32
 
     def __post_init__(self) -> None:
@@ -172,7 +195,9 @@ class PatchDiscriminator(nn.Module):
             stride = 2 if i < self.layers else 1
             features = self.width * 2 ** min(i, 3)
             x = conv(features, strides=(stride, stride), dtype=self.dtype)(x)
-            x = nn.leaky_relu(instance_norm(x) if i else x, 0.2)
+            if i:
+                x = normalize(x, self.normalization, train=train, dtype=self.dtype)
+            x = nn.leaky_relu(x, 0.2)
         return conv(1, dtype=jnp.float32)(x.astype(jnp.float32))
 
 

@@ -98,6 +98,25 @@ class TestWhereDomainsLie:
             assert source.spec == Spec((4, 4, 3), 0)
             assert len(source) == count
 
+    def test_a_margin_lies_around_what_was_resized(self, folder):
+        plain = open_domain(str(folder), "A", image_size=4)
+        padded = open_domain(str(folder), "A", image_size=8, margin=2)
+        assert padded.spec == Spec((8, 8, 3), 0)
+        np.testing.assert_array_equal(padded.host["real"][:, 2:6, 2:6], plain.host["real"])
+        assert padded.host["real"].sum() == plain.host["real"].sum()  # Around it is black.
+
+    def test_a_margin_keeps_labels(self, tfds_dir):
+        plain = open_domain("tiny", data_dir=tfds_dir)
+        padded = open_domain("tiny", data_dir=tfds_dir, margin=1)
+        height, width, channels = plain.spec.shape
+        assert padded.spec == plain.spec._replace(shape=(height + 2, width + 2, channels))
+        np.testing.assert_array_equal(padded.host["label"], plain.host["label"])
+
+    @pytest.mark.parametrize(("size", "margin"), [(8, 4), (8, -1), (None, -1)])
+    def test_a_margin_that_leaves_nothing(self, folder, size, margin):
+        with pytest.raises(ValueError, match=f"margin must be at least 0.*is {margin}"):
+            open_domain(str(folder), "A", image_size=size, margin=margin)
+
     def test_a_relative_folder(self, folder, monkeypatch):
         monkeypatch.chdir(folder.parent)
         assert len(open_domain("set", "B", image_size=4)) == 5

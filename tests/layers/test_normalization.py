@@ -79,6 +79,13 @@ def test_group_normalizes_within_a_sample():
     assert set(variables) == {"params"}
 
 
+def test_instance_by_name_is_the_function_without_parameters():
+    x = _images()
+    module = Normalized("instance")
+    assert module.init(jax.random.key(1), x, train=True) == {}
+    np.testing.assert_array_equal(module.apply({}, x, train=True), instance_norm(x))
+
+
 def test_instance_normalizes_each_channel_of_each_sample():
     x = _images()
     y = instance_norm(x)
@@ -130,5 +137,7 @@ def test_statistics_are_float32_whatever_the_computation(kind):
 
 
 def test_unknown_kind():
-    with pytest.raises(ValueError, match=r"'layer'; allowed are 'batch', 'group', 'none'\."):
+    with pytest.raises(
+        ValueError, match=r"'layer'; allowed are 'batch', 'group', 'instance', 'none'\."
+    ):
         Normalized("layer").init(jax.random.key(0), _images(), train=True)

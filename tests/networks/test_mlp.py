@@ -140,6 +140,7 @@ def test_bfloat16_computation_keeps_parameters_and_outputs_float32(network):
         ({"dropout": 1.0}, "MLPDiscriminator has dropout=1.0; allowed is 0 <= dropout < 1"),
         ({"dropout": -0.1}, "MLPDiscriminator has dropout=-0.1"),
         ({"normalization": "batchnorm"}, "normalization is 'batchnorm'; allowed are 'batch'"),
+        ({"normalization": "instance"}, "MLPDiscriminator has .*'instance', which averages over"),
     ],
 )
 def test_options_out_of_range(options, message):

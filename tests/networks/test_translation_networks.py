@@ -123,6 +123,37 @@ def test_blocks_add_to_what_they_get():
     )
 
 
+@pytest.mark.parametrize("remat", [False, True])
+def test_batch_statistics_are_of_the_batch_in_training_and_remembered_after(remat):
+    network = TranslationGenerator(2, width=4, blocks=1, normalization="batch", remat=remat)
+    variables = network.init(jax.random.key(0), IMAGES, train=True)
+    assert set(variables) == {"params", "batch_stats"}
+    apply = functools.partial(network.apply, train=True, mutable=["batch_stats"])
+    together, updated = jax.jit(apply)(variables, IMAGES)
+    alone, _ = jax.jit(apply)(variables, IMAGES[:1])
+    assert np.abs(together[:1] - alone).max() > 1e-3  # Company matters.
+    old, new = (
+        np.concatenate([x.ravel() for x in jax.tree.leaves(v["batch_stats"])])
+        for v in (variables, updated)
+    )
+    assert np.abs(old - new).max() > 1e-2
+    used = _apply(network, variables | updated, IMAGES)
+    np.testing.assert_allclose(
+        used[:1], _apply(network, variables | updated, IMAGES[:1]), atol=1e-5
+    )
+
+
+def test_a_discriminator_may_have_other_normalizations():
+    image = jax.ShapeDtypeStruct((2, 28, 28, 1), jnp.float32)
+    counts = {}
+    for kind in ("instance", "group", "none"):
+        _, variables = _shapes(PatchDiscriminator(8, 2, kind), image)
+        counts[kind] = _count(variables)
+    # A scale and a shift a channel of the two layers that are normalized.
+    assert counts["group"] == counts["instance"] + 2 * (16 + 32)
+    assert counts["none"] == counts["instance"]
+
+
 def test_initial_weights():
     stage = Stage(32, "down")
     params = jax.jit(stage.init)(jax.random.key(0), jnp.ones((1, 4, 4, 16)))["params"]["Conv_0"]
