@@ -16,6 +16,7 @@ from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from PIL import Image
 
 from jaxgan import cli, evaluation
+from jaxgan.commands import judging
 from jaxgan.compilation import FOLDER
 from jaxgan.metrics import Classifier
 
@@ -177,6 +178,14 @@ BAD = [
     ("TRAIN --generator.width 0", ["width=0"]),
     ("TRAIN --discriminator-steps 2 --simultaneous", ["discriminator_steps=2"]),
     ("TRAIN --best-metric beauty", ["'beauty' is not measured", "generator_loss"]),
+    (
+        "TRAIN --evaluate-every 2 --checkpoint-every 3 --best-metric frechet",
+        ["'frechet' would rank nothing", "first meet at step 6", "there are 4 steps"],
+    ),
+    (
+        "TRAIN --evaluate-every 2 --best-metric smallest_share",
+        ["'smallest_share' is better the larger", "take frechet or frechet_train or kl"],
+    ),
     # Data
     ("TRAIN --data mnits", ["'mnits'", "nearest: mnist"]),
     ("TRAIN --data mnist", ["'mnist'", "jaxgan data prepare mnist"]),
@@ -190,7 +199,7 @@ BAD = [
         ["30 is not", "28 and 32"],
     ),
     ("TRAIN --data faces --batch-size 2 --conditional", ["'faces' has no labels"]),
-    ("TRAIN --data faces --batch-size 2 --evaluate-every 2", ["'faces' cannot be evaluated"]),
+    ("TRAIN --data stacked_mnist", ["'stacked_mnist'", "jaxgan data prepare mnist"]),
     ("TRAIN --data ring --generator.family dcgan", ["points", "generator.family=mlp"]),
     ("TRAIN --data ring --flip", ["flip needs images"]),
     ("data --data-dir missing", ["missing"]),
@@ -233,6 +242,18 @@ BAD = [
     ("interpolate digits --out new.npz", [".png or .gif"]),
     ("interpolate points --out new.png", ["points makes points"]),
     ("evaluate points", ["points.npz"]),
+    ("evaluate digits --against missing", ["no evaluation missing"]),
+    ("evaluate digits --against points", ["points/evaluation.json", "jaxgan evaluate points"]),
+    ("evaluate digits --against note.txt", ["note.txt is damaged"]),
+    ("evaluate digits --features eyes", ["'eyes'", "pixels"]),
+    ("diagnose", ["PATH"]),
+    ("diagnose faces", ["faces is not a run directory"]),
+    ("diagnose missing", ["missing is not a run directory"]),
+    ("diagnose digits --steps 3", ["--steps"]),
+    ("report", ["PATH"]),
+    ("report faces", ["faces is not a run directory"]),
+    ("report digits --out new.pdf", ["new.pdf must end in .html"]),
+    ("report digits --out missing/new.html", ["no folder missing"]),
     ("verify faces", ["faces is not a run directory"]),
     ("verify digits --steps 0", ["no digest within 0 steps", "1"]),
 ]
@@ -270,7 +291,10 @@ def test_the_programs_exit_code(root):
 def test_help(capsys):
     for args in ([], ["--help"]):
         assert call(capsys, *args)[:2] == (0, cli.USAGE)
-    for command in ("train", "resume", "sample", "interpolate", "evaluate", "verify", "data"):
+    for command in (
+        *("train", "resume", "sample", "interpolate", "evaluate", "diagnose", "report"),
+        *("verify", "data"),
+    ):
         assert f"  {command} " in cli.USAGE
         with pytest.raises(SystemExit) as stop:
             cli.main([command, "--help"])
@@ -281,7 +305,12 @@ def test_help(capsys):
 def test_a_training_leaves_a_run_directory(root):
     run = root / "digits"
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [(line["step"], line["images_seen"]) for line in lines] == [(2, 16), (4, 32)]
+    assert [(line["step"], line.get("images_seen")) for line in lines] == [
+        (2, 16),
+        (4, 32),
+        (4, None),
+    ]
+    assert set(lines[2]) == {"step", "diversity", "duplicate_rate"}
     assert [path.name for path in (run / "samples").iterdir()] == ["step_000004.png"]
     assert (run / "curves.png").is_file()
     record = json.loads((run / "experiment.json").read_text())
@@ -319,8 +348,12 @@ def test_samples_of_one_class_and_of_a_chosen_checkpoint(root, capsys, tmp_path)
     first = draw("--step", 2)["images"]
     assert not np.array_equal(first, newest)
     assert not np.array_equal(draw("--no-ema")["images"], newest)
-    lines = [json.loads(line) for line in (root / "digits/metrics.jsonl").read_text().splitlines()]
-    best = min(lines, key=lambda line: line["generator_loss"])["step"]
+    lines = [
+        line
+        for line in map(json.loads, (root / "digits/metrics.jsonl").read_text().splitlines())
+        if "generator_loss" in line
+    ]
+    best = min(lines[:2], key=lambda line: line["generator_loss"])["step"]
     assert np.array_equal(draw("--best")["images"], {2: first, 4: newest}[best])
 
 
@@ -375,19 +408,99 @@ def test_a_walk_begins_at_its_first_seed(root, capsys, tmp_path):
         assert abs(shown - image).max() <= 1
 
 
-def test_an_evaluation_is_recorded_with_its_protocol(root, capsys, monkeypatch):
+def test_an_evaluation_is_recorded_with_its_protocol_and_compared(root, capsys, monkeypatch):
     noise = np.random.default_rng(0)
     layers = tuple((noise.normal(size=(n, m)), np.zeros(m)) for n, m in [(64, 4), (4, 10)])
     judge = Classifier(layers, test_accuracy=0.5)
-    monkeypatch.setattr(evaluation, "load_or_fit", lambda *data: judge)
+    monkeypatch.setattr(evaluation, "load_or_fit", lambda *data, **options: judge)
     monkeypatch.setattr(evaluation, "SAMPLES", 50)
+    path = root / "digits" / "evaluation.json"
     code, output, _ = call(capsys, "evaluate", "digits", "--step", 2)
     assert code == 0
-    assert output.startswith("step 2: frechet ")
-    record = json.loads((root / "digits" / "evaluation.json").read_text())
-    assert {"frechet", "kl", "smallest_share", "label_accuracy"} < set(record)
-    assert (record["step"], record["ema"], record["samples"]) == (2, True, 50)
-    assert record["classifier_digest"] == judge.digest
+    head, *lines = output.splitlines()
+    assert head.startswith("step 2: 50 samples against digits, test split, 360 images, by last hid")
+    record = json.loads(path.read_text())
+    metrics, real = record["metrics"], record["real"]
+    assert {"frechet", "kl", "label_accuracy", "precision", "train_distance"} < set(metrics)
+    assert [line.split(":")[0] for line in lines] == list(metrics)
+    assert lines[0] == (
+        f"frechet: digits, step 2 {metrics['frechet']:.4g}, real {real['frechet']:.4g}"
+    )
+    assert (record["step"], record["ema"], record["experiment"]["seed"]) == (2, True, 0)
+    assert record["protocol"]["samples"] == 50
+    assert record["protocol"]["classifier_digest"] == judge.digest
+
+    code, output, _ = call(capsys, "evaluate", "digits", "--against", "digits")
+    assert code == 0
+    assert json.loads(path.read_text())["step"] == 4
+    assert f"digits, step 2 {metrics['kl']:.4g}" in output
+    kept = path.read_text()
+    monkeypatch.setattr(evaluation, "SAMPLES", 40)
+    code, output, error = call(capsys, "evaluate", "digits", "--against", "digits")
+    assert (code, output, error.count("\n")) == (2, "", 1)
+    assert "samples is 50 there, 40 here" in error
+    assert path.read_text() == kept
+    path.unlink()
+
+
+def test_a_training_ends_with_its_best_and_last(root, capsys, tmp_path):
+    code, output, _ = call(capsys, "train", *SMALL, "--conditional", "--out", tmp_path / "run")
+    assert code == 0
+    done, course = output.splitlines()[-2:]
+    assert done.startswith("done after 4 steps")
+    lines = [
+        line
+        for line in map(json.loads, (root / "digits/metrics.jsonl").read_text().splitlines())
+        if "generator_loss" in line
+    ]
+    best = min(lines, key=lambda line: line["generator_loss"])
+    assert course == (
+        f"generator_loss: best {best['generator_loss']:.4g} at step {best['step']}, "
+        f"last {lines[-1]['generator_loss']:.4g} at step 4"
+    )
+
+
+def test_a_diagnosis_is_printed_and_the_curves_drawn(root, capsys, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(root / "digits", run)
+    (run / "curves.png").unlink()
+    code, output, error = call(capsys, "diagnose", run)
+    assert (code, error) == (0, "")
+    assert output.splitlines() == [
+        f"{run}: too early to tell",
+        "  2 lines of scalars are logged; from 6 on something can be said",
+        f"curves: {run / 'curves.png'}",
+    ]
+    assert (run / "curves.png").read_bytes() == (root / "digits" / "curves.png").read_bytes()
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 5, "diverged": 1}\n')
+    code, output, _ = call(capsys, "diagnose", run)
+    lines = output.splitlines()
+    assert (code, lines[0]) == (0, f"{run}: divergence")
+    assert "step 5" in lines[1]
+    assert any(line.strip().startswith("--generator-optimizer.learning-rate") for line in lines)
+    (run / "metrics.jsonl").write_text("x\n")
+    assert call(capsys, "diagnose", run)[0] == call(capsys, "report", run)[0] == 2
+    (run / "metrics.jsonl").unlink()
+    code, output, _ = call(capsys, "diagnose", run)
+    assert (code, output.count("\n"), "0 lines" in output) == (0, 2, True)
+
+
+def test_a_report_shows_neighbours_where_the_data_are(root, capsys, tmp_path):
+    path = tmp_path / "r.html"
+    code, output, error = call(capsys, "report", "digits", "--out", path)
+    assert (code, error) == (0, "")
+    assert output.endswith(f" MB: {path}\n")
+    assert "of 1,437. Distances" in path.read_text()
+    code, output, _ = call(capsys, "report", "points")
+    assert (code, output.split()[1:]) == (0, ["MB:", "points/report.html"])
+    assert "this run makes points" in (root / "points" / "report.html").read_text()
+    shutil.copytree(root / "digits", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert call(capsys, "report", tmp_path / "run")[0] == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "There are none: " in page
+    assert "has no checkpoint yet" in page
 
 
 def test_verify_agrees_until_a_digest_is_changed(root, capsys):
@@ -494,3 +607,17 @@ def test_warnings_are_lines_too_and_handled_so_for_one_command_only(capsys, monk
     code, _, error = call(capsys, "verify")
     assert (code, error) == (0, "jaxgan: warning: checkpoint 3 is damaged\n")
     assert warnings.showwarning is before
+
+
+def test_metrics_are_a_table_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    judging.print_metrics(
+        {"runs/[red]a": {"frechet": 1.5, "modes": 10.0}, "real": {"frechet": 0.5}}
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert "runs/[red]a" in lines[0]  # No markup
+    assert [line.split() for line in lines[1:]] == [
+        ["frechet", "lower", "1.5", "0.5"],
+        ["modes", "higher", "10"],
+    ]

@@ -24,8 +24,20 @@ LAYERS = [
     ["training.state", "training.step", "training"],
     ["data", "imaging"],
     ["experiment", "translation"],
-    ["run", "sampling", "evaluation", "translating", "progress"],
+    [
+        "run",
+        "sampling",
+        "evaluation",
+        "records",
+        "summary",
+        "diagnosis",
+        "report",
+        "translating",
+        "progress",
+    ],
     ["training.checkpoints", "training.trainer", "training.loop"],
+    ["commands.arguments", "commands.loading"],
+    ["commands"],
     ["cli"],
 ]
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -77,7 +89,9 @@ def test_no_inner_layer_imports_an_outer_one(file):
 
 def test_what_is_imported_is_found():
     assert "training.step" in set(imported(ROOT / "training" / "__init__.py"))
-    assert "run" in set(imported(ROOT / "cli.py"))  # Inside a function, as `from jaxgan import run`
+    assert "run" in set(
+        imported(ROOT / "commands" / "training.py")
+    )  # Inside a function, as `from jaxgan import run`
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: module_name(file) or "jaxgan")

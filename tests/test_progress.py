@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from jaxgan import progress
-from jaxgan.progress import Display
+from jaxgan.progress import Display, counting
 
 LOSSES = {"discriminator_loss": 1.25, "generator_loss": 0.5, "real_logits": 3.0}
 
@@ -77,3 +77,21 @@ def test_a_summary_writer_gets_every_logged_scalar_and_is_closed():
     with Display(200, 64, Console(file=io.StringIO()), Writer()) as display:
         display.log(50, LOSSES)
     assert calls == [*((name, value, 50) for name, value in LOSSES.items()), "closed"]
+
+
+def test_counting_off_a_terminal_says_a_line_now_and_then(clock):
+    written = io.StringIO()
+    with counting("translating", 10, Console(file=written)) as reach:
+        reach(1)
+        clock[0] += progress.SECONDS_BETWEEN_LINES + 1
+        reach(7)
+        reach(8)
+    assert written.getvalue() == "translating: 7 of 10\n"
+
+
+def test_counting_on_a_terminal_is_a_bar_that_goes_away():
+    written = io.StringIO()
+    with counting("translating", 10, Console(file=written, force_terminal=True)) as reach:
+        reach(7)
+    assert "7/10" in written.getvalue()
+    assert "7 of 10" not in written.getvalue()

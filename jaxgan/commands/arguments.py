@@ -1,0 +1,94 @@
+"""What all commands do with their arguments and their complaints."""
+
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
+    from jaxgan.experiment import BaseExperiment
+    from jaxgan.types import Key
+
+
+def complain(message: str, code: int) -> int:
+    print(f"jaxgan: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def key_of(seed: int) -> "Key":
+    import jax
+
+    from jaxgan.experiment import check_seed
+
+    check_seed("seed", seed)
+    return jax.random.key(seed)
+
+
+def read_file(path: Path) -> "BaseExperiment":
+    """A file's experiment, whose values are those of their types, as tyro expects of defaults."""
+    from jaxgan import run
+    from jaxgan.experiment import check
+
+    experiment = run.load_file(path)
+    try:
+        check(experiment)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return experiment
+
+
+def leading_path(args: list[str]) -> Path | None:
+    """Takes the path off the front of the arguments, if there is one."""
+    late = [arg for arg in args[1:] if arg.endswith(".py")]
+    if late and args[0].startswith("-"):
+        raise ValueError(f"the experiment file {late[0]} must come before the options")
+    return Path(args.pop(0)) if args and not args[0].startswith("-") else None
+
+
+def parse(kind: Any, args: list[str], command: str, description: str, default: Any = None) -> Any:
+    """tyro's parser, with its panels of advice folded into one line."""
+    panel = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(panel):
+            given = {} if default is None else {"default": default}
+            prog = f"jaxgan {command}"
+            return tyro.cli(kind, args=args, prog=prog, description=description, **given)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ValueError(_one_line(panel.getvalue())) from None
+
+
+def _one_line(panel: str) -> str:
+    """The message of one of tyro's panels, and the options it suggests."""
+    lines = [line.strip("│").rstrip() for line in panel.splitlines() if line[:1] not in "╭╰"]
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if line and not line.strip(" ─-"):
+            sections.append([])  # A rule.
+        else:
+            sections[-1].append(line)
+    if "│" not in panel:  # Where there is no Unicode, the title is a section too.
+        del sections[0]
+    # Further in than the message and the options it names are the options' help texts.
+    message = " ".join(line.strip() for line in sections[0] if not line.startswith(" " * 9))
+    if "Perhaps you meant" in panel:
+        rest = [line.split()[0] for section in sections[1:] for line in section if line.strip()]
+        nearest = [word for word in rest if word.startswith("--")]
+        message += f"; perhaps you meant {' or '.join(nearest[:3])}"
+    return message
+
+
+def check_out(path: Path, allowed: tuple[str, ...]) -> str:
+    """Refuses a file that could not be written, before the work for it; returns its suffix."""
+    if path.suffix.lower() not in allowed:
+        raise ValueError(f"--out {path} must end in {' or '.join(allowed)}")
+    if not path.parent.is_dir():
+        raise ValueError(f"--out {path}: there is no folder {path.parent}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"--out {path} cannot be written")
+    return path.suffix.lower()
