@@ -19,6 +19,7 @@ from jaxgan.translation import TranslationExperiment
 FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.py"))
 NOT_AT_HAND = {
     "mnist": Spec((28, 28, 1), 10),
+    "stacked_mnist": Spec((28, 28, 3), 1000),
     "cifar10": Spec((32, 32, 3), 10),
     "usps_train.npz": Spec((16, 16, 1), 10),
     "cycle_gan/horse2zebra": Spec((256, 256, 3), 2),
