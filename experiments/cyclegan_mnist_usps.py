@@ -6,9 +6,9 @@ USPS comes as an .npz file, `images` uint8 [N, 16, 16, 1] and for the measuremen
 
 USPS's digits fill their frames, MNIST's lie in the middle of theirs, 20 pixels of 28: USPS's are
 made that small (`margin_y`), since convolutions do not learn to scale. Three more things are not
-the paper's, and experiments/README.md has figures for each: batch and group normalization, since
-instance normalization makes a thick 1 and a thin one alike; a cycle weight of 1 instead of 10,
-which keeps digits legible to the way back rather than to a judge; and a batch of 16.
+the paper's: batch and group normalization, since instance normalization makes a thick 1 and a thin
+one alike; a cycle weight of 1 instead of 10, which keeps digits legible to the way back rather than
+to a reader; and a batch of 16. experiments/README.md has the figures.
 """
 
 from jaxgan.experiment import OptimizerOptions
