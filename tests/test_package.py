@@ -30,6 +30,7 @@ LAYERS = [
         "evaluation",
         "records",
         "summary",
+        "advice",
         "diagnosis",
         "report",
         "translating",
