@@ -90,11 +90,18 @@ def make_trainer(experiment: BaseExperiment) -> Trainer:
     )
     abstract = abstract_state(experiment, game, source.spec)
     example = source.spec.example(batch_size * minibatches)
-    step = make_step()
-    traced = jax.jit(step).trace(abstract, example, root_key)
-    if minibatches > 1 and _updates_may_loop(traced):
-        step = make_step(loop=True)
-        traced = jax.jit(step).trace(abstract, example, root_key)
+
+    def build(loop: bool) -> tuple[TrainStep, Traced]:
+        step = make_step(loop=loop)
+        return step, jax.jit(step).trace(abstract, example, root_key)
+
+    # On a CPU discriminator updates are a loop of networks whose convolutions all are products of
+    # matrices, or that have none: that saves memory and compiling, and of many updates time. It is
+    # tried first, for it is traced as quickly as one update. Elsewhere it was not measured.
+    loop = minibatches > 1 and jax.default_backend() == "cpu"
+    step, traced = build(loop)
+    if loop and _has_plain_convolution(str(traced.jaxpr)):
+        step, traced = build(loop=False)
     scalar_names = sorted(traced.out_info[1])
     evaluated: tuple[str, ...] = ()
     if experiment.evaluation_interval and isinstance(experiment, Experiment):
@@ -182,18 +189,6 @@ def _initializer(experiment: BaseExperiment, game: Game) -> Callable[[Batch, Key
         return init_state(game, optimizers, experiment.prepare(batch, key), key)
 
     return init
-
-
-def _updates_may_loop(traced: Traced) -> bool:
-    """Whether discriminator updates are better a loop than written out one after the other.
-
-    On a CPU, of networks whose convolutions all are products of matrices, or that have none: that
-    saves memory and compiling, and with many updates the loop is faster too. Elsewhere it was not
-    measured.
-    """
-    if jax.default_backend() != "cpu":
-        return False
-    return not _has_plain_convolution(str(traced.jaxpr))
 
 
 def _has_plain_convolution(program: str) -> bool:
