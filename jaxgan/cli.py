@@ -1,4 +1,4 @@
-"""The command line. Nothing else in the library parses arguments or prints."""
+"""The command line. Nothing but this and `commands` parses arguments or prints."""
 
 import difflib
 import os
