@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxgan.keys import own_rows
 from jaxgan.types import Array, Key
 
 DISTRIBUTIONS = ("normal", "uniform")
@@ -52,9 +53,9 @@ def latents_at(key: Key, indices: ArrayLike, size: int, distribution: str = "nor
 def draw_latents(key: Key, count: int, size: int, distribution: str = "normal") -> Array:
     """The first `count` latents of a key: `latents_at(key, arange(count), ...)`, `[count, L]`.
 
-    A smaller count gives the head of a larger one.
+    A smaller count gives the head of a larger one. Of a `keys.key_of_rows` they are its rows.
     """
-    return latents_at(key, jnp.arange(count), size, distribution)
+    return latents_at(*own_rows(key, count), size, distribution)
 
 
 def linear(a: ArrayLike, b: ArrayLike, steps: int) -> Array:

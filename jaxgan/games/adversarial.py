@@ -13,6 +13,7 @@ from jaxgan.latent import draw_latents
 from jaxgan.layers.spectral_norm import advance
 from jaxgan.losses import AdversarialLoss
 from jaxgan.networks.network import Network, Variables
+from jaxgan.sharding import split_rows
 from jaxgan.types import Array, Batch, Key, PyTree
 
 DiscriminatorFn: TypeAlias = Callable[[Array], Array]
@@ -75,6 +76,7 @@ def adversarial(
         """Fakes for the turn's batch, as the discriminator sees them, and the new state."""
         count = len(turn.batch["real"])
         latents = draw_latents(derive(turn.key, "latent"), count, latent_size, latent_distribution)
+        latents = split_rows(latents)
         key, labels = derive(turn.key, "generator"), labels_of(turn.batch)
         fake, state = generator.apply(variables, latents, labels, train=True, key=key)
         return look(fake, turn, "look at fake"), state

@@ -243,12 +243,13 @@ def _lax_value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
 
 
 def _lax_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
-    x = jax.ShapeDtypeStruct((len(z), *geometry.size, kernel.shape[2]), z.dtype)
+    # Of z's kind, which under `shard_map` says that it varies: the transpose would add a sum.
+    x = jax.typeof(z).update(shape=(len(z), *geometry.size, kernel.shape[2]))
     return jax.linear_transpose(lambda x: _lax_value(x, kernel, geometry=geometry), x)(z)[0]
 
 
 def _lax_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
-    kernel = jax.ShapeDtypeStruct((*geometry.taps, x.shape[-1], z.shape[-1]), x.dtype)
+    kernel = jax.typeof(x).update(shape=(*geometry.taps, x.shape[-1], z.shape[-1]))
     return jax.linear_transpose(lambda k: _lax_value(x, k, geometry=geometry), kernel)(z)[0]
 
 

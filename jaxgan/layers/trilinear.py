@@ -88,7 +88,28 @@ def convolution(name: str, maps: Convolution) -> Convolution:
         lambda k, x, z, geometry: images.bind(z, k, geometry=geometry),
         lambda k, x, z, geometry: value.bind(x, k, geometry=geometry),
     )
-    return Convolution(value.bind, images.bind, kernel.bind)
+    return Convolution(_bound(value), _bound(images), _bound(kernel))
+
+
+def _bound(primitive: Primitive) -> Map:
+    def bind(first: Array, second: Array, *, geometry: Geometry) -> Array:
+        # Under `shard_map` images vary from device to device and a kernel does not. JAX's own
+        # functions say so of the kernel before they use both, and from it follows the sum over
+        # devices in the kernel's gradient.
+        axes = _varying(first) | _varying(second)
+        operands = (
+            lax.pcast(operand, tuple(axes - _varying(operand)), to="varying")
+            for operand in (first, second)
+        )
+        return primitive.bind(*operands, geometry=geometry)
+
+    return bind
+
+
+def _varying(x: Array) -> frozenset[str]:
+    """The mapped axes over which an array is known to vary; JAX 0.10 renamed where it says so."""
+    kind = jax.typeof(x)
+    return kind.vma if hasattr(kind, "vma") else kind.mat.varying
 
 
 def of_stride_one(name: str, value: Map, kernel: Map) -> Convolution:
@@ -112,7 +133,8 @@ def _primitive(name: str, implementation: Map) -> Primitive:
 
     def shape(*operands: jax.core.ShapedArray, geometry: Geometry) -> jax.core.ShapedArray:
         result = jax.eval_shape(partial(implementation, geometry=geometry), *operands)
-        return jax.core.ShapedArray(result.shape, result.dtype)
+        # The first's in all else, such as the axes over which it varies.
+        return operands[0].update(shape=result.shape, dtype=result.dtype, weak_type=False)
 
     def batch(operands: tuple, axes: tuple, *, geometry: Geometry) -> tuple[Array, int]:
         return jax.vmap(partial(implementation, geometry=geometry), axes)(*operands), 0

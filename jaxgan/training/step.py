@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgan.games.game import Aux, Game, Turn
-from jaxgan.keys import derive
+from jaxgan.keys import derive, key_of_rows
 from jaxgan.networks.network import Variables
 from jaxgan.training.state import GANState, Optimizers, TrainState
 from jaxgan.types import Array, Batch, Key, PyTree, Scalars
@@ -32,6 +32,7 @@ def make_train_step(
     prepare: Prepare | None = None,
     constrain: Callable[[PyTree], PyTree] | None = None,
     loop: bool = False,
+    axis_name: str | None = None,
 ) -> TrainStep:
     """Builds the jitted train step of a game.
 
@@ -50,9 +51,16 @@ def make_train_step(
       loop: make the discriminator's updates a loop of the program instead of writing them out one
         after the other: the memory of one and as much less to compile. On a CPU, plain
         convolutions are many times slower in loops.
+      axis_name: of the mapped axis under `pmap` or `shard_map`, where a step is given its device's
+        rows of the batch and the same state and key as all others. It draws what is drawn for
+        these rows of the whole batch, and averages losses, gradients, states and scalars, so that
+        it is the step over the whole batch; networks with batch normalisation need the name too.
+        What no average of parts gives is of the device's own rows: the mean logits of
+        `relativistic_average`, DRAGAN's standard deviation, an image pool, unrolled updates.
+        Under `jit`, where batches are global whatever the sharding, leave it out.
 
     Returns:
-      `(state, batch, root_key) -> (state, scalars)`. The state is donated. The batch's leaves are
+      `(state, batch, root_key) -> (state, scalars)`, jitted. The state is donated. The batch's leaves are
       [discriminator_steps * B, ...]; minibatch j is every `discriminator_steps`-th sample from
       j on, and the generator's turn sees the last minibatch. Draws depend on the root key and the
       step number in the state, on nothing else. Scalars hold `discriminator_loss`,
@@ -90,6 +98,8 @@ def make_train_step(
 
     def step(state: GANState, batch: Batch, root_key: Key) -> tuple[GANState, Scalars]:
         generator = state.generator
+        if axis_name is not None:
+            root_key = key_of_rows(root_key, jax.lax.axis_index(axis_name))
 
         def discriminate(
             played: tuple[TrainState, PyTree], index: Array | int
@@ -99,7 +109,8 @@ def make_train_step(
             turn = Turn(minibatch(batch, index, key), key, state.step, carry)
             loss_fn = partial(game.discriminator_loss, generator.variables)
             discriminator, carry, scalars = _update(
-                "discriminator", discriminator, optimizers.discriminator, loss_fn, turn
+                *("discriminator", discriminator, optimizers.discriminator, loss_fn, turn),
+                axis_name,
             )
             if constrain is not None:
                 variables = discriminator.variables
@@ -127,6 +138,7 @@ def make_train_step(
             optimizers.generator,
             lambda own, turn: game.generator_loss(own, opponent.variables, turn),
             turn,
+            axis_name,
         )
         decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
 
@@ -147,14 +159,19 @@ def _update(
     optimizer: optax.GradientTransformation,
     loss_fn: Callable[[Variables, Turn], tuple[Array, Aux]],
     turn: Turn,
+    axis_name: str | None,
 ) -> tuple[TrainState, PyTree, Scalars]:
     """One optimiser update of one side, given its loss as a function of its own variables."""
 
     def loss_of(params: PyTree) -> tuple[Array, Aux]:
-        return loss_fn(replace(side.variables, params=params), turn)
+        loss, aux = loss_fn(replace(side.variables, params=params), turn)
+        return _mean((loss, aux), axis_name)
 
     params = side.variables.params
     (loss, aux), gradient = jax.value_and_grad(loss_of, has_aux=True)(params)
+    # The mean loss's gradient is a device's own part, or, where `shard_map` tracks what is equal on
+    # all devices (`check_vma`), the mean already, of which the mean is the same.
+    gradient = _mean(gradient, axis_name)
     updates, opt_state = optimizer.update(gradient, side.opt_state, params)
     variables = Variables(optax.apply_updates(params, updates), aux.state)
     scalars = {
@@ -164,6 +181,18 @@ def _update(
         **aux.scalars,
     }
     return TrainState(variables, opt_state), aux.carry, scalars
+
+
+def _mean(tree: PyTree, axis_name: str | None) -> PyTree:
+    """Of the parts that the devices of a mapped axis have; numbers that count stay as they are."""
+    if axis_name is None:
+        return tree
+
+    def mean(leaf: Array) -> Array:
+        floating = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+        return jax.lax.pmean(leaf, axis_name) if floating else leaf
+
+    return jax.tree.map(mean, tree)
 
 
 def _ratio(update: Array, size: Array) -> Array:

@@ -1,0 +1,133 @@
+"""Where arrays lie: one mesh of all devices, with one axis, over which batches are split.
+
+Steps are written for the global batch. Its rows are split over the mesh, parameters are whole on
+every device or, where they are too large for that, split too, and XLA's partitioner finds what
+each device computes and sums. So batch statistics are of the global batch, every draw is the one
+of a single device, and nothing but the last places of sums depends on the number of devices.
+"""
+
+from collections.abc import Callable
+from functools import cache
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, Sharding
+from jax.sharding import PartitionSpec as P
+
+from jaxgan.types import Array, Batch, PyTree
+
+AXIS = "data"
+SMALLEST_SPLIT = 1 << 14
+"""Numbers from which an array is split with `shard_parameters`; a transfer has its price."""
+
+
+def data_mesh() -> Mesh:
+    """All devices of all processes along the axis `data`, left to XLA's partitioner (`Auto`)."""
+    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def whole(mesh: Mesh) -> NamedSharding:
+    """The sharding of what every device has all of."""
+    return NamedSharding(mesh, P())
+
+
+def rows(mesh: Mesh) -> NamedSharding:
+    """The sharding of a batch: consecutive rows a device."""
+    return NamedSharding(mesh, P(AXIS))
+
+
+def state_shardings(abstract: PyTree, mesh: Mesh, *, split: bool) -> PyTree:
+    """A sharding for every array of a state.
+
+    Args:
+      abstract: the state's shapes and types.
+      mesh: of `data_mesh`.
+      split: give each device a part of every large array, cut along its longest axis that divides
+        (fully sharded data parallelism), instead of all of it.
+    """
+
+    def choose(leaf: Array) -> NamedSharding:
+        divisible = [n if n % mesh.size == 0 else 0 for n in leaf.shape]
+        if not split or leaf.size < SMALLEST_SPLIT or not any(divisible):
+            return whole(mesh)
+        longest = int(np.argmax(divisible))
+        return NamedSharding(mesh, P(*[None] * longest, AXIS))
+
+    return jax.tree.map(choose, abstract)
+
+
+def split_rows(array: Array) -> Array:
+    """Splits what was drawn for a batch, such as latents, as the batch is split.
+
+    A draw has no sharding of its own, and XLA might make all of it, and what follows from it, on
+    every device. Does nothing where no mesh with the axis `data` was set (`jax.set_mesh`), and
+    under `pmap` and `shard_map`, where rows are split already.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if dict(zip(mesh.axis_names, mesh.axis_types, strict=True)).get(AXIS) != AxisType.Auto:
+        return array
+    return jax.lax.with_sharding_constraint(array, P(AXIS))
+
+
+def place(tree: PyTree, shardings: PyTree) -> PyTree:
+    """Global arrays of arrays that every process has all of; each device takes its part.
+
+    Args:
+      tree: arrays of the host or of one device, equal in all processes.
+      shardings: one for all, or a tree of them.
+    """
+    if isinstance(shardings, Sharding):
+        shardings = jax.tree.map(lambda _: shardings, tree)
+
+    def put(array: Array | np.ndarray, sharding: Sharding) -> Array:
+        if sharding.is_fully_addressable:
+            return jax.device_put(array, sharding)
+        host = np.asarray(array)  # `device_put` would compare the values of all processes.
+        return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+    return jax.tree.map(put, tree, shardings)
+
+
+def place_rows(take: Callable[[np.ndarray], Batch], indices: np.ndarray, mesh: Mesh) -> Batch:
+    """The global batch of `indices`, of which each process takes the rows of its own devices.
+
+    Args:
+      take: `indices -> batch`, such as a source's.
+      indices: of all rows, in all processes; their number divides among the devices.
+      mesh: of `data_mesh`.
+    """
+    if mesh.size == 1:
+        return take(indices)
+    sharding = rows(mesh)
+    parts = []
+    for device, (own, *_) in sharding.addressable_devices_indices_map(indices.shape).items():
+        with jax.default_device(device):
+            parts.append(take(indices[own]))
+
+    def join(*columns: Array) -> Array:
+        shape = (len(indices), *columns[0].shape[1:])
+        return jax.make_array_from_single_device_arrays(shape, sharding, list(columns))
+
+    return jax.tree.map(join, *parts)
+
+
+def local(tree: PyTree) -> PyTree:
+    """All of every global array on one device of this process, for what each does on its own.
+
+    Where arrays are split, all processes must ask at the same time.
+    """
+
+    def fetch(array: Array) -> Array:
+        if not isinstance(array, jax.Array) or len(array.sharding.device_set) == 1:
+            return array
+        if not array.is_fully_replicated:
+            assert isinstance(array.sharding, NamedSharding)
+            array = _gather(array.sharding.mesh)(array)
+        return array.addressable_data(0)
+
+    return jax.tree.map(fetch, tree)
+
+
+@cache
+def _gather(mesh: Mesh) -> Callable[[Array], Array]:
+    return jax.jit(lambda array: array, out_shardings=whole(mesh))
