@@ -154,6 +154,8 @@ class BaseExperiment:
 
     steps_per_call: int = 0
     """At most so many steps in one call of the device; 0: chosen. Changes the speed, no bit."""
+    shard_parameters: bool = False
+    """Split parameters and optimiser states over the devices instead of giving each all of them."""
     log_every: int = 50
     """Steps between two lines of metrics.jsonl."""
     sample_every: int = 500

@@ -68,7 +68,7 @@ def _rows_split(key: Array, shape: tuple[int, ...]) -> Array:
     return jnp.concatenate([split, jnp.broadcast_to(key[2:], (*shape, 1))], axis=-1)
 
 
-def _rows_fold_in(key: Array, data: Array) -> Array:
+def _rows_fold_in(key: Array, data: Array | int) -> Array:
     return jnp.concatenate([threefry_prng_impl.fold_in(key[:2], data), key[2:]])
 
 

@@ -100,7 +100,7 @@ def place_rows(take: Callable[[np.ndarray], Batch], indices: np.ndarray, mesh: M
         return take(indices)
     sharding = rows(mesh)
     parts = []
-    for device, (own, *_) in sharding.addressable_devices_indices_map(indices.shape).items():
+    for device, own in sharding.addressable_devices_indices_map(indices.shape).items():
         with jax.default_device(device):
             parts.append(take(indices[own]))
 

@@ -66,7 +66,7 @@ def resume(args: list[str]) -> int:
         type(asked),
         args,
         "resume RUN [EXPERIMENT.py]",
-        "Resumes a run. --steps may prolong it and --steps-per-call change; all else may not.",
+        "Resumes a run. --steps may prolong it, --steps-per-call and --shard-parameters change.",
         default=asked,
     )
     assert directory is not None
@@ -74,7 +74,7 @@ def resume(args: list[str]) -> int:
     changed = [
         f"{name} was {old!r}, asked {new!r}"
         for name, old, new in differences(to_dict(recorded), to_dict(experiment))
-        if name not in ("steps", "steps_per_call")
+        if name not in ("steps", "steps_per_call", "shard_parameters")
     ]
     if changed:
         raise ValueError(

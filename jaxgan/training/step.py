@@ -60,10 +60,10 @@ def make_train_step(
         Under `jit`, where batches are global whatever the sharding, leave it out.
 
     Returns:
-      `(state, batch, root_key) -> (state, scalars)`, jitted. The state is donated. The batch's leaves are
-      [discriminator_steps * B, ...]; minibatch j is every `discriminator_steps`-th sample from
-      j on, and the generator's turn sees the last minibatch. Draws depend on the root key and the
-      step number in the state, on nothing else. Scalars hold `discriminator_loss`,
+      `(state, batch, root_key) -> (state, scalars)`, jitted. The state is donated. The batch's
+      leaves are [discriminator_steps * B, ...]; minibatch j is every `discriminator_steps`-th
+      sample from j on, and the generator's turn sees the last minibatch. Draws depend on the root
+      key and the step number in the state, on nothing else. Scalars hold `discriminator_loss`,
       `generator_loss`, both `..._gradient_norm`s, both `..._update_ratio`s (the norm of the
       optimiser's update over that of the params before it) and what the game adds, from the
       step's last discriminator update and the generator's.

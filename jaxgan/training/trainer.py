@@ -9,15 +9,17 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jax.stages import Compiled, Traced
 
+from jaxgan import sharding
 from jaxgan.data import PairSource, PairSpec, Source, Spec
 from jaxgan.evaluation import HIGHER_IS_BETTER, metric_names
 from jaxgan.experiment import BaseExperiment, Experiment, check
 from jaxgan.games.game import Game
 from jaxgan.training.state import GANState, init_state
 from jaxgan.training.step import TrainStep, make_train_step
-from jaxgan.types import Array, Batch, Key, PyTree
+from jaxgan.types import Array, Batch, Key
 
 STEPS_PER_CALL = 25
 """Steps in a call where calls of several win. A call costs a fifth of a millisecond."""
@@ -27,9 +29,6 @@ LOOP_LIMIT = 70e6
 """Bytes that a step may touch, by XLA's count before it optimises, to be looped on a CPU."""
 
 
-OnBatch = Callable[[GANState, Batch, Key], tuple[GANState, Array]]
-
-
 class Trainer(NamedTuple):
     """What the loop needs of an experiment.
 
@@ -37,7 +36,8 @@ class Trainer(NamedTuple):
       source: the data.
       game: the game, for sampling.
       root_key: the run's key.
-      abstract: shapes and types of the state.
+      mesh: the devices, over which every batch is split.
+      abstract: shapes, types and shardings of the state.
       init: `() -> state`, the state before the first step.
       step: `(state, indices) -> (state, scalars)`, the jitted step over the samples of `indices`.
         The scalars are one float32 vector: one transfer a step instead of ten.
@@ -52,6 +52,7 @@ class Trainer(NamedTuple):
     source: Source | PairSource
     game: Game
     root_key: Key
+    mesh: Mesh
     abstract: GANState
     init: Callable[[], GANState]
     step: Callable[[GANState, np.ndarray], tuple[GANState, Array]]
@@ -76,6 +77,12 @@ def make_trainer(experiment: BaseExperiment) -> Trainer:
     game, optimizers = experiment.make_game(source.spec), experiment.make_optimizers()
     root_key = jax.random.key(experiment.seed)
     batch_size, minibatches = experiment.batch_size, experiment.discriminator_steps
+    mesh = sharding.data_mesh()
+    if batch_size % mesh.size:
+        raise ValueError(
+            f"batch_size {batch_size} does not divide among {mesh.size} devices; "
+            f"take a multiple of {mesh.size}"
+        )
 
     init = _initializer(experiment, game)
     make_step = partial(
@@ -89,11 +96,17 @@ def make_trainer(experiment: BaseExperiment) -> Trainer:
         constrain=experiment.make_constraint(),
     )
     abstract = abstract_state(experiment, game, source.spec)
+    shardings = sharding.state_shardings(abstract, mesh, split=experiment.shard_parameters)
+    abstract = jax.tree.map(
+        lambda leaf, own: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=own),
+        *(abstract, shardings),
+    )
     example = source.spec.example(batch_size * minibatches)
 
     def build(loop: bool) -> tuple[TrainStep, Traced]:
         step = make_step(loop=loop)
-        return step, jax.jit(step).trace(abstract, example, root_key)
+        with jax.set_mesh(mesh):
+            return step, jax.jit(step).trace(abstract, example, root_key)
 
     # On a CPU discriminator updates are a loop of networks whose convolutions all are products of
     # matrices, or that have none: that saves memory and compiling, and of many updates time. It is
@@ -114,20 +127,67 @@ def make_trainer(experiment: BaseExperiment) -> Trainer:
         # Interleaved, as `make_train_step` takes them.
         return np.stack(parts, axis=1).reshape(batch_size * minibatches, *parts[0].shape[1:])
 
-    steps_per_call = 1
-    if source.arrays is not None:
-        steps_per_call = experiment.steps_per_call or _best_steps_per_call(traced)
-    on_batch = _with_vector(step, scalar_names)
-    compiled_steps, steps = _steps_over(
-        source, on_batch, abstract, example, indices, steps_per_call, len(scalar_names), root_key
+    arrays, gather = source.arrays, source.spec.gather
+    data = None if arrays is None else sharding.place(arrays, sharding.whole(mesh))
+    key = jax.random.wrap_key_data(
+        sharding.place(jax.random.key_data(root_key), sharding.whole(mesh))
     )
+    limit = 1
+    if data is not None:
+        limit = experiment.steps_per_call or _best_steps_per_call(traced)
+
+    def on_row(state: GANState, data: Batch, row: Array, key: Key) -> tuple[GANState, Array]:
+        # Gathering inside the step's own call saves a dispatch, which small networks feel.
+        batch = data if arrays is None else gather(data, row)
+        state, scalars = step(state, jax.tree.map(sharding.split_rows, batch), key)
+        vector = [jnp.asarray(scalars[name], jnp.float32) for name in scalar_names]
+        return state, jnp.stack(vector)
+
+    def data_of(row: np.ndarray) -> Batch:
+        return sharding.place_rows(source.take, row, mesh) if data is None else data
+
+    jitted = jax.jit(on_row, donate_argnums=0)
+
+    def one_step(state: GANState, row: np.ndarray) -> tuple[GANState, Array]:
+        with jax.set_mesh(mesh):
+            return jitted(state, data_of(row), row, key)
+
+    @cache
+    def compiled_steps() -> Compiled:
+        whole, rows = sharding.whole(mesh), sharding.rows(mesh)
+        plan = np.zeros((limit, *indices(0).shape), np.int32)
+        program = jax.jit(
+            partial(_looped, on_row, limit, len(scalar_names)),
+            donate_argnums=0,
+            in_shardings=(shardings, rows if data is None else whole, whole, whole, whole),
+            out_shardings=(shardings, whole),
+        )
+        with jax.set_mesh(mesh):
+            lowered = program.lower(
+                *(abstract, example if data is None else data, plan, np.int32(limit), key)
+            )
+        # Without it XLA copies the parameters of a looped step that it could update in place.
+        options: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
+        return lowered.compile(options if jax.default_backend() == "cpu" else None)
+
+    def steps(state: GANState, plan: np.ndarray) -> tuple[GANState, Array]:
+        padded = np.zeros((limit, *plan.shape[1:]), np.int32)
+        padded[: len(plan)] = plan
+        return compiled_steps()(state, data_of(plan[0]), padded, np.int32(len(plan)), key)
 
     @cache
     def compiled_init() -> Compiled:
-        lowered = jax.jit(init).lower(source.spec.example(batch_size), root_key)
+        places = sharding.rows(mesh), sharding.whole(mesh)
+        program = jax.jit(init, in_shardings=places, out_shardings=shardings)
+        with jax.set_mesh(mesh):
+            lowered = program.lower(source.spec.example(batch_size), key)
         # It runs once: on a CPU, XLA takes a third of the time where it optimises less.
         on_cpu = jax.default_backend() == "cpu"
         return lowered.compile({"xla_backend_optimization_level": "1"} if on_cpu else None)
+
+    def start() -> GANState:
+        batch = sharding.place_rows(source.take, np.arange(batch_size), mesh)
+        return compiled_init()(batch, key)
 
     def compile_all(with_init: bool) -> None:
         functions = [compiled_steps, compiled_init] if with_init else [compiled_steps]
@@ -138,15 +198,40 @@ def make_trainer(experiment: BaseExperiment) -> Trainer:
         source,
         game,
         root_key,
+        mesh,
         abstract,
-        lambda: compiled_init()(source.take(np.arange(batch_size)), root_key),
-        _step_over(source, on_batch, root_key),
+        start,
+        one_step,
         steps,
-        steps_per_call,
+        limit,
         compile_all,
         scalar_names,
         indices,
     )
+
+
+def _looped(
+    on_row: Callable[[GANState, Batch, Array, Key], tuple[GANState, Array]],
+    limit: int,
+    width: int,
+    state: GANState,
+    data: Batch,
+    plan: Array,
+    count: Array,
+    key: Key,
+) -> tuple[GANState, Array]:
+    """The program of `count` steps, `limit` at most, and the scalars of each.
+
+    One program serves every number of steps, so no bit depends on where calls begin and end.
+    """
+
+    def step(row: Array | int, carry: tuple[GANState, Array]) -> tuple[GANState, Array]:
+        state, scalars = carry
+        state, vector = on_row(state, data, plan[row], key)
+        return state, scalars.at[row].set(vector)
+
+    start = state, jnp.zeros((limit, width), jnp.float32)
+    return step(0, start) if limit == 1 else jax.lax.fori_loop(0, count, step, start)
 
 
 def _check_best(
@@ -207,78 +292,3 @@ def _best_steps_per_call(traced: Traced) -> int:
         return 1
     touched = traced.lower().cost_analysis()["bytes accessed"]
     return STEPS_PER_CALL if touched <= LOOP_LIMIT else 1
-
-
-def _with_vector(step: TrainStep, names: list[str]) -> OnBatch:
-    def on_batch(state: GANState, batch: Batch, key: Key) -> tuple[GANState, Array]:
-        state, scalars = step(state, batch, key)
-        return state, jnp.stack([jnp.asarray(scalars[name], jnp.float32) for name in names])
-
-    return on_batch
-
-
-def _step_over(
-    source: Source | PairSource, on_batch: OnBatch, root_key: Key
-) -> Callable[[GANState, np.ndarray], tuple[GANState, Array]]:
-    @partial(jax.jit, donate_argnums=0)
-    def on_indices(
-        state: GANState, arrays: Batch, indices: Array, key: Key
-    ) -> tuple[GANState, Array]:
-        return on_batch(state, gather(arrays, indices), key)
-
-    jitted = jax.jit(on_batch, donate_argnums=0)
-    arrays, gather = source.arrays, source.spec.gather
-    if arrays is None:
-        return lambda state, indices: jitted(state, source.take(indices), root_key)
-    # Gathering inside the step's own call saves a dispatch, which small networks feel.
-    return lambda state, indices: on_indices(state, arrays, indices, root_key)
-
-
-def _steps_over(
-    source: Source | PairSource,
-    on_batch: OnBatch,
-    abstract: GANState,
-    example: PyTree,
-    indices: Callable[[int], np.ndarray],
-    limit: int,
-    width: int,
-    root_key: Key,
-) -> tuple[Callable[[], Compiled], Callable[[GANState, np.ndarray], tuple[GANState, Array]]]:
-    """The program of up to `limit` steps, compiled when first asked for, and `Trainer.steps`.
-
-    One program serves every number of steps, so no bit depends on where calls begin and end.
-    """
-    arrays, gather = source.arrays, source.spec.gather
-
-    def program(
-        state: GANState, data: Batch, plan: Array, count: Array, key: Key
-    ) -> tuple[GANState, Array]:
-        def step(row: Array | int, carry: tuple[GANState, Array]) -> tuple[GANState, Array]:
-            state, scalars = carry
-            batch = data
-            if arrays is not None:
-                batch = gather(data, plan[row])
-            state, vector = on_batch(state, batch, key)
-            return state, scalars.at[row].set(vector)
-
-        start = state, jnp.zeros((limit, width), jnp.float32)
-        return step(0, start) if limit == 1 else jax.lax.fori_loop(0, count, step, start)
-
-    @cache
-    def compiled() -> Compiled:
-        data = example if arrays is None else arrays
-        rows = np.zeros((limit, *indices(0).shape), np.int32)
-        arguments = abstract, data, rows, np.int32(limit), root_key
-        # Without it XLA copies the parameters of a looped step that it could update in place.
-        options: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
-        on_cpu = jax.default_backend() == "cpu"
-        lowered = jax.jit(program, donate_argnums=0).lower(*arguments)
-        return lowered.compile(options if on_cpu else None)
-
-    def steps(state: GANState, plan: np.ndarray) -> tuple[GANState, Array]:
-        data = source.take(plan[0]) if arrays is None else arrays
-        padded = np.zeros((limit, *plan.shape[1:]), np.int32)
-        padded[: len(plan)] = plan
-        return compiled()(state, data, padded, np.int32(len(plan)), root_key)
-
-    return compiled, steps
