@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
-from jaxgan.commands.arguments import complain
+from jaxgan.commands.arguments import complain, split_hosts
 from jaxgan.commands.data import data
 from jaxgan.commands.judging import diagnose, evaluate, report
 from jaxgan.commands.sampling import interpolate, sample, translate
@@ -25,6 +25,10 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   report RUN              write all there is to see of a run as one HTML file
   verify RUN              repeat the first steps from the key and compare digests
   data                    list what can be read; `data prepare NAME` prepares a TFDS set
+
+With --distributed any command runs in several processes, such as all hosts of a TPU pod slice, each
+started with the same command. Where JAX cannot find the others by itself, add --coordinator
+HOST:PORT (of process 0), --processes COUNT and --process INDEX.
 
 Bad input ends with one line and exit code 2; JAXGAN_TRACEBACK=1 shows where it was noticed.
 """
@@ -58,7 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError(_unknown("command", args[0], commands))
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            return commands[args[0]](args[1:])
+            hosts, rest = split_hosts(args[1:])
+            if hosts is not None:
+                from jaxgan.distributed import join
+
+                join(**hosts)
+            return commands[args[0]](rest)
     except KeyboardInterrupt:
         return complain("interrupted", 130)
     except Exception as error:

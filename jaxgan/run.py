@@ -1,5 +1,7 @@
 """The run directory: what a run leaves on disk, and how it is found again.
 
+Of several processes the first one writes.
+
 experiment.json   the resolved experiment, package versions and the device
 metrics.jsonl     scalars, the diversity of samples, evaluations: of the key alone, so without times
 digests.json      digests of the parameters after the first steps, for `verify`
@@ -24,9 +26,11 @@ import jax
 import numpy as np
 
 from jaxgan.data import PairSpec, Spec
+from jaxgan.distributed import is_first
 from jaxgan.experiment import BaseExperiment, Experiment
 from jaxgan.files import whole_file
 from jaxgan.options import from_dict, to_dict
+from jaxgan.sharding import local
 from jaxgan.translation import TranslationExperiment
 from jaxgan.types import PyTree
 
@@ -191,6 +195,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
+    if not is_first():
+        return
     with whole_file(path) as file:
         file.write(text.encode())
 
@@ -206,6 +212,8 @@ def read_metrics(directory: Path) -> list[dict[str, float]]:
 
 def append_metrics(directory: Path, line: dict[str, float]) -> None:
     """Adds a line to metrics.jsonl."""
+    if not is_first():
+        return
     with (directory / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
 
@@ -249,10 +257,10 @@ def read_digests(directory: Path) -> dict[str, str]:
 
 
 def digest(tree: PyTree) -> str:
-    """SHA-256 over the paths, types, shapes and bytes of all leaves."""
+    """SHA-256 over the paths, types, shapes and bytes of all leaves, wherever they lie."""
     sha = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        array = np.asarray(leaf)
+        array = np.asarray(local(leaf))
         sha.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()

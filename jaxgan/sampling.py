@@ -75,8 +75,8 @@ def draw_inputs(
 
 def make_preview(
     experiment: Experiment, spec: Spec, game: Game, root_key: Key
-) -> Callable[[Variables, Path], np.ndarray]:
-    """The function `(variables, path) -> samples` that draws the same latents every time.
+) -> Callable[[Variables, Path | None], np.ndarray]:
+    """The function `(variables, path or None) -> samples` that draws the same latents every time.
 
     64 images; when conditional, 8 of each class (of the first 20), a class a row; 2,000 points.
     """
@@ -88,10 +88,11 @@ def make_preview(
         labels = jnp.repeat(jnp.arange(rows, dtype=jnp.int32), 8)
     names = spec.class_names or [str(row) for row in range(rows)]
 
-    def preview(variables: Variables, path: Path) -> np.ndarray:
+    def preview(variables: Variables, path: Path | None) -> np.ndarray:
         row_labels = None if labels is None else list(names[:rows])
         samples = sampler(variables, latents, labels)
-        save_samples(path, samples, experiment.data, row_labels)
+        if path is not None:
+            save_samples(path, samples, experiment.data, row_labels)
         return samples
 
     return preview

@@ -16,7 +16,7 @@ HEAVY = {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn"}
 
 # Layers from the inside out. A module may import those of its own rank and below.
 LAYERS = [
-    ["types", "keys", "sharding", "files", "options", "compilation"],
+    ["types", "keys", "sharding", "distributed", "files", "options", "compilation"],
     ["losses", "consistency", "penalties", "augment", "latent"],
     ["layers", "metrics"],
     ["networks"],

@@ -1,5 +1,6 @@
 """What all commands do with their arguments and their complaints."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -39,6 +40,30 @@ def read_file(path: Path) -> "BaseExperiment":
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return experiment
+
+
+def split_hosts(args: list[str]) -> tuple[dict[str, Any] | None, list[str]]:
+    """Takes the options of several processes off the arguments of any command.
+
+    Returns:
+      The arguments of `distributed.join`, or None for one process, and what is left.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--distributed", action="store_true")
+    parser.add_argument("--coordinator", dest="address")
+    parser.add_argument("--processes", type=int)
+    parser.add_argument("--process", dest="index", type=int)
+    try:
+        found, rest = parser.parse_known_args(args)
+    except argparse.ArgumentError as error:
+        raise ValueError(str(error)) from None
+    hosts = vars(found)
+    if hosts.pop("distributed"):
+        return hosts, rest
+    given = [name for name, value in hosts.items() if value is not None]
+    if given:
+        raise ValueError("--coordinator, --processes and --process go with --distributed")
+    return None, rest
 
 
 def leading_path(args: list[str]) -> Path | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
 def train(args: list[str]) -> int:
     """`jaxgan train [EXPERIMENT.py] [--out RUN] [options of the experiment]`."""
     from jaxgan import run
+    from jaxgan.distributed import from_first
     from jaxgan.experiment import DIGITS
 
     file = leading_path(args)
@@ -46,7 +47,8 @@ def train(args: list[str]) -> int:
     )
     experiment = options.experiment.resolved()
     directory = options.out or Path("runs") / experiment.name / time.strftime("%Y%m%d-%H%M%S")
-    run.refuse_occupied(directory)
+    directory = Path(from_first(lambda: str(directory)))  # Of one clock.
+    from_first(lambda: run.refuse_occupied(directory))
     return _train(experiment, directory, lambda spec: run.create(directory, experiment, file, spec))
 
 
@@ -101,16 +103,17 @@ def _train(
     from rich.console import Console
 
     from jaxgan.compilation import kept_programs
+    from jaxgan.distributed import from_first, is_first
     from jaxgan.networks import parameter_count
     from jaxgan.progress import Display
     from jaxgan.run import read_metrics
     from jaxgan.summary import course
-    from jaxgan.training.loop import Diverged
+    from jaxgan.training.loop import Halted
     from jaxgan.training.loop import train as run_loop
     from jaxgan.training.trainer import make_trainer
 
     trainer = make_trainer(experiment)
-    write_record(trainer.source.spec)
+    from_first(lambda: write_record(trainer.source.spec))
     sizes = [
         f"{side} {parameter_count(state.variables.params):,} parameters"
         for side, state in (
@@ -120,14 +123,15 @@ def _train(
     ]
     images_per_step = experiment.batch_size * experiment.discriminator_steps
     try:
-        writer = _tensorboard(directory)
-        with Display(experiment.steps, images_per_step, Console(), writer) as display:
+        writer = _tensorboard(directory) if is_first() else None
+        console = Console(quiet=not is_first())
+        with Display(experiment.steps, images_per_step, console, writer) as display:
             display.say(f"{directory}: {_amount(trainer.source)}, {', '.join(sizes)}")
             with kept_programs(directory):
                 state = run_loop(experiment, trainer, directory, display)
-    except Diverged as error:
+    except Halted as error:
         return complain(str(error), 1)
-    if state.step == experiment.steps:
+    if state.step == experiment.steps and is_first():
         print(f"done after {experiment.steps:,} steps: {directory}")
         if sentence := course(experiment, trainer.source.spec, read_metrics(directory)):
             print(sentence)

@@ -22,10 +22,11 @@ from types import TracebackType
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
 
-from jaxgan import run
+from jaxgan import distributed, run, sharding
 from jaxgan.training.state import GANState
 from jaxgan.types import PyTree
 
@@ -39,7 +40,8 @@ class Checkpoints:
 
     Args:
       directory: the folder that holds one folder a step; made when missing.
-      abstract: the state's shapes and types (`jax.eval_shape`), which a checkpoint must fit.
+      abstract: the state's shapes and types (`jax.eval_shape`), which a checkpoint must fit, and
+        its shardings, whatever they were when it was saved; without them, one device's.
       read_only: never write, move or clean anything up.
     """
 
@@ -48,19 +50,31 @@ class Checkpoints:
         self.directory = directory.resolve()
         self._abstract = abstract
         self._read_only = read_only
-        self._manager = ocp.CheckpointManager(
+        self._manager = self._open()
+        several = jax.process_count() > 1
+        self._reader = self._open(alone=True) if several else self._manager
+        self._values: dict[int, float | None] = {}
+        for step in self.steps():
+            with contextlib.suppress(Exception):  # Damaged; `restore` deals with it.
+                self._values[step] = self._record(step)["value"]
+
+    def _open(self, *, alone: bool = False) -> ocp.CheckpointManager:
+        """Orbax's manager, for all processes together or for this one to read with."""
+        read_only, processes = self._read_only or alone, ocp.options.MultiprocessingOptions()
+        if alone:
+            # Where one finds a checkpoint damaged, the others must not wait for it.
+            own = jax.process_index()
+            processes = ocp.options.MultiprocessingOptions(own, {own}, f"reader_{own}")
+        return ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=AnyPreservationPolicy([LatestN(KEPT), _Best(self)]),
                 cleanup_tmp_directories=not read_only,
                 create=not read_only,
                 read_only=read_only,
+                multiprocessing_options=processes,
             ),
         )
-        self._values: dict[int, float | None] = {}
-        for step in self.steps():
-            with contextlib.suppress(Exception):  # Damaged; `restore` deals with it.
-                self._values[step] = self._record(step)["value"]
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -72,6 +86,7 @@ class Checkpoints:
         traceback: TracebackType | None,
     ) -> None:
         self._manager.close()
+        self._reader.close()
 
     def save(self, step: int, state: GANState, value: float | None = None) -> None:
         """Starts saving a state.
@@ -127,27 +142,30 @@ class Checkpoints:
             raise ValueError(f"{self.directory} has no checkpoint of step {step}; it has: {known}")
         damaged: list[int] = []
         for candidate in [step] if step is not None else steps[::-1]:
+            state, reason = None, "another process cannot read it"
             try:
                 state = self._read(candidate)
             except _DoesNotFitError as error:
                 raise ValueError(str(error)) from None
             except Exception as error:
                 # Whatever a damaged file makes Orbax raise, the checkpoint before it may be fine.
-                warnings.warn(
-                    f"checkpoint {self.directory / str(candidate)} is damaged and passed over "
-                    f"({_reason(error)})",
-                    stacklevel=2,
-                )
-                damaged.append(candidate)
-            else:
+                reason = _reason(error)
+            if distributed.all_agree(state is not None):
                 if not self._read_only:
                     self._set_aside(damaged)
-                return candidate, state
+                return candidate, self._place(state)
+            warnings.warn(
+                f"checkpoint {self.directory / str(candidate)} is damaged and passed over "
+                f"({reason})",
+                stacklevel=2,
+            )
+            damaged.append(candidate)
         if damaged:
             raise ValueError(f"no checkpoint in {self.directory} can be read")
         return None
 
-    def _read(self, step: int) -> GANState:
+    def _read(self, step: int) -> PyTree:
+        """The state in arrays of the host, whatever devices it was saved from."""
         record = self._record(step)
         wanted = _shapes(self._abstract)
         for name in sorted(wanted | record["shapes"]):
@@ -157,25 +175,39 @@ class Checkpoints:
                     f"checkpoint {self.directory / str(step)} does not fit the experiment: "
                     f"{name} is {there} in the checkpoint and {here} in the experiment"
                 )
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(self._abstract))
-        state = _quietly(lambda: self._manager.restore(step, args=args)["state"])
+        on_host = jax.tree.map(
+            lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), self._abstract
+        )
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(on_host))
+        state = _quietly(lambda: self._reader.restore(step, args=args)["state"])
         if run.digest(state) != record["digest"]:
             raise ValueError("its arrays are not those that were saved")
         return state
 
+    def _place(self, state: PyTree) -> GANState:
+        shardings = jax.tree.map(lambda leaf: leaf.sharding, self._abstract)
+        if None in jax.tree.leaves(shardings, is_leaf=lambda leaf: leaf is None):
+            return jax.device_put(state)
+        return sharding.place(state, shardings)
+
     def _record(self, step: int) -> dict[str, Any]:
         args = ocp.args.Composite(record=ocp.args.JsonRestore())
-        record = self._manager.restore(step, args=args)["record"]
+        record = self._reader.restore(step, args=args)["record"]
         if record.pop("checksum") != _checksum(record):
             raise ValueError("its record is not the one that was saved")
         return record
 
     def _set_aside(self, steps: list[int]) -> None:
         aside = self.directory.parent / "damaged"
+
+        def move() -> None:
+            for step in steps:
+                aside.mkdir(exist_ok=True)
+                shutil.rmtree(aside / str(step), ignore_errors=True)
+                (self.directory / str(step)).rename(aside / str(step))
+
+        distributed.from_first(move)
         for step in steps:
-            aside.mkdir(exist_ok=True)
-            shutil.rmtree(aside / str(step), ignore_errors=True)
-            (self.directory / str(step)).rename(aside / str(step))
             self._values.pop(step, None)
         self._manager.reload()
 

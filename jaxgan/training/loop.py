@@ -8,8 +8,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -18,13 +18,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import run
+from jaxgan import distributed, run
 from jaxgan.data import PairSource
 from jaxgan.evaluation import Evaluator, make_evaluator
 from jaxgan.experiment import BaseExperiment, Experiment
 from jaxgan.imaging import save_curves
 from jaxgan.networks import Variables
 from jaxgan.sampling import make_preview, measure_diversity
+from jaxgan.sharding import local
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.state import GANState
 from jaxgan.training.trainer import Trainer
@@ -48,7 +49,11 @@ class Reporter(Protocol):
         """A sentence for the person who waits."""
 
 
-class Diverged(RuntimeError):
+class Halted(RuntimeError):
+    """Training cannot go on. All that was saved before is whole, and a run can be resumed."""
+
+
+class Diverged(Halted):
     """Training met a number that is not finite.
 
     Args:
@@ -87,15 +92,15 @@ def train(
     preview = cache(lambda: _preview(experiment, trainer))
     evaluator = cache(lambda: _evaluator(experiment, trainer))
     log = _Log(experiment, trainer.scalar_names, directory, reporter)
-    with (
-        run.lock(directory),
-        Checkpoints(directory / "checkpoints", trainer.abstract) as checkpoints,
-        _stop_signals() as stopped,
-    ):
+    with ExitStack() as stack:
+        distributed.from_first(lambda: stack.enter_context(run.lock(directory)))
+        checkpoints = stack.enter_context(Checkpoints(directory / "checkpoints", trainer.abstract))
+        stopped = stack.enter_context(_stop_signals())
+        vote = distributed.make_vote(trainer.mesh)
         step, restored = checkpoints.restore() or (0, None)
         if restored is not None:
             reporter.say(f"resuming {directory} from step {step}")
-        run.truncate_metrics(directory, step)
+        distributed.from_first(lambda: run.truncate_metrics(directory, step))
         last = step >= experiment.steps
         if not last:
             start = time.perf_counter()
@@ -113,7 +118,7 @@ def train(
                 reporter.step(step)
                 if step in DIGEST_STEPS:
                     run.record_digest(directory, step, params_of(state))
-                last = step >= experiment.steps or stopped()
+                last = vote(stopped()) or step >= experiment.steps
                 sampling = step % experiment.sample_every == 0
                 on_schedule = step % experiment.checkpoint_every == 0
                 every = experiment.evaluation_interval
@@ -123,26 +128,32 @@ def train(
                 scalars = log.settle()
                 if not all_finite(state):
                     raise Diverged(step, "the update is not finite")
+                # All processes do the same, so that none waits at the others' next step for long.
                 if sampling:
                     picture = directory / "samples" / f"step_{step:06d}.png"
-                    variety = preview()(state.ema, picture)
+                    variety = preview()(
+                        local(state.ema), picture if distributed.is_first() else None
+                    )
                     if variety:
                         run.append_metrics(directory, {"step": step, **variety})
                 if evaluating:
-                    quality = evaluator().measure(state.ema)
+                    measured = evaluator().measure(local(state.ema))
+                    quality = distributed.from_first(partial(dict, measured))
                     run.append_metrics(directory, {"step": step, **quality})
                     reporter.say(f"step {step}: " + describe(quality))
                     scalars |= quality
                 if last or on_schedule:
                     value = scalars.get(experiment.best_metric or "") if on_schedule else None
                     checkpoints.save(step, state, value)
+            draw_curves(directory)
+            checkpoints.wait()
         except Diverged as error:
             checkpoints.wait()
             run.append_metrics(directory, {"step": error.step, "diverged": 1})
             reason = f"{error.reason}; {_whereabouts(state, checkpoints)}"
             raise Diverged(error.step, reason) from None
-        draw_curves(directory)
-        checkpoints.wait()
+        except OSError as error:
+            raise Halted(_stopped_by(error, step, directory)) from error
     if step < experiment.steps:
         reporter.say(
             f"stopped at step {step} of {experiment.steps} and saved; "
@@ -151,16 +162,26 @@ def train(
     return state
 
 
+def _stopped_by(error: OSError, step: int, directory: Path) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    saved = run.newest_step(directory)
+    return (
+        f"stopped after step {step}: {where}{error.strerror or error}; step {saved} is saved, "
+        f"go on with: jaxgan resume {directory}"
+    )
+
+
 def _preview(
     experiment: BaseExperiment, trainer: Trainer
-) -> Callable[[Variables, Path], dict[str, float]]:
+) -> Callable[[Variables, Path | None], dict[str, float]]:
     """Draws samples, and measures how varied they are where they come from latents."""
     source = trainer.source
     if isinstance(source, PairSource):
         panel = make_panel(source, trainer.game)
 
-        def draw(variables: Variables, path: Path) -> dict[str, float]:
-            panel(variables, path)
+        def draw(variables: Variables, path: Path | None) -> dict[str, float]:
+            if path is not None:
+                panel(variables, path)
             return {}
 
         return draw
@@ -222,6 +243,8 @@ class _Log:
 
 def draw_curves(directory: Path) -> bool:
     """Draws all of metrics.jsonl over the steps as curves.png; False when nothing is logged."""
+    if not distributed.is_first():
+        return False
     lines = run.read_metrics(directory)
     hidden = ("images_seen", "diverged")
     names = dict.fromkeys(name for line in lines for name in line if name not in hidden)
