@@ -37,6 +37,18 @@ Bad input ends with one line and exit code 2; JAXGAN_TRACEBACK=1 shows where it 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command. Returns the exit code: 2 after bad input, with one line on stderr."""
     args = list(sys.argv[1:] if argv is None else argv)
+    code = _run(args)
+    if code and "--distributed" in args:
+        from jax.distributed import is_initialized
+
+        if is_initialized():  # JAX would wait for the others at exit, and they wait for this one.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return code
+
+
+def _run(args: list[str]) -> int:
     commands: dict[str, Callable[[list[str]], int]] = {
         "train": train,
         "resume": resume,

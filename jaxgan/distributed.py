@@ -21,7 +21,7 @@ from jaxgan.types import Array
 
 Value = TypeVar("Value")
 HEARTBEAT_SECONDS = 20
-"""Without a sign of life for so long, a process counts as gone and the others end."""
+"""Without a sign of life for so long, a process counts as gone and JAX ends the others."""
 _LONGEST = 4096
 
 
@@ -39,14 +39,16 @@ def join(
     Raises:
       ValueError: when the three are not given together, do not fit, or nobody answers there.
     """
-    given = {"address": address, "number of processes": processes, "index": index}
-    missing = [name for name, value in given.items() if value is None]
+    given = {"coordinator": address, "processes": processes, "process": index}
+    missing = [f"--{name}" for name, value in given.items() if value is None]
     if 0 < len(missing) < 3:
-        raise ValueError(f"several processes need all of {', '.join(given)}; missing: {missing[0]}")
+        raise ValueError(
+            f"--coordinator, --processes and --process go together; missing: {', '.join(missing)}"
+        )
     if address is not None and not address.rpartition(":")[2].isdecimal():
-        raise ValueError(f"the address of process 0 must be HOST:PORT, not {address!r}")
+        raise ValueError(f"--coordinator must be HOST:PORT of process 0, not {address!r}")
     if processes is not None and index is not None and not 0 <= index < processes:
-        raise ValueError(f"the index of a process must be from 0 to {processes - 1}, not {index}")
+        raise ValueError(f"--process must be from 0 to {processes - 1}, not {index}")
     jax.config.update("jax_cpu_collectives_implementation", "gloo")  # What CPUs talk through.
     # SIGTERM is the loop's: with this service, JAX would catch it first.
     jax.config.update("jax_enable_preemption_service", False)
@@ -64,6 +66,27 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
+def together(action: Callable[[], Value]) -> Value:
+    """Does in all processes what one of them may refuse; then all refuse.
+
+    Raises:
+      ValueError: what the action raised here as a ValueError or an OSError, or else elsewhere.
+    """
+    if jax.process_count() == 1:
+        return action()
+    try:
+        value, refusal = action(), None
+    except (ValueError, OSError) as error:
+        refusal = error
+    heard = _tell_all(str(refusal or ""))
+    if refusal is not None:
+        raise refusal
+    for index, reason in enumerate(heard):
+        if reason:
+            raise ValueError(f"process {index} had to stop: {reason}")
+    return value
+
+
 def from_first(value: Callable[[], Value]) -> Value:
     """What the first process's function gives, in all of them; what it refuses, all refuse.
 
@@ -75,25 +98,25 @@ def from_first(value: Callable[[], Value]) -> Value:
     """
     if jax.process_count() == 1:
         return value()
-    answer: dict[str, object] = {}
-    if is_first():
-        try:
-            answer["value"] = value()
-        except (ValueError, OSError) as error:
-            answer["error"] = str(error)[:1000]
-    text = json.dumps(answer).encode()[:_LONGEST].ljust(_LONGEST)
-    heard = multihost_utils.broadcast_one_to_all(np.frombuffer(text, np.uint8))
-    answer = json.loads(np.asarray(heard).tobytes())
-    if "error" in answer:
-        raise ValueError(answer["error"])
-    return answer["value"]  # type: ignore[return-value]
+    given = together(lambda: json.dumps(value()) if is_first() else "")
+    return json.loads(_tell_all(given)[0])
+
+
+def as_first(value: Value) -> Value:
+    """The first process's value, where each has its own and rounding may differ."""
+    return from_first(lambda: value)
 
 
 def all_agree(yes: bool) -> bool:
     """Whether all processes say yes; each hears the same."""
-    if jax.process_count() == 1:
-        return yes
-    return bool(multihost_utils.process_allgather(np.array(yes)).all())
+    return yes if jax.process_count() == 1 else not any(_tell_all("" if yes else "no"))
+
+
+def _tell_all(text: str) -> list[str]:
+    """What each process says here, the start of it, in their order."""
+    said = np.frombuffer(text.encode()[:_LONGEST].ljust(_LONGEST, b"\0"), np.uint8)
+    heard = np.asarray(multihost_utils.process_allgather(said)).reshape(-1, _LONGEST)
+    return [row.tobytes().rstrip(b"\0").decode(errors="replace") for row in heard]
 
 
 def make_vote(mesh: Mesh) -> Callable[[bool], bool]:

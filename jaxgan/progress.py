@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -57,7 +57,8 @@ class Display:
     ) -> None:
         self._bar.stop()
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):  # A full disk has ended the run, and that is being said.
+                self._writer.close()
 
     def step(self, step: int) -> None:
         """Moves the bar."""

@@ -103,16 +103,16 @@ def _train(
     from rich.console import Console
 
     from jaxgan.compilation import kept_programs
-    from jaxgan.distributed import from_first, is_first
+    from jaxgan.distributed import from_first, is_first, together
     from jaxgan.networks import parameter_count
     from jaxgan.progress import Display
     from jaxgan.run import read_metrics
     from jaxgan.summary import course
-    from jaxgan.training.loop import Halted
+    from jaxgan.training.loop import Halted, Lost
     from jaxgan.training.loop import train as run_loop
     from jaxgan.training.trainer import make_trainer
 
-    trainer = make_trainer(experiment)
+    trainer = together(lambda: make_trainer(experiment))
     from_first(lambda: write_record(trainer.source.spec))
     sizes = [
         f"{side} {parameter_count(state.variables.params):,} parameters"
@@ -129,6 +129,12 @@ def _train(
             display.say(f"{directory}: {_amount(trainer.source)}, {', '.join(sizes)}")
             with kept_programs(directory):
                 state = run_loop(experiment, trainer, directory, display)
+    except Lost as error:
+        return complain(
+            f"another process is gone ({error}); what was saved is whole, go on with all of them: "
+            f"jaxgan resume {directory}",
+            1,
+        )
     except Halted as error:
         return complain(str(error), 1)
     if state.step == experiment.steps and is_first():

@@ -85,8 +85,8 @@ class Checkpoints:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._manager.close()
-        self._reader.close()
+        if jax.process_count() == 1 or error is None:
+            self._manager.close()  # With others it waits for them, who may be gone.
 
     def save(self, step: int, state: GANState, value: float | None = None) -> None:
         """Starts saving a state.

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -66,6 +66,10 @@ class Diverged(Halted):
         self.step, self.reason = step, reason
 
 
+class Lost(RuntimeError):
+    """A step failed because another process is gone; nothing that all do together can end."""
+
+
 def train(
     experiment: BaseExperiment, trainer: Trainer, directory: Path, reporter: Reporter
 ) -> GANState:
@@ -86,6 +90,8 @@ def train(
 
     Raises:
       Diverged: on the first scalar or array that is not finite. Such a state is never saved.
+      Halted: when a file cannot be written or read any more, such as on a full disk.
+      Lost: when another process is gone.
       ValueError: when another process trains in the directory, or what it holds cannot be read.
     """
     # Both are made when first asked for: they compile, and one may have to fit a classifier.
@@ -137,8 +143,8 @@ def train(
                     if variety:
                         run.append_metrics(directory, {"step": step, **variety})
                 if evaluating:
-                    measured = evaluator().measure(local(state.ema))
-                    quality = distributed.from_first(partial(dict, measured))
+                    quality = evaluator().measure(local(state.ema))
+                    quality = distributed.as_first(quality)
                     run.append_metrics(directory, {"step": step, **quality})
                     reporter.say(f"step {step}: " + describe(quality))
                     scalars |= quality
@@ -152,6 +158,10 @@ def train(
             run.append_metrics(directory, {"step": error.step, "diverged": 1})
             reason = f"{error.reason}; {_whereabouts(state, checkpoints)}"
             raise Diverged(error.step, reason) from None
+        except jax.errors.JaxRuntimeError as error:
+            if jax.process_count() == 1:
+                raise
+            raise Lost(str(error).strip().splitlines()[0]) from error
         except OSError as error:
             raise Halted(_stopped_by(error, step, directory)) from error
     if step < experiment.steps:
