@@ -11,6 +11,8 @@ import io
 import json
 import logging
 import math
+import os
+import re
 import shutil
 import sys
 import time
@@ -46,7 +48,8 @@ class Checkpoints:
     """
 
     def __init__(self, directory: Path, abstract: GANState, *, read_only: bool = False) -> None:
-        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax narrates every save.
+        for name in ("absl", "asyncio"):  # Orbax narrates every save, and each part of a failure.
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self.directory = directory.resolve()
         self._abstract = abstract
         self._read_only = read_only
@@ -85,8 +88,11 @@ class Checkpoints:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if jax.process_count() == 1 or error is None:
-            self._manager.close()  # With others it waits for them, who may be gone.
+        if error is None:
+            _write(self._manager.close)
+        elif jax.process_count() == 1:  # Others, for whom it would wait, may be gone.
+            with contextlib.suppress(OSError):  # The first error is the one to tell of.
+                _write(self._manager.close)
 
     def save(self, step: int, state: GANState, value: float | None = None) -> None:
         """Starts saving a state.
@@ -98,7 +104,17 @@ class Checkpoints:
           step: later than that of every checkpoint there is.
           state: what to save.
           value: ranks the checkpoint, smaller is better; None and what is not finite rank nowhere.
+
+        Raises:
+          OSError: when the disk has no room for it, or the save before could not be written. All
+            older ones stay.
         """
+        self.wait()
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        free = shutil.disk_usage(self.directory).free
+        if not distributed.all_agree(size < free):  # Found out in the middle it is a noisy affair.
+            reason = f"it takes {size:,} bytes, and {free:,} are free"
+            raise OSError(f"a checkpoint cannot be written to {self.directory}: {reason}")
         if value is not None and not math.isfinite(value):
             value = None
         self._values[step] = value
@@ -107,11 +123,11 @@ class Checkpoints:
             state=ocp.args.StandardSave(state),
             record=ocp.args.JsonSave(record | {"checksum": _checksum(record)}),
         )
-        self._manager.save(step, args=args)
+        _write(lambda: self._manager.save(step, args=args))
 
     def wait(self) -> None:
-        """Returns when every save is on disk."""
-        self._manager.wait_until_finished()
+        """Returns when every save is on disk; an OSError when one cannot be."""
+        _write(self._manager.wait_until_finished)
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint, rising."""
@@ -243,6 +259,16 @@ def _reason(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
+def _write(act: Callable[[], Any]) -> None:
+    """Calls a function of Orbax that writes; whatever it fails with becomes an OSError."""
+    try:
+        _quietly(act)
+    except ValueError as error:
+        code = re.search(r"(?:os_error_code='|\[Errno )(\d+)", str(error))
+        reason = os.strerror(int(code[1])) if code else _reason(error)
+        raise OSError(f"a checkpoint cannot be written: {reason}") from None
+
+
 def _quietly(read: Callable[[], Any]) -> Any:
     """Calls a function of Orbax; when it fails, raises a ValueError and hides all other noise.
 
@@ -256,7 +282,7 @@ def _quietly(read: Callable[[], Any]) -> Any:
             try:
                 return read()
             except Exception as error:
-                reason = _reason(error)  # Not the error: it keeps alive what is to be collected.
+                reason = str(error)  # Not the error: it keeps alive what is to be collected.
             time.sleep(0.2)
             gc.collect()
     finally:

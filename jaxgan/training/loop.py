@@ -175,8 +175,9 @@ def train(
 def _stopped_by(error: OSError, step: int, directory: Path) -> str:
     where = f"{error.filename}: " if error.filename else ""
     saved = run.newest_step(directory)
+    kept = f"step {saved} is saved" if saved else "nothing was saved before"
     return (
-        f"stopped after step {step}: {where}{error.strerror or error}; step {saved} is saved, "
+        f"stopped after step {step}: {where}{error.strerror or error}; {kept}, "
         f"go on with: jaxgan resume {directory}"
     )
 
