@@ -6,7 +6,10 @@ each device computes and sums. So batch statistics are of the global batch, ever
 of a single device, and nothing but the last places of sums depends on the number of devices.
 """
 
-from collections.abc import Callable
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import jax
@@ -21,9 +24,11 @@ SMALLEST_SPLIT = 1 << 14
 """Numbers from which an array is split with `shard_parameters`; a transfer has its price."""
 
 
-def data_mesh() -> Mesh:
-    """All devices of all processes along the axis `data`, left to XLA's partitioner (`Auto`)."""
-    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Devices along the axis `data`, left to XLA's partitioner (`Auto`); by default all there are,
+    of all processes."""
+    count = jax.device_count() if devices is None else len(devices)
+    return jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def whole(mesh: Mesh) -> NamedSharding:
@@ -131,3 +136,21 @@ def local(tree: PyTree) -> PyTree:
 @cache
 def _gather(mesh: Mesh) -> Callable[[Array], Array]:
     return jax.jit(lambda array: array, out_shardings=whole(mesh))
+
+
+def collective_bytes(program: str) -> Counter[str]:
+    """Bytes that a compiled program exchanges between devices, by kind of exchange.
+
+    Counts each of its `all-reduce`, `all-gather`, `reduce-scatter`, `all-to-all` and
+    `collective-permute` once, by the size of its result on one device.
+
+    Args:
+      program: the text of a compiled program, `jax.jit(f).lower(...).compile().as_text()`.
+    """
+    kinds = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute"
+    found: Counter[str] = Counter()
+    for result, kind in re.findall(rf" = (.*?) ({kinds})(?:-start)?\(", program):
+        for bits, shape in re.findall(r"\b(?:pred|[a-z]+(\d+))\[([\d,]*)\]", result):
+            numbers = math.prod(int(n) for n in shape.split(",") if n)
+            found[kind] += numbers * max(int(bits or 8) // 8, 1)
+    return found

@@ -44,7 +44,8 @@ class Trainer(NamedTuple):
       steps: `(state, indices [k, n]) -> (state, scalars)`, k steps in one call, to the bit as k
         calls of `step`. The first k rows of the scalars are theirs.
       steps_per_call: the largest k.
-      compile: compiles `steps`, and `init` if told to, now instead of at their first calls.
+      compile: compiles `steps`, and `init` if told to, now instead of at their first calls; gives
+        the program of `steps`.
       scalar_names: what the entries of a vector of scalars are.
       indices: `step number -> indices`.
     """
@@ -58,15 +59,19 @@ class Trainer(NamedTuple):
     step: Callable[[GANState, np.ndarray], tuple[GANState, Array]]
     steps: Callable[[GANState, np.ndarray], tuple[GANState, Array]]
     steps_per_call: int
-    compile: Callable[[bool], None]
+    compile: Callable[[bool], Compiled]
     scalar_names: list[str]
     indices: Callable[[int], np.ndarray]
 
 
-def make_trainer(experiment: BaseExperiment) -> Trainer:
+def make_trainer(experiment: BaseExperiment, mesh: Mesh | None = None) -> Trainer:
     """Opens the data and builds game and step.
 
     All that can be refused is refused here, by tracing shapes: nothing is compiled or written.
+
+    Args:
+      experiment: what is to be trained.
+      mesh: on which devices, of `sharding.data_mesh`; None takes all.
 
     Raises:
       ValueError: when options, data and networks do not fit each other.
@@ -77,7 +82,7 @@ def make_trainer(experiment: BaseExperiment) -> Trainer:
     game, optimizers = experiment.make_game(source.spec), experiment.make_optimizers()
     root_key = jax.random.key(experiment.seed)
     batch_size, minibatches = experiment.batch_size, experiment.discriminator_steps
-    mesh = sharding.data_mesh()
+    mesh = sharding.data_mesh() if mesh is None else mesh
     if batch_size % mesh.size:
         raise ValueError(
             f"batch_size {batch_size} does not divide among {mesh.size} devices; "
@@ -189,10 +194,11 @@ def make_trainer(experiment: BaseExperiment) -> Trainer:
         batch = sharding.place_rows(source.take, np.arange(batch_size), mesh)
         return compiled_init()(batch, key)
 
-    def compile_all(with_init: bool) -> None:
+    def compile_all(with_init: bool) -> Compiled:
         functions = [compiled_steps, compiled_init] if with_init else [compiled_steps]
         with ThreadPoolExecutor(len(functions)) as pool:  # XLA releases Python's lock.
-            list(pool.map(lambda function: function(), functions))
+            program, *_ = pool.map(lambda function: function(), functions)
+            return program
 
     return Trainer(
         source,

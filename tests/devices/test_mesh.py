@@ -1,0 +1,241 @@
+"""Steps on eight devices. They need a process of their own: see test_own_process.py."""
+
+import dataclasses
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import AxisType
+from jax.sharding import PartitionSpec as P
+
+from jaxgan import losses, penalties, sharding
+from jaxgan.data import ArraySource, open_source
+from jaxgan.data.minibatch import prepare
+from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
+from jaxgan.games import adversarial
+from jaxgan.keys import derive
+from jaxgan.layers.conv import conv, conv_transpose
+from jaxgan.networks import from_linen
+from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from jaxgan.training import init_state, make_train_step
+from jaxgan.training.state import Optimizers
+from jaxgan.training.trainer import make_trainer
+
+pytestmark = pytest.mark.skipif(
+    jax.device_count() != 8, reason="needs eight devices (JAX_NUM_CPU_DEVICES=8)"
+)
+TINY = Experiment(
+    batch_size=64,
+    conditional=True,
+    generator=GeneratorOptions(width=8, latent_size=16),
+    discriminator=DiscriminatorOptions(width=8, normalization="none"),
+    loss="wasserstein",
+    penalty="gradient_penalty",
+    steps_per_call=1,
+)
+KEY = jax.random.key(0)
+
+
+def mapped_mesh():
+    return jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+
+
+def game(axis_name):
+    """Everything that is drawn for a batch, and batch statistics."""
+
+    def penalty(discriminator_fn, real, fake, turn):
+        key = derive(turn.key, "penalty")
+        return 10 * penalties.gradient_penalty(discriminator_fn, real, fake, key)
+
+    sides = (
+        DCGANGenerator((8, 8, 1), 8, num_classes=10, axis_name=axis_name),
+        DCGANDiscriminator(8, "none", dropout=0.2, num_classes=10),
+    )
+    loss = losses.ADVERSARIAL["wasserstein"]
+    options = {"latent_size": 16, "conditional": True, "penalty": penalty}
+    return adversarial(*map(from_linen, sides), loss, **options)
+
+
+OPTIMIZERS = Optimizers(optax.sgd(1e-2), optax.sgd(1e-2))
+
+
+def step_over(axis_name):
+    prepared = partial(prepare, flip=True)
+    options = {"discriminator_steps": 2, "prepare": prepared, "axis_name": axis_name}
+    return make_train_step(game(axis_name), OPTIMIZERS, **options)
+
+
+def start(batch):
+    prepared = prepare({name: array[:64] for name, array in batch.items()}, KEY)
+    return init_state(game(None), OPTIMIZERS, prepared, KEY)
+
+
+def after_three(step, batch, start):
+    state = start
+    for _ in range(3):
+        state, scalars = step(state, batch, KEY)
+    return state, scalars
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return {name: np.asarray(a) for name, a in open_source("digits").take(range(128)).items()}
+
+
+@pytest.fixture(scope="module")
+def expected(batch):
+    """By jit, on one device."""
+    return after_three(step_over(None), batch, start(batch))
+
+
+def assert_close(found, expected):
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+def test_a_step_under_shard_map_is_the_step_over_the_whole_batch(batch, expected, check_vma):
+    specs = P(), P("data"), P()
+    step = step_over("data")
+    mapped = jax.shard_map(
+        step, mesh=mapped_mesh(), in_specs=specs, out_specs=P(), check_vma=check_vma
+    )
+    assert_close(after_three(jax.jit(mapped), batch, start(batch)), expected)
+
+
+def test_a_step_under_pmap_is_the_step_over_the_whole_batch(batch, expected):
+    mapped = jax.pmap(step_over("data"), axis_name="data", in_axes=(0, 0, None))
+    parts = {name: array.reshape(8, -1, *array.shape[1:]) for name, array in batch.items()}
+
+    def spread(tree):
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (8, *leaf.shape)), tree)
+
+    found = after_three(mapped, parts, start=spread(start(batch)))
+    assert_close(jax.tree.map(lambda leaf: leaf[0], found), expected)
+    assert_close(jax.tree.map(lambda leaf: leaf[7], found), expected)
+
+
+@pytest.mark.parametrize(
+    ("function", "shape"),
+    [
+        (lambda x, k: conv(x, k, (2, 2)), (4, 4, 4, 8)),
+        (lambda x, k: conv(x, k, (1, 1)), (3, 3, 4, 8)),
+        (lambda x, k: conv(x, k, (1, 1)), (3, 3, 4, 1)),
+        (lambda x, k: conv_transpose(x, k, (2, 2)), (4, 4, 4, 8)),
+    ],
+    ids=["strided", "winograd", "few channels", "transposed"],
+)
+def test_convolutions_have_their_gradients_under_shard_map(function, shape):
+    """Kernels are the same on all devices and images are not, which JAX keeps account of."""
+    keys = jax.random.split(jax.random.key(1))
+    x, kernel = jax.random.normal(keys[0], (16, 8, 8, 4)), jax.random.normal(keys[1], shape)
+
+    def loss(kernel, x):
+        return (function(x, kernel) ** 2).sum()
+
+    expected = jax.grad(loss, (0, 1))(kernel, x)
+    mapped = jax.jit(
+        jax.shard_map(
+            jax.grad(loss, (0, 1)),
+            mesh=mapped_mesh(),
+            in_specs=(P(), P("data")),
+            out_specs=(P(), P("data")),
+        )
+    )
+    for found, wanted in zip(mapped(kernel, x), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-4)
+
+
+@pytest.fixture(scope="module")
+def programs():
+    """The compiled step on one device and on eight."""
+    eight = make_trainer(TINY)
+    one = make_trainer(TINY, mesh=sharding.data_mesh(jax.devices()[:1]))
+    return eight, one.compile(False), eight.compile(False)
+
+
+def size(tree):
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def test_each_device_computes_an_eighth(programs):
+    _, one, eight = programs
+    share = eight.cost_analysis()["flops"] / one.cost_analysis()["flops"]
+    # The rest is what each does in full: the updates of the parameters, and drawing latents' keys.
+    assert 1 / 8 <= share < 1 / 8 + 0.03
+
+
+def test_gradients_are_all_that_is_exchanged(programs):
+    trainer, one, eight = programs
+    assert not sharding.collective_bytes(one.as_text())
+    found = sharding.collective_bytes(eight.as_text())
+    assert set(found) == {"all-reduce"}
+    generator, discriminator = (
+        size(side.variables.params)
+        for side in (trainer.abstract.generator, trainer.abstract.discriminator)
+    )
+    statistics = 4 * size(trainer.abstract.generator.variables.state) + 4 * 32
+    # XLA's compiler for CPUs sums the gradient of each of the discriminator's three passes (real,
+    # fake, penalty) over devices by itself; the one for TPUs merges them (see the benchmarks).
+    assert 0 <= found["all-reduce"] - (generator + 3 * discriminator) <= statistics
+
+
+def test_collective_bytes_of_a_text():
+    text = """
+      %a = (f32[2,3]{1,0}, /*index=1*/bf16[5]{0}) all-reduce(%x, %y), channel_id=1
+      ROOT %b = f32[8,4]{1,0:T(8,128)} all-gather(f32[1,4]{1,0} %c), dimensions={0}
+      %d = pred[] all-reduce-start(%e)
+    """
+    assert sharding.collective_bytes(text) == {"all-reduce": 24 + 10 + 1, "all-gather": 128}
+
+
+def test_parameters_split_over_devices_train_alike():
+    large = dataclasses.replace(TINY.generator, width=32)
+    whole = make_trainer(dataclasses.replace(TINY, generator=large))
+    split = make_trainer(dataclasses.replace(TINY, generator=large, shard_parameters=True))
+    states = []
+    for trainer in (whole, split):
+        state = trainer.init()
+        for step in range(2):
+            state, scalars = trainer.steps(state, trainer.indices(step)[None])
+        states.append((sharding.local(state), np.asarray(scalars)))
+    assert_close(states[1], states[0])
+    for leaf in jax.tree.leaves(state):  # Parameters, averages and Adam's moments alike,
+        part = leaf.sharding.shard_shape(leaf.shape)
+        split_at = leaf.size // np.prod(part, dtype=int)
+        assert split_at == (8 if leaf.size >= 1 << 14 else 1)  # but nothing small.
+    held = sum(leaf.addressable_shards[0].data.nbytes for leaf in jax.tree.leaves(state))
+    assert held < 0.2 * size(state)
+    assert "all-gather" in sharding.collective_bytes(split.compile(False).as_text())
+
+
+class Streamed(Experiment):
+    """Data that stay on the host."""
+
+    def open_source(self, split="train"):
+        host = super().open_source(split).host
+        return ArraySource("streamed", host["real"], host["label"], device_limit=0)
+
+
+def test_streamed_rows_go_to_their_devices_alone(monkeypatch):
+    streamed, resident = make_trainer(Streamed(**vars(TINY))), make_trainer(TINY)
+    taken, take = [], streamed.source.take
+    monkeypatch.setattr(
+        streamed.source, "take", lambda indices: taken.append(list(indices)) or take(indices)
+    )
+    batch = sharding.place_rows(streamed.source.take, streamed.indices(3), streamed.mesh)
+    assert taken == [list(part) for part in np.split(streamed.indices(3), 8)]
+    assert all(array.sharding.spec == P("data") for array in batch.values())
+    states = []
+    for trainer in (streamed, resident):
+        state = trainer.init()
+        states.append(trainer.steps(state, trainer.indices(0)[None]))
+    assert_close(*states)
+
+
+def test_a_batch_that_does_not_divide_is_refused():
+    with pytest.raises(ValueError, match="batch_size 60 does not divide among 8 devices; take a"):
+        make_trainer(dataclasses.replace(TINY, batch_size=60))

@@ -1,0 +1,21 @@
+"""JAX counts its devices once a process: the tests of eight devices run in one of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def test_on_eight_devices():
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", FOLDER / "test_mesh.py"],
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "8", "PYTEST_ADDOPTS": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=FOLDER.parent.parent,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in done.stdout
