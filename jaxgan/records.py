@@ -74,7 +74,7 @@ def read_record(path: Path) -> dict[str, Any]:
         raise ValueError(f"there is no evaluation {file}{hint}")
     try:
         record = json.loads(file.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is damaged: {error}") from None
     parts = [record.get(name) for name in ("metrics", "protocol")] if _is_dict(record) else []
     if not parts or not all(map(_is_dict, parts)):

@@ -73,11 +73,11 @@ def load(options: GeneratorChoice) -> Loaded:
         raise ValueError(f"--best and --step {options.step} ask for two checkpoints; take one")
     experiment, record = run.load(options.run)
     check(experiment)
-    spec = run.recorded_spec(record) or experiment.open_source().spec
-    game = experiment.make_game(spec)
     folder = options.run / "checkpoints"
     if not folder.is_dir():
         raise ValueError(f"{options.run} has no checkpoint yet")
+    spec = run.recorded_spec(record) or experiment.open_source().spec
+    game = experiment.make_game(spec)
     abstract = abstract_state(experiment, game, spec)
     with Checkpoints(folder, abstract, read_only=True) as checkpoints:
         step = checkpoints.best_step() if options.best else options.step

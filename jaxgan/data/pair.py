@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxgan.data import images
 from jaxgan.data.catalog import open_source
+from jaxgan.data.files import leads_into
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Spec
 from jaxgan.data.stacked import StackedSource
@@ -140,6 +141,8 @@ def open_domain(
     if domain is None:
         source = open_source(name, split=split, **options)
     elif (folder := Path(name).expanduser() / f"{split}{domain}").is_dir():
+        if not leads_into(folder, folder.parent):
+            raise ValueError(f"{folder} is a link that leads out of {name}.")
         source = open_source(str(folder.absolute()), **options)
     else:
         try:

@@ -248,14 +248,14 @@ def prepare(
     if found := find(name, folder):
         _builder(found)
         return found.path
+    download_dir = Path(download_dir).expanduser() if download_dir else None
+    if download_dir and not download_dir.is_dir():
+        raise ValueError(f"There is no directory {download_dir} of downloaded files.")
     if importlib.util.find_spec("tensorflow") is None:
         raise ValueError(
             "Preparing a TFDS data set needs TensorFlow (reading it does not), which is not "
             "installed: `pip install jaxgan[prepare]`."
         )
-    download_dir = Path(download_dir).expanduser() if download_dir else None
-    if download_dir and not download_dir.is_dir():
-        raise ValueError(f"There is no directory {download_dir} of downloaded files.")
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     try:

@@ -12,9 +12,11 @@ import numpy as np
 from jax.stages import Compiled, Traced
 
 from jaxgan.data import PairSource, PairSpec, Source, Spec
+from jaxgan.data.source import device_memory
 from jaxgan.evaluation import HIGHER_IS_BETTER, metric_names
 from jaxgan.experiment import BaseExperiment, Experiment, check
 from jaxgan.games.game import Game
+from jaxgan.options import flat, to_dict
 from jaxgan.training.state import GANState, init_state
 from jaxgan.training.step import TrainStep, make_train_step
 from jaxgan.types import Array, Batch, Key, PyTree
@@ -90,6 +92,8 @@ def make_trainer(experiment: BaseExperiment) -> Trainer:
     )
     abstract = abstract_state(experiment, game, source.spec)
     example = source.spec.example(batch_size * minibatches)
+    num_classes = getattr(source.spec, "num_classes", 0)
+    _refuse_what_fits_nowhere(experiment, abstract, example, num_classes)
 
     def build(loop: bool) -> tuple[TrainStep, Traced]:
         step = make_step(loop=loop)
@@ -147,6 +151,57 @@ def make_trainer(experiment: BaseExperiment) -> Trainer:
         scalar_names,
         indices,
     )
+
+
+def _refuse_what_fits_nowhere(
+    experiment: BaseExperiment, state: GANState, example: PyTree, num_classes: int
+) -> None:
+    """Refuses a state or a step's samples that alone are larger than the memory.
+
+    A bound from below, to catch slips of the keyboard before XLA tries for minutes: gradients and
+    activations come on top, and whether they fit is seen when training starts.
+
+    Raises:
+      ValueError: naming the option that is the largest of those at fault.
+    """
+    parts: dict[str, tuple[PyTree, tuple[str, ...]]] = {
+        "the generator, its average and its optimiser": (
+            (state.generator, state.ema),
+            ("generator.", "image_size"),
+        ),
+        "the discriminator and its optimiser": (
+            state.discriminator,
+            ("discriminator.", "image_size"),
+        ),
+        "what the game remembers": (state.carry, ("pool_size", "batch_size", "image_size")),
+        "the samples of a step": (example, ("batch_size", "discriminator_steps", "image_size")),
+    }
+    takes = {part: _bytes(tree) for part, (tree, _) in parts.items()}
+    total, memory = sum(takes.values()), device_memory()
+    if total <= memory:
+        return
+    part = max(takes, key=lambda part: takes[part])
+    values = flat(to_dict(experiment))
+    suspects = {
+        name: value
+        for name, value in values.items()
+        if name.startswith(parts[part][1]) and type(value) is int
+    }
+    if values.get("conditional"):
+        suspects["the number of classes"] = num_classes
+    name = max(suspects, key=lambda name: suspects[name], default="")
+    blame = f"{name} {suspects[name]} is too large: " if name else ""
+    raise ValueError(
+        f"{blame}{part} take {_amount(takes[part])}, and there are {_amount(memory)} of memory"
+    )
+
+
+def _bytes(tree: PyTree) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _amount(count: int) -> str:
+    return f"{count / 1e9:,.0f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 def _check_best(
