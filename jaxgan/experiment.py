@@ -515,10 +515,9 @@ def check(experiment: BaseExperiment) -> None:
     for name, most in _AT_MOST.items():
         if name in values and values[name] > most:
             raise ValueError(f"{name} must be {most} or less, not {values[name]}")
-    if values["batch_size"] % values.get("packing", 1):
-        raise ValueError(
-            f"packing must divide batch_size {values['batch_size']}, and {values['packing']} does not"
-        )
+    batch_size, packing = values["batch_size"], values.get("packing", 1)
+    if batch_size % packing:
+        raise ValueError(f"packing must divide batch_size {batch_size}, and {packing} does not")
     for name, value in values.items():
         largest = _LARGEST.get(type(value), math.inf)
         if name != "seed" and largest != math.inf and abs(value) > largest:
