@@ -191,7 +191,7 @@ def _row_reader(array: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
 
     def rows(indices: np.ndarray) -> np.ndarray:
         block = np.empty((len(indices), *shape), dtype)
-        places = memoryview(block.reshape(-1).view(np.uint8))
+        places = block.reshape(-1).view(np.uint8).data
         for row, index in enumerate(indices.tolist()):
             place = places[row * size : (row + 1) * size]
             try:

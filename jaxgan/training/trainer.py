@@ -192,7 +192,8 @@ def _refuse_what_fits_nowhere(
     name = max(suspects, key=lambda name: suspects[name], default="")
     blame = f"{name} {suspects[name]} is too large: " if name else ""
     raise ValueError(
-        f"{blame}{part} take {_amount(takes[part])}, and there are {_amount(memory)} of memory"
+        f"{blame}a run takes {_amount(total)} at least, above all for {part}, and there are "
+        f"{_amount(memory)} of memory"
     )
 
 
