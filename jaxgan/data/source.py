@@ -141,7 +141,11 @@ class ArraySource:
     def arrays(self) -> Batch | None:
         if self.host["real"].nbytes > self.device_limit:
             return None
-        return {name: jax.device_put(array) for name, array in self.host.items()}
+        # A copy: a CPU takes arrays as they lie, and would go on reading the file of a memory map.
+        return {
+            name: jax.device_put(np.array(array) if isinstance(array, np.memmap) else array)
+            for name, array in self.host.items()
+        }
 
     def __len__(self) -> int:
         return len(self.host["real"])

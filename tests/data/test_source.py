@@ -90,6 +90,15 @@ def test_a_file_cut_short_in_mid_run_is_an_error_and_no_crash(tmp_path):
         source.take(np.array([10, 4999]))
 
 
+def test_what_is_on_the_device_needs_no_file(tmp_path):
+    """A CPU's memory is the host's, and JAX takes aligned arrays as they lie."""
+    array, path, images = mapped(tmp_path)
+    source = ArraySource("x", array)
+    assert source.arrays["real"].unsafe_buffer_pointer() != array.ctypes.data
+    os.truncate(path, 0)
+    np.testing.assert_array_equal(source.take(np.array([4999]))["real"], images[[4999]])
+
+
 def test_a_deleted_file_is_read_on(tmp_path):
     array, path, images = mapped(tmp_path)
     source = ArraySource("x", array, device_limit=0)
