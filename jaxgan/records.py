@@ -79,6 +79,9 @@ def read_record(path: Path) -> dict[str, Any]:
     parts = [record.get(name) for name in ("metrics", "protocol")] if _is_dict(record) else []
     if not parts or not all(map(_is_dict, parts)):
         raise ValueError(f"{file} is not the record of an evaluation: it has no protocol")
+    for name, value in (record["metrics"] | (record.get("real") or {})).items():
+        if type(value) not in (int, float):
+            raise ValueError(f"{file} is damaged: its {name} is {value!r}, which is no number")
     return record
 
 

@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import platform
 import sys
@@ -262,7 +263,9 @@ def _metrics_lines(directory: Path) -> list[tuple[dict[str, float], str]]:
     for number, line in enumerate(text.split("\n")[:-1], 1):
         try:
             values = json.loads(line)
-            values["step"] + sum(values.values())  # All must be numbers.
+            largest = max(abs(value) for value in values.values())  # All must be numbers.
+            if type(values["step"]) is not int or 1e300 < largest < math.inf:
+                raise ValueError
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ValueError(f"line {number} of {path} is damaged: {line[:60]!r}") from None
         parsed.append((values, line + "\n"))

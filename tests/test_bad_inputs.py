@@ -34,6 +34,7 @@ TINY = (
     "--discriminator.normalization none --penalty none --steps 4 --batch-size 8 --log-every 2 "
     "--checkpoint-every 2 --sample-every 4 --evaluate-every 0 --best-metric None"
 )
+SPEC = {"shape": [8, 8, 1], "num_classes": 0, "class_names": []}
 PIXELS = np.random.default_rng(0).integers(256, size=(8, 8, 8, 3), dtype=np.uint8)
 HEADER = """
 from dataclasses import dataclass
@@ -468,6 +469,8 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
     "Data in a folder": [
         ("a missing folder", [], "TINY --data ./photos",
          "There is no folder of images ./photos."),
+        ("nobody's home", [], "TINY --data ~nobody-at-all/photos",
+         "There is no folder of images ~nobody-at-all/photos."),
         ("an empty folder", [folder("photos")], "TINY --data photos",
          "photos holds no images (files that end in .png, .jpg, .jpeg, .bmp, .gif, .webp, .tif, .tiff, .ppm, .pgm)."),
         ("another file", [text("note.txt")], "TINY --data note.txt",
@@ -561,6 +564,8 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "run/experiment.json names the kind 'Own' and no file that has it"),
         ("a spec of words", [run, recorded(spec__shape=["a", 8, 1])], "sample run --out a.png",
          "the spec in experiment.json is damaged: {'shape': ['a', 8, 1], 'num_classes': 10, 'class_names': ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']}"),
+        ("a spec of two domains", [run, recorded(spec={"x": SPEC, "y": SPEC})], "sample run --out a.png",
+         "the spec in experiment.json is not that of a run of Experiment"),
         ("a damaged spec", [run, recorded(spec__shape=3)], "sample run --out a.png",
          "the spec in experiment.json is damaged: {'shape': 3, 'num_classes': 10, 'class_names': ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']}"),
         ("another shape of data", [run, recorded(spec__shape=[8, 8, 3])], "sample run --out a.png",
@@ -582,6 +587,11 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
         ("a scalar that is a word", [run, text("run/metrics.jsonl", '{"step": 2, "generator_loss": "low"}\n')],
          "diagnose run",
          "line 1 of run/metrics.jsonl is damaged: '{\"step\": 2, \"generator_loss\": \"low\"}'"),
+        ("a scalar beyond all sense", [run, text("run/metrics.jsonl", '{"step": 2, "generator_loss": 1e308}\n')],
+         "diagnose run",
+         "line 1 of run/metrics.jsonl is damaged: '{\"step\": 2, \"generator_loss\": 1e308}'"),
+        ("a step without end", [run, text("run/metrics.jsonl", '{"step": Infinity}\n')], "report run",
+         "line 1 of run/metrics.jsonl is damaged: '{\"step\": Infinity}'"),
         ("a folder of scalars", [run, without("run/metrics.jsonl"), folder("run/metrics.jsonl")],
          "report run",
          "run/metrics.jsonl: Is a directory"),
@@ -723,6 +733,11 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "note.txt is damaged: Expecting value: line 1 column 1 (char 0)"),
         ("against a file of another shape", [run, text("a.json", "[1]")], "evaluate run --against a.json",
          "a.json is not the record of an evaluation: it has no protocol"),
+        ("against an evaluation of words",
+         [run, text("a.json", '{"metrics": {"kl": "low"}, "protocol": {}}')], "evaluate run --against a.json",
+         "a.json is damaged: its kl is 'low', which is no number"),
+        ("a report of a damaged evaluation", [run, text("run/evaluation.json", "{")], "report run",
+         "run/evaluation.json is damaged: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("against a damaged evaluation", [run, folder("other"), text("other/evaluation.json", "{")],
          "evaluate run --against other",
          "other/evaluation.json is damaged: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
