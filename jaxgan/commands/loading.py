@@ -79,10 +79,9 @@ def load(options: GeneratorChoice) -> Loaded:
     if not folder.is_dir():
         raise ValueError(f"{options.run} has no checkpoint yet")
     spec = run.recorded_spec(record) or experiment.open_source().spec
-    if isinstance(spec, PairSpec) != isinstance(experiment, TranslationExperiment):
-        raise ValueError(
-            f"the spec in experiment.json is not that of a run of {type(experiment).__name__}"
-        )
+    other = Experiment if isinstance(spec, PairSpec) else TranslationExperiment
+    if isinstance(experiment, other):
+        raise ValueError(f"the spec in experiment.json is not that of a run of {other.__name__}")
     game = experiment.make_game(spec)
     abstract = abstract_state(experiment, game, spec)
     with Checkpoints(folder, abstract, read_only=True) as checkpoints:
