@@ -9,6 +9,7 @@ library says there, which their next version may say otherwise. Every line begin
 which the rows leave out. The machine has 16 GB of memory.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ import shutil
 import stat
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,15 @@ def tfds(name: str, info: str = "{}") -> Setup:
     return write
 
 
+HELD: list[int] = []
+
+
+def held(here: Path) -> None:
+    """Locks the run, as a process that trains in it does."""
+    HELD.append(os.open(here / "run", os.O_RDONLY))
+    fcntl.flock(HELD[-1], fcntl.LOCK_EX)
+
+
 def copy(source: str, target: str) -> Setup:
     return lambda here: shutil.copytree(here / source, here / target)
 
@@ -195,6 +205,10 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "Unrecognized options: 4"),
         ("a word for a number", [], "train --out new --steps many",
          "--steps must be a whole number, not 'many'"),
+        ("a word for a fraction", [], "train --out new --penalty-weight much",
+         "--penalty-weight must be a number, not 'much'"),
+        ("a word for one of several", [run], "interpolate run --out a.png --seeds 1 two",
+         "--seeds cannot take the values '1', 'two'"),
         ("a fraction for a count", [], "train --out new --steps 4.5",
          "--steps must be a whole number, not '4.5'"),
         ("a choice that is none", [], "train --out new --loss hing",
@@ -607,6 +621,8 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "run recorded no digest within 100 steps; it has digests after steps: none"),
         ("no digest as early", [run], "verify run --steps 0",
          "run recorded no digest within 0 steps; it has digests after steps: [1]"),
+        ("a run in which another process trains", [run, held], "resume run --steps 8",
+         "another process is training in run"),
         ("a run that is done", [run], "resume run",
          "run has done 4 of 4 steps; ask for more with --steps"),
         ("a run changed", [run], "resume run --steps 8 --batch-size 3",
@@ -773,7 +789,7 @@ def pattern(says: str, here: Path) -> str:
 
 
 @pytest.fixture
-def here(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working directory, on a machine that does not depend on the tests' own."""
     sysconf = os.sysconf
     monkeypatch.setattr(os, "sysconf", lambda name: MACHINE.get(name) or sysconf(name))
@@ -783,7 +799,9 @@ def here(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     (tmp_path / "trained").symlink_to(trained)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    return tmp_path / "here"
+    yield tmp_path / "here"
+    while HELD:
+        os.close(HELD.pop())
 
 
 @pytest.mark.filterwarnings("always::UserWarning")

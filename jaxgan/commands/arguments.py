@@ -94,6 +94,8 @@ def _plain(message: str) -> str:
             kinds = {"int": "a whole number", "float": "a number"}
             kind = kinds.get(wanted[2]) or wanted[1].replace("{None}", "None").replace("|", " or ")
             return f"{option} must be {kind}, not {value[1] or value[2]}"
+        if several := re.search(r"valid parse for arguments: \[(.*)\]", why):
+            return f"{option} cannot take the values {several[1]}"
     if parts := re.fullmatch(r"(.*Expected one of) \((.*)\)\.", message):
         return f"{parts[1]} {', '.join(sorted(parts[2].split(', ')))}."
     return message
