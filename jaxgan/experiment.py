@@ -7,6 +7,8 @@ fields of its own: bool, int, float, str, None, Literal, tuple[..., ...] and dat
 `Experiment` makes images from latents; `jaxgan.translation` has what makes images from images.
 """
 
+import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -453,7 +455,11 @@ def _refuse_points(side: str, family: str, spec: Spec) -> None:
 _AT_LEAST = {
     "steps": 1,
     "batch_size": 1,
+    "generator.width": 1,
+    "generator.depth": 1,
     "generator.latent_size": 1,
+    "discriminator.width": 1,
+    "discriminator.depth": 1,
     "cycle_weight": 0,
     "identity_weight": 0,
     "pool_size": 0,
@@ -478,6 +484,17 @@ _AT_LEAST = {
     "checkpoint_every": 1,
     "evaluate_every": 0,
 }
+_AT_MOST = {
+    "generator.depth": 100,
+    "generator.blocks": 100,
+    "discriminator.depth": 100,
+    "discriminator.layers": 100,
+    "unrolled_steps": 100,
+    "discriminator_steps": 1000,
+}
+"""Each is traced and compiled by itself: more would not end."""
+_LARGEST = {int: 2**31 - 1, float: 3.4e38}
+"""That JAX's 32 bits hold."""
 
 
 def check(experiment: BaseExperiment) -> None:
@@ -490,12 +507,24 @@ def check(experiment: BaseExperiment) -> None:
     name = experiment.name
     if name in ("", "..") or PurePath(name).name != name:
         raise ValueError(f"name must be that of one folder, without slashes, not {name!r}")
+    if "\0" in name or len(os.fsencode(name)) > 255:
+        raise ValueError(f"name must be that of a folder, of at most 255 bytes, not {name!r}")
     check_seed("seed", experiment.seed)
     values = flat(to_dict(experiment))
     for name, least in _AT_LEAST.items():
         if name in values and values[name] < least:
             raise ValueError(f"{name} must be {least} or more, not {values[name]}")
+    for name, most in _AT_MOST.items():
+        if name in values and values[name] > most:
+            raise ValueError(f"{name} must be {most} or less, not {values[name]}")
+    batch_size, packing = values["batch_size"], values.get("packing", 1)
+    if batch_size % packing:
+        raise ValueError(f"packing must divide batch_size {batch_size}, and {packing} does not")
     for name, value in values.items():
+        largest = _LARGEST.get(type(value), math.inf)
+        if name != "seed" and largest != math.inf and abs(value) > largest:
+            allowed = f"at most {largest}" if value > 0 else f"at least -{largest}"
+            raise ValueError(f"{name} must be {allowed}, not {value}")
         if name.endswith(".learning_rate") and not value > 0:
             raise ValueError(f"{name} must be above 0, not {value}")
         if name.endswith(".decay_end") and value:

@@ -74,11 +74,14 @@ def read_record(path: Path) -> dict[str, Any]:
         raise ValueError(f"there is no evaluation {file}{hint}")
     try:
         record = json.loads(file.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is damaged: {error}") from None
     parts = [record.get(name) for name in ("metrics", "protocol")] if _is_dict(record) else []
     if not parts or not all(map(_is_dict, parts)):
         raise ValueError(f"{file} is not the record of an evaluation: it has no protocol")
+    for name, value in (record["metrics"] | (record.get("real") or {})).items():
+        if type(value) not in (int, float):
+            raise ValueError(f"{file} is damaged: its {name} is {value!r}, which is no number")
     return record
 
 

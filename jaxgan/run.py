@@ -14,6 +14,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import platform
 import sys
@@ -29,7 +30,7 @@ from jaxgan.data import PairSpec, Spec
 from jaxgan.distributed import is_first
 from jaxgan.experiment import BaseExperiment, Experiment
 from jaxgan.files import whole_file
-from jaxgan.options import from_dict, to_dict
+from jaxgan.options import check_types, from_dict, to_dict
 from jaxgan.sharding import local
 from jaxgan.translation import TranslationExperiment
 from jaxgan.types import PyTree
@@ -52,10 +53,13 @@ def load_file(path: Path) -> BaseExperiment:
         raise ValueError(f"{path} is not a Python file: experiment files end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Where dataclasses look up the names in their annotations.
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # It leaves no file behind.
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
+    finally:
+        sys.dont_write_bytecode = before
     experiment = getattr(module, "experiment", None)
     if not isinstance(experiment, BaseExperiment):
         found = "no such name" if experiment is None else f"a {type(experiment).__name__}"
@@ -151,41 +155,73 @@ def refuse_occupied(directory: Path) -> None:
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ValueError(f"{directory} is not an empty directory; choose another --out")
+    if directory.is_symlink() and not directory.exists():
+        raise ValueError(f"{directory} is a link that leads nowhere; choose another --out")
+    # `exists` knows nothing below a file; what is neither there nor missing is in the way.
+    around = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not around.is_dir() or not os.access(around, os.W_OK):
+        raise ValueError(f"{directory} cannot be made: {around} is no folder to write to")
 
 
 def load(directory: Path) -> tuple[BaseExperiment, dict[str, Any]]:
     """The experiment of a run, and the whole record it was read from.
 
     Raises:
-      ValueError: when the directory is no run, or its record cannot be read.
+      ValueError: when the directory is no run, its record cannot be read, or the record names a
+        file of its class that is not an absolute path outside the run. That file is run.
     """
     path = directory / "experiment.json"
     if not path.is_file():
         raise ValueError(f"{directory} is not a run directory: it has no experiment.json")
     try:
         record = json.loads(path.read_text())
-        values = record["experiment"]
-        # Runs from before there were kinds are of the first.
-        kind: type[BaseExperiment] = KINDS.get(record.get("kind", ""), Experiment)
-        if record["file"]:
-            kind = type(load_file(Path(record["file"])))
-        return from_dict(kind, values), record
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(record, dict) or not isinstance(record.get("experiment"), dict):
+        raise ValueError(f"{path} is damaged: it holds no experiment")
+    kind = _recorded_kind(directory, record)
+    try:
+        experiment = from_dict(kind, record["experiment"])
+        check_types(experiment)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    return experiment, record
+
+
+def _recorded_kind(directory: Path, record: dict[str, Any]) -> type[BaseExperiment]:
+    """The class of a run's experiment. A run brings no code of its own: its file lies elsewhere."""
+    # Runs from before there were kinds are of the first.
+    name, file = record.get("kind", "Experiment"), record.get("file")
+    if file is None:
+        if name not in KINDS:
+            raise ValueError(
+                f"{directory / 'experiment.json'} names the kind {name!r} and no file that has it"
+            )
+        return KINDS[name]
+    path = Path(str(file))
+    if not path.is_absolute() or path.resolve().is_relative_to(directory.resolve()):
+        raise ValueError(
+            f"{directory / 'experiment.json'} names the class file {file!r}, which would be run "
+            "and must be an absolute path outside the run directory"
+        )
+    return type(load_file(path))
 
 
 def recorded_spec(record: dict[str, Any]) -> Spec | PairSpec | None:
     """The spec of a run's data, as its record holds it."""
 
     def read(spec: dict[str, Any]) -> Spec:
-        return Spec(tuple(spec["shape"]), spec["num_classes"], tuple(spec["class_names"]))
+        shape, classes = tuple(spec["shape"]), spec["num_classes"]
+        if not all(type(number) is int and number >= 0 for number in (*shape, classes)):
+            raise ValueError
+        return Spec(shape, classes, tuple(spec["class_names"]))
 
     spec = record.get("spec")
     try:
         if not spec:
             return None
         return PairSpec(read(spec["x"]), read(spec["y"])) if "x" in spec else read(spec)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the spec in experiment.json is damaged: {spec!r}") from error
 
 
@@ -235,8 +271,10 @@ def _metrics_lines(directory: Path) -> list[tuple[dict[str, float], str]]:
     for number, line in enumerate(text.split("\n")[:-1], 1):
         try:
             values = json.loads(line)
-            values["step"] + 0
-        except (ValueError, TypeError, KeyError):
+            largest = max(abs(value) for value in values.values())  # All must be numbers.
+            if type(values["step"]) is not int or 1e300 < largest < math.inf:
+                raise ValueError
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ValueError(f"line {number} of {path} is damaged: {line[:60]!r}") from None
         parsed.append((values, line + "\n"))
     return parsed
@@ -251,9 +289,12 @@ def read_digests(directory: Path) -> dict[str, str]:
     """Digest by step, as far as the run recorded any."""
     path = directory / "digests.json"
     try:
-        return json.loads(path.read_text()) if path.exists() else {}
+        digests = json.loads(path.read_text()) if path.exists() else {}
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(digests, dict) or not all(step.isdecimal() for step in digests):
+        raise ValueError(f"{path} is damaged: it holds no digests by step")
+    return digests
 
 
 def digest(tree: PyTree) -> str:

@@ -60,17 +60,24 @@ def draw_inputs(
     Raises:
       ValueError: for a label that does not exist.
     """
+    check_label(experiment, spec, label)
     options = experiment.generator
     latents = draw_latents(key, count, options.latent_size, options.latent_distribution)
     if not experiment.conditional:
-        if label is not None:
-            raise ValueError(f"label {label} was asked of a generator that takes no labels")
         return latents, None
     if label is None:
         return latents, jnp.arange(count, dtype=jnp.int32) % spec.num_classes
+    return latents, jnp.full(count, label, jnp.int32)
+
+
+def check_label(experiment: Experiment, spec: Spec, label: int | None) -> None:
+    """Raises a ValueError for a label that does not exist; None stands for any."""
+    if label is None:
+        return
+    if not experiment.conditional:
+        raise ValueError(f"label {label} was asked of a generator that takes no labels")
     if not 0 <= label < spec.num_classes:
         raise ValueError(f"label {label} does not exist: labels are 0 to {spec.num_classes - 1}")
-    return latents, jnp.full(count, label, jnp.int32)
 
 
 def make_preview(

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxgan.data import PairSource, Spec, images
+from jaxgan.data.files import entries
 from jaxgan.data.minibatch import normalize
 from jaxgan.data.pair import inner_size
 from jaxgan.games.cyclegan import DIRECTIONS
@@ -106,17 +107,12 @@ def plan_folder(source: Path, output: Path, overwrite: bool = False) -> Job:
     `a.png`; where several files would have one name, `a.jpg.png`.
 
     Raises:
-      ValueError: when there is nothing to read, or the output may not be written to.
+      ValueError: when there is nothing to read, a link leads out of the folder, or the output may
+        not be written to.
     """
     if not source.is_dir():
         raise ValueError(f"--input {source} is not a folder")
-    found = sorted(
-        path
-        for path in source.iterdir()
-        if path.suffix.lower() in images.EXTENSIONS
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
+    found, _ = entries(source, source)
     if not found:
         raise ValueError(
             f"--input {source} holds no images (files that end in {', '.join(images.EXTENSIONS)})"

@@ -175,7 +175,7 @@ BAD = [
     ("TRAIN --penalty-weight inf", ["penalty_weight must be finite, not inf"]),
     ("TRAIN --ema-decay 1", ["ema_decay", "1.0"]),
     ("TRAIN --discriminator.dropout 1.5", ["dropout=1.5"]),
-    ("TRAIN --generator.width 0", ["width=0"]),
+    ("TRAIN --generator.width 0", ["generator.width must be 1 or more, not 0"]),
     ("TRAIN --discriminator-steps 2 --simultaneous", ["discriminator_steps=2"]),
     ("TRAIN --best-metric beauty", ["'beauty' is not measured", "generator_loss"]),
     (
@@ -215,7 +215,7 @@ BAD = [
     ("train typo.py --out new", ["typo.py does not run", "'stepz'"]),
     ("train loss.py --out new", ["loss must be one of", "'hing'"]),
     ("train many.py --out new", ["steps must be int, not 'many'"]),
-    ("train width.py --out new", ["width=0"]),
+    ("train width.py --out new", ["width.py: generator.width must be 1 or more"]),
     ("train network.py --out new", ["network.py does not run", "width=-2"]),
     # Run directories
     ("TRAIN --out digits", ["digits already holds a run", "jaxgan resume digits"]),

@@ -69,7 +69,7 @@ def test_values_that_no_run_can_use(changes, message):
         ({"batch_size": 9}, "batch_size 9 is larger than data_x 'few' with its 8 images"),
         ({"load_size": 7}, "load_size 7 is smaller than the 8 pixels"),
         ({"identity_weight": 1.0}, "identity_weight 1.0 needs domains of one shape"),
-        ({"generator": TranslatorOptions(width=0)}, "width=0"),
+        ({"generator": TranslatorOptions(width=0)}, "width must be 1 or more"),
         ({"discriminator": PatchOptions(layers=2)}, "2 layers takes images of 12 pixels a side"),
         ({"best_metric": "frechet"}, "best_metric 'frechet' is not measured; .*x_cycle"),
         ({"epochs": 3}, "epochs 3 must be turned into steps first"),

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,23 @@ def _one_line(panel: str) -> str:
         rest = [line.split()[0] for section in sections[1:] for line in section if line.strip()]
         nearest = [word for word in rest if word.startswith("--")]
         message += f"; perhaps you meant {' or '.join(nearest[:3])}"
+    return _plain(message)
+
+
+def _plain(message: str) -> str:
+    """What tyro says of a value, without Python's types, and its choices always in one order."""
+    if parts := re.fullmatch(r"Error parsing (\S+): (.*)", message):
+        option, why = parts.groups()
+        wanted = re.search(r"no type matching (\S+) could|(int|float)", why)
+        value = re.search(r"from \[(.*?)\]|: (\S+)$", why)
+        if wanted and value:
+            kinds = {"int": "a whole number", "float": "a number"}
+            kind = kinds.get(wanted[2]) or wanted[1].replace("{None}", "None").replace("|", " or ")
+            return f"{option} must be {kind}, not {value[1] or value[2]}"
+        if several := re.search(r"valid parse for arguments: \[(.*)\]", why):
+            return f"{option} cannot take the values {several[1]}"
+    if parts := re.fullmatch(r"(.*Expected one of) \((.*)\)\.", message):
+        return f"{parts[1]} {', '.join(sorted(parts[2].split(', ')))}."
     return message
 
 

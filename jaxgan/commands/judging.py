@@ -119,6 +119,7 @@ class ReportOptions:
 def report(args: list[str]) -> int:
     """`jaxgan report RUN`."""
     from jaxgan import run
+    from jaxgan.records import FILE, read_record
     from jaxgan.report import write_report
     from jaxgan.training.loop import draw_curves
 
@@ -129,6 +130,8 @@ def report(args: list[str]) -> int:
     run.load(options.run)
     check_out(path, (".html",))
     run.read_metrics(options.run)
+    if (options.run / FILE).exists():
+        read_record(options.run)
     neighbours = _neighbours(options.run)
     draw_curves(options.run)
     write_report(path, options.run, neighbours)

@@ -65,19 +65,24 @@ def load_samples(options: GeneratorChoice) -> Samples:
 def load(options: GeneratorChoice) -> Loaded:
     """Restores a run's generator. Data are opened only when the run did not record their spec."""
     from jaxgan import run
-    from jaxgan.experiment import check
+    from jaxgan.data import PairSpec
+    from jaxgan.experiment import Experiment, check
     from jaxgan.training.checkpoints import Checkpoints
     from jaxgan.training.trainer import abstract_state
+    from jaxgan.translation import TranslationExperiment
 
     if options.best and options.step is not None:
         raise ValueError(f"--best and --step {options.step} ask for two checkpoints; take one")
     experiment, record = run.load(options.run)
     check(experiment)
-    spec = run.recorded_spec(record) or experiment.open_source().spec
-    game = experiment.make_game(spec)
     folder = options.run / "checkpoints"
     if not folder.is_dir():
         raise ValueError(f"{options.run} has no checkpoint yet")
+    spec = run.recorded_spec(record) or experiment.open_source().spec
+    other = Experiment if isinstance(spec, PairSpec) else TranslationExperiment
+    if isinstance(experiment, other):
+        raise ValueError(f"the spec in experiment.json is not that of a run of {other.__name__}")
+    game = experiment.make_game(spec)
     abstract = abstract_state(experiment, game, spec)
     with Checkpoints(folder, abstract, read_only=True) as checkpoints:
         step = checkpoints.best_step() if options.best else options.step

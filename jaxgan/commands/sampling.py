@@ -1,12 +1,13 @@
 """`jaxgan sample`, `interpolate` and `translate`: what a run's generator makes."""
 
 import itertools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from jaxgan.commands.arguments import check_out, complain, key_of, parse
-from jaxgan.commands.loading import GeneratorChoice, load, load_samples
+from jaxgan.commands.loading import GeneratorChoice, Samples, load, load_samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ def sample(args: list[str]) -> int:
     import numpy as np
 
     from jaxgan.compilation import kept_programs
-    from jaxgan.sampling import draw_inputs, make_sampler, save_samples, write_npz
+    from jaxgan.sampling import check_label, draw_inputs, make_sampler, save_samples, write_npz
 
     options = parse(SampleOptions, args, "sample", "Samples from a run's generator.")
     if options.count < 1:
@@ -34,6 +35,8 @@ def sample(args: list[str]) -> int:
     key = key_of(options.seed)
     kind = check_out(options.out, (".png", ".npz"))
     run = load_samples(options)
+    check_label(run.experiment, run.spec, options.label)
+    _refuse_more_than_memory(run, f"--count {options.count}", options.count, kind)
     with kept_programs(options.run):
         latents, labels = draw_inputs(run.experiment, run.spec, key, options.count, options.label)
         samples = make_sampler(run.game)(run.variables, latents, labels)
@@ -44,6 +47,20 @@ def sample(args: list[str]) -> int:
         save_samples(options.out, samples, run.experiment.data)
     print(f"{options.count} samples: {options.out}")
     return 0
+
+
+def _refuse_more_than_memory(run: Samples, asked: str, count: int, kind: str) -> None:
+    """Refuses so many samples that they alone, with their latents, are larger than the memory."""
+    from jaxgan.data.source import machine_memory
+
+    pixels = math.prod(run.spec.shape)
+    shown = pixels if kind == ".npz" else max(pixels, 64 * 64)  # Small images are enlarged.
+    size = count * (shown + 4 * run.experiment.generator.latent_size)
+    if size > machine_memory():
+        raise ValueError(
+            f"{asked} would take {size / 1e9:,.0f} GB, and this machine has "
+            f"{machine_memory() / 1e9:,.0f} GB of memory"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +89,7 @@ def interpolate(args: list[str]) -> int:
     from jaxgan import latent
     from jaxgan.compilation import kept_programs
     from jaxgan.imaging import grid, save_animation, save_image
-    from jaxgan.sampling import draw_inputs, make_sampler
+    from jaxgan.sampling import check_label, draw_inputs, make_sampler
 
     options = parse(InterpolateOptions, args, "interpolate", "Images along walks between latents.")
     if len(options.seeds) < 2 or options.frames < 2 or options.rows < 1:
@@ -85,6 +102,10 @@ def interpolate(args: list[str]) -> int:
     run = load_samples(options)
     if not run.spec.is_image:
         raise ValueError(f"interpolate shows images, and {options.run} makes points")
+    check_label(run.experiment, run.spec, options.label)
+    ways = len(keys) - (not options.loop)
+    asked = f"--frames {options.frames} and --rows {options.rows}"
+    _refuse_more_than_memory(run, asked, options.frames * options.rows * ways, kind)
     normal = run.experiment.generator.latent_distribution == "normal"
     walk = getattr(latent, options.method or ("spherical" if normal else "linear"))
     with kept_programs(options.run):

@@ -87,6 +87,8 @@ def resume(args: list[str]) -> int:
         raise ValueError(
             f"{directory} has done {done} of {experiment.steps} steps; ask for more with --steps"
         )
+    run.read_metrics(directory)  # What is damaged is refused before anything is written.
+    run.read_digests(directory)
     now = run.environment()
     for name, old, new in differences({name: record.get(name) for name in now}, now):
         warnings.warn(
@@ -108,11 +110,13 @@ def _train(
     from jaxgan.progress import Display
     from jaxgan.run import read_metrics
     from jaxgan.summary import course
+    from jaxgan.training.checkpoints import refuse_unreadable
     from jaxgan.training.loop import Halted, Lost
     from jaxgan.training.loop import train as run_loop
     from jaxgan.training.trainer import make_trainer
 
     trainer = together(lambda: make_trainer(experiment))
+    together(lambda: refuse_unreadable(directory / "checkpoints", trainer.abstract))
     from_first(lambda: write_record(trainer.source.spec))
     sizes = [
         f"{side} {parameter_count(state.variables.params):,} parameters"

@@ -27,8 +27,8 @@ _CHUNK = 1 << 24  # bytes
 def cache_dir() -> Path:
     """`$JAXGAN_CACHE`, else `$XDG_CACHE_HOME/jaxgan`, else `~/.cache/jaxgan`."""
     if own := os.environ.get("JAXGAN_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "jaxgan"
+        return Path(os.path.expanduser(own))
+    return Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")) / "jaxgan"
 
 
 def stem(name: str, *depends_on: object) -> str:

@@ -1,5 +1,6 @@
 """What a data set's name may be, and what can be read."""
 
+import os
 from pathlib import Path
 
 from jaxgan.data import builtin, images, stacked, tfds
@@ -42,7 +43,7 @@ def open_source(
       ValueError: an unknown name or split, or data that cannot be read.
     """
     images.check_options(image_size, channels)
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if name == stacked.STACKED:
         return _stacked(split, _data_dir(data_dir), image_size, channels)
     if name in BUILTIN:
@@ -104,7 +105,7 @@ def _stacked(
 
 
 def _data_dir(data_dir: str | Path | None) -> Path:
-    return Path(data_dir).expanduser() if data_dir else tfds.default_data_dir()
+    return Path(os.path.expanduser(data_dir)) if data_dir else tfds.default_data_dir()
 
 
 def _check_split(name: str, split: str, splits: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgan.data import cache, images
-from jaxgan.data.source import ArraySource
+from jaxgan.data.source import ArraySource, machine_memory
 
 _KEYS = ("images", "points", "labels", "label_names")
 
@@ -27,6 +27,15 @@ def open_npz(path: Path) -> ArraySource:
         raise ValueError(f"There is no file {path}.")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is damaged or no .npz file: those are zip archives.")
+    try:
+        size = _unpacked_size(path)
+    except Exception as error:  # as below
+        raise ValueError(f"{path} is damaged: {images.reason(error)}.") from error
+    if size > machine_memory():
+        raise ValueError(
+            f"{path} unpacks to {size / 1e9:,.0f} GB, and this machine has "
+            f"{machine_memory() / 1e9:,.0f} GB of memory."
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             found = sorted(file)
@@ -60,9 +69,16 @@ def open_npz(path: Path) -> ArraySource:
     return ArraySource(str(path), real, labels, class_names=tuple(map(str, names)))
 
 
+def _unpacked_size(path: Path) -> int:
+    """Bytes of the arrays that would be read, as the archive's directory tells; no more is read."""
+    names = {name for key in _KEYS for name in (key, f"{key}.npy")}
+    with zipfile.ZipFile(path) as archive:
+        return sum(entry.file_size for entry in archive.infolist() if entry.filename in names)
+
+
 def folder_splits(folder: Path) -> list[str]:
     """The splits of a folder of images: its sub-folders train and test, or else all as "train"."""
-    names = {path.name for path in _entries(folder, folder)[1]}
+    names = {path.name for path in entries(folder, folder)[1]}
     return ["train", "test"] if names >= {"train", "test"} else ["train"]
 
 
@@ -123,7 +139,7 @@ class _Scan(NamedTuple):
 
 def _scan(folder: Path, root: Path) -> _Scan:
     """Finds the images and classes of a folder within `root`."""
-    files, classes = _entries(folder, root)
+    files, classes = entries(folder, root)
     if files and classes:
         raise ValueError(
             f"{folder} holds both images ({files[0].name}, ...) and folders ({classes[0].name}, "
@@ -133,7 +149,7 @@ def _scan(folder: Path, root: Path) -> _Scan:
         return _Scan(files, None, ())
     labels = []
     for label, class_folder in enumerate(classes):
-        members, deeper = _entries(class_folder, root)
+        members, deeper = entries(class_folder, root)
         if deeper or not members:
             found = f"the folder {deeper[0].name}" if deeper else "no images"
             raise ValueError(
@@ -148,24 +164,36 @@ def _scan(folder: Path, root: Path) -> _Scan:
     return _Scan(files, np.array(labels, np.int32), tuple(path.name for path in classes))
 
 
-def _entries(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:
-    """Image files and folders directly in a folder, in order of name."""
+def entries(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:
+    """Image files and folders directly in a folder, in order of name; hidden ones are left out.
+
+    Args:
+      folder: where to look.
+      root: what links must not lead out of.
+
+    Raises:
+      ValueError: the folder cannot be read, or a link leads out of `root` or nowhere.
+    """
     try:
-        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise ValueError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    for path in entries:
-        if path.is_symlink() and not (
-            path.exists() and path.resolve().is_relative_to(root.resolve())
-        ):
+    for path in found:
+        if path.is_symlink() and not leads_into(path, root):
             raise ValueError(
                 f"{path} is a link that leads out of {root} or nowhere; only links within it are "
                 "followed."
             )
-    files = [
-        path for path in entries if path.suffix.lower() in images.EXTENSIONS and path.is_file()
-    ]
-    return files, [path for path in entries if path.is_dir()]
+    files = [path for path in found if path.suffix.lower() in images.EXTENSIONS and path.is_file()]
+    return files, [path for path in found if path.is_dir()]
+
+
+def leads_into(path: Path, root: Path) -> bool:
+    """Whether a path, all links followed, is something within `root`."""
+    try:
+        return path.resolve(strict=True).is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # nowhere, or in a circle
+        return False
 
 
 def _common_shape(

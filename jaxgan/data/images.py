@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from jaxgan.data.source import machine_memory
+
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MAX_PIXELS = 1 << 26
 """Larger images are refused: a few kilobytes can claim to be gigabytes."""
@@ -64,6 +66,11 @@ def _opened(image: Encoded, name: str) -> Iterator[Image.Image]:
                     f"colour images are read ({', '.join(sorted(_GREY | _COLOR))})"
                 )
             yield pixels
+    except Image.DecompressionBombError as error:  # Pillow's own limit, of many pixels more
+        raise ValueError(
+            f"{name} cannot be decoded as an image: images of more than {MAX_PIXELS:,} pixels are "
+            "refused."
+        ) from error
     except UnidentifiedImageError as error:  # its own text shows a buffer's address
         raise ValueError(f"{name} is not an image, or a damaged one.") from error
     except Exception as error:  # broken files make Pillow raise a dozen types
@@ -195,6 +202,12 @@ def refit(images: np.ndarray, image_size: int | None, channels: int | None) -> n
     shape = (image_size or height, image_size or width, channels or depth)
     if shape == images.shape[1:]:
         return images
+    size = len(images) * math.prod(shape)
+    if size > machine_memory():
+        raise ValueError(
+            f"image_size {image_size} makes {size / 1e9:,.0f} GB of {len(images):,} images, and "
+            f"this machine has {machine_memory() / 1e9:,.0f} GB of memory."
+        )
 
     def work(start: int, stop: int) -> dict[str, np.ndarray]:
         named = [(f"Image {i}", images[i]) for i in range(start, stop)]

@@ -1,5 +1,6 @@
 """Two sets of images without pairs: the domains x and y of a translation."""
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -9,6 +10,7 @@ import numpy as np
 
 from jaxgan.data import images
 from jaxgan.data.catalog import open_source
+from jaxgan.data.files import leads_into
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Spec
 from jaxgan.data.stacked import StackedSource
@@ -139,7 +141,9 @@ def open_domain(
     options: dict[str, Any] = {"data_dir": data_dir, "image_size": side, "channels": channels}
     if domain is None:
         source = open_source(name, split=split, **options)
-    elif (folder := Path(name).expanduser() / f"{split}{domain}").is_dir():
+    elif (folder := Path(os.path.expanduser(name)) / f"{split}{domain}").is_dir():
+        if not leads_into(folder, folder.parent):
+            raise ValueError(f"{folder} is a link that leads out of {name}.")
         source = open_source(str(folder.absolute()), **options)
     else:
         try:

@@ -4,6 +4,10 @@ Images are uint8 `[N, H, W, C]` and stay so until the jitted step normalises the
 float32 `[N, D]`. Labels are int32 `[N]`, from 0.
 """
 
+import mmap
+import os
+import weakref
+from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -15,6 +19,16 @@ from jaxgan.types import Array, Batch
 
 DEVICE_LIMIT = 1 << 30
 """Bytes up to which a set is kept whole on the device."""
+
+
+def machine_memory() -> int:
+    """Bytes of memory that the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def device_memory() -> int:
+    """Bytes of memory that a device may use: the machine's where it says none, as a CPU does."""
+    return (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit") or machine_memory()
 
 
 class Spec(NamedTuple):
@@ -88,6 +102,8 @@ class ArraySource:
     """A data set held in NumPy arrays, which may be memory maps of files.
 
     Opening touches no device: the copy on the device is made when `arrays` or `take` first asks.
+    What is too large for that is taken from the file of a memory map by reading: a file cut short
+    meanwhile is an error then, where a memory map would kill the process.
 
     Args:
       name: what results call it.
@@ -116,24 +132,36 @@ class ArraySource:
         num_classes = 0
         if labels is not None:
             num_classes = _check_labels(name, labels, len(real), class_names)
-            self.host["label"] = labels.astype(np.int32, copy=False)
+            self.host["label"] = np.array(labels, np.int32)  # In memory: it is small.
+        streamed = self.host["real"].nbytes > device_limit
+        self._rows = _row_reader(self.host["real"]) if streamed else None
         self.spec = Spec(tuple(real.shape[1:]), num_classes, tuple(class_names))
 
     @cached_property
     def arrays(self) -> Batch | None:
         if self.host["real"].nbytes > self.device_limit:
             return None
-        return {name: jax.device_put(array) for name, array in self.host.items()}
+        # A copy: a CPU takes arrays as they lie, and would go on reading the file of a memory map.
+        return {
+            name: jax.device_put(np.array(array) if isinstance(array, np.memmap) else array)
+            for name, array in self.host.items()
+        }
 
     def __len__(self) -> int:
         return len(self.host["real"])
 
     def take(self, indices: np.ndarray) -> Batch:
-        """Samples by index; see `Source.take`. An index out of range is a ValueError."""
+        """Samples by index; see `Source.take`.
+
+        Raises:
+          ValueError: an index is out of range, or the file of a memory map lost its samples.
+        """
         indices = self.checked(indices)
         if self.arrays is not None:
             return _gather(self.arrays, indices)
-        return {name: jax.device_put(array[indices]) for name, array in self.host.items()}
+        rows = {name: array[indices] for name, array in self.host.items() if name != "real"}
+        real = self._rows(indices) if self._rows else self.host["real"][indices]
+        return {name: jax.device_put(array) for name, array in ({"real": real} | rows).items()}
 
     def checked(self, indices: np.ndarray) -> np.ndarray:
         """The indices as an array; a ValueError when one is out of range."""
@@ -148,6 +176,38 @@ class ArraySource:
 
     def __repr__(self) -> str:
         return f"ArraySource({self.name!r}, {len(self)} samples, {self.spec})"
+
+
+def _row_reader(array: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Rows of a memory map by index, read from its file; None for any other array.
+
+    The file is kept open, so that deleting it changes nothing.
+    """
+    if not (isinstance(array, np.memmap) and array.filename and array.flags.c_contiguous):
+        return None
+    path = os.fspath(array.filename)
+    # A map begins at a whole page of the file, and the array, which may be a part, within it.
+    page = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
+    mapped = np.frombuffer(array._mmap, np.uint8)  # type: ignore[attr-defined]
+    start = page + array.ctypes.data - mapped.ctypes.data
+    size, shape, dtype = array.nbytes // len(array), array.shape[1:], array.dtype
+    descriptor = os.open(path, os.O_RDONLY)
+
+    def rows(indices: np.ndarray) -> np.ndarray:
+        block = np.empty((len(indices), *shape), dtype)
+        places = block.reshape(-1).view(np.uint8).data
+        for row, index in enumerate(indices.tolist()):
+            place = places[row * size : (row + 1) * size]
+            try:
+                count = os.preadv(descriptor, [place], start + index * size)
+            except OSError as error:
+                raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
+            if count != size:
+                raise ValueError(f"{path} was cut short while in use: sample {index} is missing.")
+        return block
+
+    weakref.finalize(rows, os.close, descriptor)
+    return rows
 
 
 def _check_real(name: str, real: np.ndarray) -> np.ndarray:

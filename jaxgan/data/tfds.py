@@ -40,7 +40,7 @@ class Prepared(NamedTuple):
 
 def default_data_dir() -> Path:
     """`$TFDS_DATA_DIR`, else `~/tensorflow_datasets`, as TFDS has it."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"))
 
 
 def is_stock(name: str) -> bool:
@@ -244,18 +244,18 @@ def prepare(
 
     if not is_stock(name):
         raise ValueError(f"TFDS has no data set {name!r}{nearest(name, stock_names())}.")
-    folder = Path(data_dir).expanduser() if data_dir else default_data_dir()
+    folder = Path(os.path.expanduser(data_dir)) if data_dir else default_data_dir()
     if found := find(name, folder):
         _builder(found)
         return found.path
+    download_dir = Path(os.path.expanduser(download_dir)) if download_dir else None
+    if download_dir and not download_dir.is_dir():
+        raise ValueError(f"There is no directory {download_dir} of downloaded files.")
     if importlib.util.find_spec("tensorflow") is None:
         raise ValueError(
             "Preparing a TFDS data set needs TensorFlow (reading it does not), which is not "
             "installed: `pip install jaxgan[prepare]`."
         )
-    download_dir = Path(download_dir).expanduser() if download_dir else None
-    if download_dir and not download_dir.is_dir():
-        raise ValueError(f"There is no directory {download_dir} of downloaded files.")
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     try:

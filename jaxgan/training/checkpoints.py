@@ -228,6 +228,23 @@ class Checkpoints:
         self._manager.reload()
 
 
+def refuse_unreadable(directory: Path, abstract: GANState) -> None:
+    """Raises a ValueError as `Checkpoints.restore` does, and writes nothing.
+
+    A folder that is missing or holds no checkpoint is none to refuse.
+    """
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise ValueError(f"{directory} is not a folder of checkpoints")
+    with (
+        warnings.catch_warnings(),  # They come when it is restored.
+        Checkpoints(directory, abstract, read_only=True) as checkpoints,
+    ):
+        warnings.simplefilter("ignore")
+        checkpoints.restore()
+
+
 class _DoesNotFitError(Exception):
     """A checkpoint is sound and holds another experiment's state."""
 

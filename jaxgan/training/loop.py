@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import FrameType
@@ -163,6 +163,9 @@ def train(
                 raise
             raise Lost(str(error).strip().splitlines()[0]) from error
         except OSError as error:
+            if jax.process_count() == 1:  # Others may wait for this one's next step.
+                with suppress(OSError):  # The save under way may still succeed.
+                    checkpoints.wait()
             raise Halted(_stopped_by(error, step, directory)) from error
     if step < experiment.steps:
         reporter.say(

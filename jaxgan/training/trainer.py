@@ -14,12 +14,14 @@ from jax.stages import Compiled, Traced
 
 from jaxgan import sharding
 from jaxgan.data import PairSource, PairSpec, Source, Spec
+from jaxgan.data.source import device_memory
 from jaxgan.evaluation import HIGHER_IS_BETTER, metric_names
 from jaxgan.experiment import BaseExperiment, Experiment, check
 from jaxgan.games.game import Game
+from jaxgan.options import flat, to_dict
 from jaxgan.training.state import GANState, init_state
 from jaxgan.training.step import TrainStep, make_train_step
-from jaxgan.types import Array, Batch, Key
+from jaxgan.types import Array, Batch, Key, PyTree
 
 STEPS_PER_CALL = 25
 """Steps in a call where calls of several win. A call costs a fifth of a millisecond."""
@@ -106,7 +108,12 @@ def make_trainer(experiment: BaseExperiment, mesh: Mesh | None = None) -> Traine
         lambda leaf, own: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=own),
         *(abstract, shardings),
     )
-    example = source.spec.example(batch_size * minibatches)
+    example = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding.rows(mesh)),
+        source.spec.example(batch_size * minibatches),
+    )
+    num_classes = getattr(source.spec, "num_classes", 0)
+    _refuse_what_fits_nowhere(experiment, abstract, example, num_classes)
 
     def build(loop: bool) -> tuple[TrainStep, Traced]:
         step = make_step(loop=loop)
@@ -238,6 +245,64 @@ def _looped(
 
     start = state, jnp.zeros((limit, width), jnp.float32)
     return step(0, start) if limit == 1 else jax.lax.fori_loop(0, count, step, start)
+
+
+def _refuse_what_fits_nowhere(
+    experiment: BaseExperiment, state: GANState, example: PyTree, num_classes: int
+) -> None:
+    """Refuses a state or a step's samples that alone are larger than the memory.
+
+    A bound from below, to catch slips of the keyboard before XLA tries for minutes: gradients and
+    activations come on top, and whether they fit is seen when training starts.
+
+    Raises:
+      ValueError: naming the option that is the largest of those at fault.
+    """
+    parts: dict[str, tuple[PyTree, tuple[str, ...]]] = {
+        "the generator, its average and its optimiser": (
+            (state.generator, state.ema),
+            ("generator.", "image_size"),
+        ),
+        "the discriminator and its optimiser": (
+            state.discriminator,
+            ("discriminator.", "image_size"),
+        ),
+        "what the game remembers": (state.carry, ("pool_size", "batch_size", "image_size")),
+        "the samples of a step": (example, ("batch_size", "discriminator_steps", "image_size")),
+    }
+    takes = {part: _bytes(tree) for part, (tree, _) in parts.items()}
+    total, memory = sum(takes.values()), device_memory()
+    if total <= memory:
+        return
+    part = max(takes, key=lambda part: takes[part])
+    values = flat(to_dict(experiment))
+    suspects = {
+        name: value
+        for name, value in values.items()
+        if name.startswith(parts[part][1]) and type(value) is int
+    }
+    if values.get("conditional"):
+        suspects["the number of classes"] = num_classes
+    name = max(suspects, key=lambda name: suspects[name], default="")
+    blame = f"{name} {suspects[name]} is too large: " if name else ""
+    raise ValueError(
+        f"{blame}a run takes {_amount(total)} at least, above all for {part}, and there are "
+        f"{_amount(memory)} of memory"
+    )
+
+
+def _bytes(tree: PyTree) -> int:
+    """On one device."""
+
+    def own(leaf: jax.ShapeDtypeStruct) -> int:
+        shape = leaf.sharding.shard_shape(leaf.shape) if leaf.sharding else leaf.shape
+        return math.prod(shape) * leaf.dtype.itemsize
+
+    return sum(map(own, jax.tree.leaves(tree)))
+
+
+def _amount(count: int) -> str:
+    return f"{count / 1e9:,.0f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 def _check_best(

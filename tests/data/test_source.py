@@ -1,5 +1,8 @@
 """Sources in memory: what they take, give and refuse."""
 
+import gc
+import os
+
 import jax
 import numpy as np
 import pytest
@@ -54,6 +57,74 @@ def test_a_memory_map_is_read_where_it_lies(tmp_path):
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     source = ArraySource("x", mapped, device_limit=0)
     np.testing.assert_array_equal(source.take(np.array([2]))["real"], IMAGES[[2]])
+
+
+def mapped(folder, count=5000):
+    """A memory map of several pages, its file, and what it holds."""
+    images = np.random.default_rng(0).integers(256, size=(count, 2, 3, 1), dtype=np.uint8)
+    np.save(folder / "images.npy", images)
+    return np.load(folder / "images.npy", mmap_mode="r"), folder / "images.npy", images
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(3000, 4000), slice(None, None, 2)])
+def test_a_part_of_a_memory_map_is_that_part(tmp_path, part):
+    array, _, images = mapped(tmp_path)
+    source = ArraySource("x", array[part], device_limit=0)
+    indices = np.array([0, 999, 7, 7])
+    np.testing.assert_array_equal(source.take(indices)["real"], images[part][indices])
+
+
+def test_points_are_read_from_a_memory_map_too(tmp_path):
+    points = np.random.default_rng(0).normal(size=(9, 2)).astype(np.float32)
+    np.save(tmp_path / "points.npy", points)
+    source = ArraySource("x", np.load(tmp_path / "points.npy", mmap_mode="r"), device_limit=0)
+    np.testing.assert_array_equal(source.take(np.array([8, 0]))["real"], points[[8, 0]])
+
+
+def test_a_file_cut_short_in_mid_run_is_an_error_and_no_crash(tmp_path):
+    array, path, images = mapped(tmp_path)
+    source = ArraySource("x", array, np.zeros(5000, int), device_limit=0)
+    os.truncate(path, 5000)
+    np.testing.assert_array_equal(source.take(np.array([10]))["real"], images[[10]])
+    with pytest.raises(ValueError, match=r"images\.npy was cut short .*: sample 4999 is missing"):
+        source.take(np.array([10, 4999]))
+
+
+def test_what_is_on_the_device_needs_no_file(tmp_path):
+    """A CPU's memory is the host's, and JAX takes aligned arrays as they lie."""
+    array, path, images = mapped(tmp_path)
+    source = ArraySource("x", array)
+    assert source.arrays["real"].unsafe_buffer_pointer() != array.ctypes.data
+    os.truncate(path, 0)
+    np.testing.assert_array_equal(source.take(np.array([4999]))["real"], images[[4999]])
+
+
+def test_a_deleted_file_is_read_on(tmp_path):
+    array, path, images = mapped(tmp_path)
+    source = ArraySource("x", array, device_limit=0)
+    path.unlink()
+    np.testing.assert_array_equal(source.take(np.array([4999]))["real"], images[[4999]])
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    array, path, _ = mapped(tmp_path)
+    source = ArraySource("x", array, device_limit=0)
+
+    def fail(*args):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "preadv", fail)
+    with pytest.raises(ValueError, match=rf"{path} cannot be read: Input/output error"):
+        source.take(np.array([0]))
+
+
+def test_files_are_closed_with_their_source(tmp_path):
+    array, _, _ = mapped(tmp_path)
+    source = ArraySource("x", array, device_limit=0)
+    opened = len(os.listdir("/dev/fd"))
+    del source
+    gc.collect()
+    assert len(os.listdir("/dev/fd")) == opened - 1
 
 
 @pytest.mark.parametrize("device_limit", [1 << 30, 0])
