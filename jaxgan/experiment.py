@@ -476,6 +476,8 @@ _AT_LEAST = {
     "checkpoint_every": 1,
     "evaluate_every": 0,
 }
+_MOST_INT, _MOST_FLOAT = (1 << 31) - 1, float(np.finfo(np.float32).max)
+"""The step computes in 32 bits."""
 
 
 def check(experiment: BaseExperiment) -> None:
@@ -494,6 +496,10 @@ def check(experiment: BaseExperiment) -> None:
         if name in values and values[name] < least:
             raise ValueError(f"{name} must be {least} or more, not {values[name]}")
     for name, value in values.items():
+        if name in _AT_LEAST or name.endswith((".learning_rate", ".decay_start", ".decay_end")):
+            most = _MOST_FLOAT if isinstance(value, float) else _MOST_INT
+            if value > most:
+                raise ValueError(f"{name} must be {most} or less, not {value}")
         if name.endswith(".learning_rate") and not value > 0:
             raise ValueError(f"{name} must be above 0, not {value}")
         if name.endswith(".decay_end") and value:
