@@ -22,7 +22,7 @@ from jaxgan import run
 from jaxgan.data import PairSource
 from jaxgan.evaluation import Evaluator, make_evaluator
 from jaxgan.experiment import BaseExperiment, Experiment
-from jaxgan.imaging import save_curves
+from jaxgan.imaging import NotFinite, save_curves
 from jaxgan.networks import Variables
 from jaxgan.sampling import make_preview, measure_diversity
 from jaxgan.training.checkpoints import Checkpoints
@@ -136,7 +136,8 @@ def train(
                 if last or on_schedule:
                     value = scalars.get(experiment.best_metric or "") if on_schedule else None
                     checkpoints.save(step, state, value)
-        except Diverged as error:
+        except (Diverged, NotFinite) as found:
+            error = found if isinstance(found, Diverged) else Diverged(step, f"samples: {found}")
             checkpoints.wait()
             run.append_metrics(directory, {"step": error.step, "diverged": 1})
             reason = f"{error.reason}; {_whereabouts(state, checkpoints)}"
