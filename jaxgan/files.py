@@ -1,10 +1,22 @@
-"""Writing a file whole or not at all."""
+"""Paths as users write them, and writing a file whole or not at all."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with a home directory in place of a leading `~` or `~user`.
+
+    Raises:
+      ValueError: when there is no such user, for which pathlib has a RuntimeError.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"the home directory in {path} is not known") from error
 
 
 @contextmanager

@@ -74,6 +74,8 @@ class Own(Experiment):
         ({"penalty_weight": math.inf}, "penalty_weight must be finite, not inf"),
         # What float32 and int32 do not hold is no number inside the step.
         ({"penalty_weight": 1e39}, r"penalty_weight must be 3\.4.*e\+38 or less, not 1e\+39"),
+        ({"label_noise": 10**400}, "label_noise must be 2147483647 or less, not 1000"),
+        ({"label_flip": -0.1}, "label_flip must be 0 or more, not -0.1"),
         ({"drift_weight": 10**400}, "drift_weight must be 2147483647 or less, not 1000"),
         ({"penalty_every": 1 << 31}, "penalty_every must be 2147483647 or less, not 2147483648"),
         (

@@ -18,6 +18,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from jaxgan.files import expanded
+
 Layout = dict[str, tuple[tuple[int, ...], type]]
 """Shape and type of every array of an entry."""
 
@@ -27,8 +29,8 @@ _CHUNK = 1 << 24  # bytes
 def cache_dir() -> Path:
     """`$JAXGAN_CACHE`, else `$XDG_CACHE_HOME/jaxgan`, else `~/.cache/jaxgan`."""
     if own := os.environ.get("JAXGAN_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "jaxgan"
+        return expanded(own)
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "jaxgan"
 
 
 def stem(name: str, *depends_on: object) -> str:

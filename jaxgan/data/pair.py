@@ -12,6 +12,7 @@ from jaxgan.data.catalog import open_source
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Spec
 from jaxgan.data.stacked import StackedSource
+from jaxgan.files import expanded
 from jaxgan.types import Array, Batch
 
 Indices = TypeVar("Indices", Array, np.ndarray)
@@ -139,7 +140,7 @@ def open_domain(
     options: dict[str, Any] = {"data_dir": data_dir, "image_size": side, "channels": channels}
     if domain is None:
         source = open_source(name, split=split, **options)
-    elif (folder := Path(name).expanduser() / f"{split}{domain}").is_dir():
+    elif (folder := expanded(name) / f"{split}{domain}").is_dir():
         source = open_source(str(folder.absolute()), **options)
     else:
         try:

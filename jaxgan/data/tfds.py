@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxgan.data import cache, images
 from jaxgan.data.source import ArraySource
+from jaxgan.files import expanded
 
 _NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w\-.]+))?(:(?P<version>\d+\.\d+\.\d+))?")
 
@@ -40,7 +41,7 @@ class Prepared(NamedTuple):
 
 def default_data_dir() -> Path:
     """`$TFDS_DATA_DIR`, else `~/tensorflow_datasets`, as TFDS has it."""
-    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    return expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
 
 
 def is_stock(name: str) -> bool:
@@ -244,7 +245,7 @@ def prepare(
 
     if not is_stock(name):
         raise ValueError(f"TFDS has no data set {name!r}{nearest(name, stock_names())}.")
-    folder = Path(data_dir).expanduser() if data_dir else default_data_dir()
+    folder = expanded(data_dir) if data_dir else default_data_dir()
     if found := find(name, folder):
         _builder(found)
         return found.path
@@ -253,7 +254,7 @@ def prepare(
             "Preparing a TFDS data set needs TensorFlow (reading it does not), which is not "
             "installed: `pip install jaxgan[prepare]`."
         )
-    download_dir = Path(download_dir).expanduser() if download_dir else None
+    download_dir = expanded(download_dir) if download_dir else None
     if download_dir and not download_dir.is_dir():
         raise ValueError(f"There is no directory {download_dir} of downloaded files.")
     if not sys.stderr.isatty():
