@@ -26,17 +26,21 @@ GAP_COLOR = 128
 """Grey between and around the images of a grid: seen beside black and white backgrounds alike."""
 
 
+class NotFinite(ValueError):
+    """What a generator made is not all numbers: its own parameters may still be finite."""
+
+
 def to_uint8(images: ArrayLike) -> NDArray[np.uint8]:
     """Float images in [-1, 1] as uint8: `round((x + 1) 127.5)`; values outside are clipped.
 
     The inverse of `x / 127.5 - 1`, exactly.
 
     Raises:
-      ValueError: if a value is NaN, which uint8 would turn into an ordinary grey.
+      NotFinite: if a value is NaN, which uint8 would turn into an ordinary grey.
     """
     images = np.asarray(images, np.float32)
     if np.isnan(images).any():
-        raise ValueError(f"images must not hold NaN, but {np.isnan(images).sum()} values are NaN")
+        raise NotFinite(f"images must not hold NaN, but {np.isnan(images).sum()} values are NaN")
     return np.rint((images + 1) * 127.5).clip(0, 255).astype(np.uint8)
 
 

@@ -27,7 +27,7 @@ def check_types(options: Any, prefix: str = "") -> None:
 def _is_a(value: Any, hint: Any, name: str) -> bool:
     origin, parameters = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
-        return value in parameters
+        return any(value == allowed and type(value) is type(allowed) for allowed in parameters)
     if origin in (typing.Union, types.UnionType):
         return any(_is_a(value, parameter, name) for parameter in parameters)
     if origin is tuple and parameters[1:] == (...,):

@@ -12,7 +12,7 @@ from jaxgan.data import MIXTURES, Source, Spec
 from jaxgan.experiment import Experiment
 from jaxgan.files import whole_file
 from jaxgan.games.game import Game
-from jaxgan.imaging import grid, save_image, save_points, to_uint8
+from jaxgan.imaging import NotFinite, grid, save_image, save_points, to_uint8
 from jaxgan.keys import derive
 from jaxgan.latent import draw_latents
 from jaxgan.metrics import pixels, sample_diversity
@@ -28,6 +28,7 @@ def make_sampler(game: Game) -> Sampler:
 
     Samples are uint8 [N, H, W, C], or float32 [N, D] for points. They go through the generator in
     batches of at most 500; the last is filled up, so that it needs no compiling of its own.
+    Images that hold NaN and points that are not finite are `imaging.NotFinite`.
     """
     sample = jax.jit(game.sample)
 
@@ -39,6 +40,8 @@ def make_sampler(game: Game) -> Sampler:
             rows = jnp.minimum(jnp.arange(start, start + size), count - 1)
             chosen = None if labels is None else labels[rows]
             part = np.asarray(sample(variables, latents[rows], chosen))[: count - start]
+            if part.ndim == 2 and not np.isfinite(part).all():
+                raise NotFinite("points must be finite, but some are NaN or infinite")
             parts.append(part if part.ndim == 2 else to_uint8(part))
         return np.concatenate(parts)
 

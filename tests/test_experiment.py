@@ -67,9 +67,25 @@ class Own(Experiment):
         ({"loss": "hing"}, "loss must be one of minimax, .*hinge.*, not 'hing'"),
         ({"penalty": "r3"}, "penalty must be one of none, r1.*, not 'r3'"),
         ({"channels": 2}, "channels must be .*1, 3.*, not 2"),
+        ({"channels": True}, "channels must be .*1, 3.*, not True"),  # It equals 1,
+        ({"channels": 3.0}, r"channels must be .*1, 3.*, not 3\.0"),  # and is no size of an array.
         ({"generator": {"width": 3}}, "generator must be GeneratorOptions"),
         ({"penalty_weight": math.nan}, "penalty_weight must be finite, not nan"),
         ({"penalty_weight": math.inf}, "penalty_weight must be finite, not inf"),
+        # What float32 and int32 do not hold is no number inside the step.
+        ({"penalty_weight": 1e39}, r"penalty_weight must be at most 3\.4e\+38, not 1e\+39"),
+        ({"label_noise": 10**400}, "label_noise must be at most 2147483647, not 1000"),
+        ({"label_flip": -0.1}, "label_flip must be 0 or more, not -0.1"),
+        ({"drift_weight": 10**400}, "drift_weight must be at most 2147483647, not 1000"),
+        ({"penalty_every": 1 << 31}, "penalty_every must be at most 2147483647, not 2147483648"),
+        (
+            {"generator_optimizer": OptimizerOptions(learning_rate=1e300)},
+            r"generator_optimizer\.learning_rate must be at most 3\.4",
+        ),
+        (
+            {"discriminator_optimizer": OptimizerOptions(decay_end=1 << 31)},
+            "discriminator_optimizer.decay_end must be at most 2147483647",
+        ),
         (
             {"generator_optimizer": OptimizerOptions(learning_rate=math.nan)},
             "generator_optimizer.learning_rate must be finite",

@@ -22,7 +22,7 @@ from jaxgan import distributed, run
 from jaxgan.data import PairSource
 from jaxgan.evaluation import Evaluator, make_evaluator
 from jaxgan.experiment import BaseExperiment, Experiment
-from jaxgan.imaging import save_curves
+from jaxgan.imaging import NotFinite, save_curves
 from jaxgan.networks import Variables
 from jaxgan.sampling import make_preview, measure_diversity
 from jaxgan.sharding import local
@@ -153,7 +153,8 @@ def train(
                     checkpoints.save(step, state, value)
             draw_curves(directory)
             checkpoints.wait()
-        except Diverged as error:
+        except (Diverged, NotFinite) as found:
+            error = found if isinstance(found, Diverged) else Diverged(step, f"samples: {found}")
             checkpoints.wait()
             run.append_metrics(directory, {"step": error.step, "diverged": 1})
             reason = f"{error.reason}; {_whereabouts(state, checkpoints)}"

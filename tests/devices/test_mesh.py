@@ -36,6 +36,13 @@ TINY = Experiment(
     penalty="gradient_penalty",
     steps_per_call=1,
 )
+PERCEPTRONS = dataclasses.replace(
+    TINY,
+    # A bias before batch statistics has a gradient of rounding alone, which Adam makes steps of.
+    generator=GeneratorOptions(family="mlp", width=128, normalization="none", latent_size=16),
+    discriminator=DiscriminatorOptions(family="mlp", width=128, normalization="none"),
+    discriminator_steps=2,
+)
 KEY = jax.random.key(0)
 
 
@@ -64,12 +71,11 @@ OPTIMIZERS = Optimizers(optax.sgd(1e-2), optax.sgd(1e-2))
 
 def step_over(axis_name):
     prepared = partial(prepare, flip=True)
-    options = {"discriminator_steps": 2, "prepare": prepared, "axis_name": axis_name}
-    return make_train_step(game(axis_name), OPTIMIZERS, **options)
+    return make_train_step(game(axis_name), OPTIMIZERS, prepare=prepared, axis_name=axis_name)
 
 
 def start(batch):
-    prepared = prepare({name: array[:64] for name, array in batch.items()}, KEY)
+    prepared = prepare(batch, KEY)
     return init_state(game(None), OPTIMIZERS, prepared, KEY)
 
 
@@ -82,7 +88,7 @@ def after_three(step, batch, start):
 
 @pytest.fixture(scope="module")
 def batch():
-    return {name: np.asarray(a) for name, a in open_source("digits").take(range(128)).items()}
+    return {name: np.asarray(a) for name, a in open_source("digits").take(range(64)).items()}
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +97,9 @@ def expected(batch):
     return after_three(step_over(None), batch, start(batch))
 
 
-def assert_close(found, expected):
+def assert_close(found, expected, atol=1e-6):
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=2e-4, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=2e-4, atol=atol)
 
 
 @pytest.mark.parametrize("check_vma", [True, False])
@@ -193,16 +199,16 @@ def test_collective_bytes_of_a_text():
 
 
 def test_parameters_split_over_devices_train_alike():
-    large = dataclasses.replace(TINY.generator, width=32)
-    whole = make_trainer(dataclasses.replace(TINY, generator=large))
-    split = make_trainer(dataclasses.replace(TINY, generator=large, shard_parameters=True))
+    whole = make_trainer(PERCEPTRONS)
+    split = make_trainer(dataclasses.replace(PERCEPTRONS, shard_parameters=True))
     states = []
     for trainer in (whole, split):
         state = trainer.init()
         for step in range(2):
             state, scalars = trainer.steps(state, trainer.indices(step)[None])
         states.append((sharding.local(state), np.asarray(scalars)))
-    assert_close(states[1], states[0])
+    # A fortieth of a step of 2e-4: where a gradient is near 0, Adam divides rounding by rounding.
+    assert_close(states[1], states[0], atol=5e-6)
     for leaf in jax.tree.leaves(state):  # Parameters, averages and Adam's moments alike,
         part = leaf.sharding.shard_shape(leaf.shape)
         split_at = leaf.size // np.prod(part, dtype=int)
@@ -221,7 +227,7 @@ class Streamed(Experiment):
 
 
 def test_streamed_rows_go_to_their_devices_alone(monkeypatch):
-    streamed, resident = make_trainer(Streamed(**vars(TINY))), make_trainer(TINY)
+    streamed, resident = make_trainer(Streamed(**vars(PERCEPTRONS))), make_trainer(PERCEPTRONS)
     taken, take = [], streamed.source.take
     monkeypatch.setattr(
         streamed.source, "take", lambda indices: taken.append(list(indices)) or take(indices)

@@ -267,6 +267,23 @@ def test_infinity_in_the_state_alone_ends_the_run(tmp_path):
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
+@pytest.mark.parametrize("data", ["digits", "ring"])
+def test_samples_that_are_no_numbers_end_the_run(tmp_path, data):
+    """All of the state is finite, and a layer of the generator overflows on it."""
+
+    class Faulty(Experiment):
+        def make_game(self, spec):
+            game = super().make_game(spec)
+            return game._replace(sample=lambda *inputs: game.sample(*inputs) * jnp.nan)
+
+    faulty = Faulty(**vars(TINY) | {"data": data})
+    folder = tmp_path / "run"
+    with pytest.raises(Diverged, match=r"at step 2: samples: .* NaN.*: none yet; .*: none$"):
+        start(folder, make_trainer(faulty), experiment=faulty)
+    assert run.read_metrics(folder)[-1] == {"step": 2, "diverged": 1}
+    assert not list((folder / "checkpoints").iterdir())
+
+
 def test_evaluations_are_logged_and_rank(monkeypatch, trainer, tmp_path):
     from jaxgan.evaluation import Evaluator
     from jaxgan.training import loop
