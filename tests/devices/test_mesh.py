@@ -39,8 +39,8 @@ TINY = Experiment(
 PERCEPTRONS = dataclasses.replace(
     TINY,
     # A bias before batch statistics has a gradient of rounding alone, which Adam makes steps of.
-    generator=GeneratorOptions(family="mlp", width=128, normalization="none", latent_size=16),
-    discriminator=DiscriminatorOptions(family="mlp", width=128, normalization="none"),
+    generator=GeneratorOptions(family="mlp", width=256, normalization="none", latent_size=16),
+    discriminator=DiscriminatorOptions(family="mlp", width=256, normalization="none"),
     discriminator_steps=2,
 )
 KEY = jax.random.key(0)
