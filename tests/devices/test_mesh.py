@@ -214,7 +214,7 @@ def test_parameters_split_over_devices_train_alike():
         split_at = leaf.size // np.prod(part, dtype=int)
         assert split_at == (8 if leaf.size >= 1 << 14 else 1)  # but nothing small.
     held = sum(leaf.addressable_shards[0].data.nbytes for leaf in jax.tree.leaves(state))
-    assert held < 0.2 * size(state)
+    assert held < 0.25 * size(state)
     assert "all-gather" in sharding.collective_bytes(split.compile(False).as_text())
 
 
