@@ -76,9 +76,11 @@ def _run(args: list[str]) -> int:
             warnings.showwarning = _show_warning
             hosts, rest = split_hosts(args[1:])
             if hosts is not None:
-                from jaxgan.distributed import join
+                from jaxgan.distributed import is_first, join
 
                 join(**hosts)
+                if not is_first():
+                    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, to the end of the process
             return commands[args[0]](rest)
     except KeyboardInterrupt:
         return complain("interrupted", 130)

@@ -192,6 +192,20 @@ PAIR = text(
 
 # fmt: off
 TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
+    "Several processes": [
+        ("an address alone", [], "train --out new --coordinator host0:5600",
+         "--coordinator, --processes and --process go with --distributed"),
+        ("no address", [], "train --out new --distributed --processes 2 --process 0",
+         "--coordinator, --processes and --process go together; missing: --coordinator"),
+        ("no number", [], "resume run --distributed --coordinator host0:5600",
+         "--coordinator, --processes and --process go together; missing: --processes, --process"),
+        ("an address without a port", [], "evaluate run --distributed --coordinator host0 --processes 2 --process 0",
+         "--coordinator must be HOST:PORT of process 0, not 'host0'"),
+        ("a process beyond the last", [], "train --out new --distributed --coordinator host0:5600 --processes 2 --process 2",
+         "--process must be from 0 to 1, not 2"),
+        ("a word for a number of processes", [], "train --out new --distributed --processes two",
+         "argument --processes: invalid int value: 'two'"),
+    ],
     "The command line": [
         ("a command that is none", [], "trainn",
          "unknown command 'trainn'; perhaps you meant train"),

@@ -100,8 +100,8 @@ def train(
     log = _Log(experiment, trainer.scalar_names, directory, reporter)
     with ExitStack() as stack:
         distributed.from_first(lambda: stack.enter_context(run.lock(directory)))
-        checkpoints = stack.enter_context(Checkpoints(directory / "checkpoints", trainer.abstract))
         stopped = stack.enter_context(_stop_signals())
+        checkpoints = stack.enter_context(Checkpoints(directory / "checkpoints", trainer.abstract))
         vote = distributed.make_vote(trainer.mesh)
         step, restored = checkpoints.restore() or (0, None)
         if restored is not None:

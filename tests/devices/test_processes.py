@@ -4,6 +4,7 @@ Two processes of two devices stand for two hosts. Fast tests of one process are 
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import make_trainer
 
 pytestmark = pytest.mark.slow
+KILLS = 25
+"""Of each of two runs, of one of its two processes, by SIGKILL or SIGTERM."""
 PROGRAM = Path(__file__).with_name("program.py")
 JAXGAN = "import sys; from jaxgan.cli import main; sys.exit(main())"
 EXPERIMENT = """
@@ -169,15 +172,14 @@ def test_a_run_goes_on_with_other_devices(file, tmp_path):
 
 
 def test_two_processes_leave_what_one_leaves(file, tmp_path):
-    """The same devices in two processes: the same bits, whoever asks."""
+    """The same devices in two processes: the same course and files, written by the first alone."""
     one, two = tmp_path / "one", tmp_path / "two"
     on_one("train", file, "--out", one, "--evaluate-every", 30)
     first, second = finish(launch_two("train", file, "--out", two, "--evaluate-every", 30))
     assert "done after 60 steps" in first
     assert "step" not in second  # Only the first process talks.
     assert largest_difference(state_of(one, 60), state_of(two, 60)) < 1e-4
-    names = {path.name for path in two.rglob("*") if "checkpoints" not in path.parts}
-    assert names == {path.name for path in one.rglob("*") if "checkpoints" not in path.parts}
+    assert left_by(two)[0].keys() == left_by(one)[0].keys()
     for command in (["sample", two, "--out", tmp_path / "a.png"], ["evaluate", two]):
         finish(launch_two(*command))
     assert (tmp_path / "a.png").exists()
@@ -200,6 +202,35 @@ def test_a_signal_to_one_process_stops_all_at_one_step(file, tmp_path, index, nu
     expected = left_by(undisturbed)
     assert (files, best) == (expected[0], expected[2])
     assert steps[60] == expected[1][60]
+
+
+def test_killed_at_random_moments(file, tmp_path):
+    """One of two, at any moment, saves included; the other ends by itself."""
+    undisturbed = tmp_path / "undisturbed"
+    finish(launch_two("train", file, "--out", undisturbed))
+    expected, draw, saving, steps = left_by(undisturbed), random.Random(0), 0, []
+    for attempt in range(KILLS):
+        folder = tmp_path / f"killed{attempt}"
+        number = draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+        processes = launch_two("train", file, "--out", folder)
+        wait_for(folder, 3 * draw.randrange(16), processes)
+        time.sleep(draw.uniform(0, 0.3))
+        before = run.newest_step(folder)
+        processes[draw.randrange(2)].send_signal(number)
+        for process in processes:
+            output, _ = process.communicate(timeout=60)
+            assert (process.returncode == 0) == (number == signal.SIGTERM), output
+        stopped = run.newest_step(folder)
+        assert before <= stopped <= 60
+        saving += any("tmp" in path.name for path in (folder / "checkpoints").iterdir())
+        steps.append(stopped)
+        if stopped < 60:
+            for output in finish(launch_two("resume", folder)):
+                assert "damaged" not in output
+        files, kept, best = left_by(folder)
+        assert (files, best) == (expected[0], expected[2]), f"{number}, saved: {stopped}"
+        assert kept[60] == expected[1][60]
+    print(f"{KILLS} kills, {saving} of them during a save, last saved steps: {steps}")
 
 
 @pytest.mark.parametrize("index", [0, 1])

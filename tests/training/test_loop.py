@@ -2,7 +2,10 @@
 
 import dataclasses
 import re
+import resource
+import shutil
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -13,7 +16,7 @@ import pytest
 from jaxgan import run
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.training.checkpoints import Checkpoints
-from jaxgan.training.loop import Diverged, train
+from jaxgan.training.loop import Diverged, Halted, train
 from jaxgan.training.trainer import make_trainer
 
 TINY = Experiment(
@@ -232,6 +235,46 @@ def with_fault(fault, step):
             return game._replace(generator_loss=generator_loss)
 
     return Faulty(**vars(TINY) | {"steps": 8})
+
+
+def test_a_file_that_cannot_grow_ends_the_run_and_harms_no_checkpoint(
+    uninterrupted, trainer, tmp_path
+):
+    """As on a full disk: from step 3 on no file may grow beyond 100 bytes."""
+    folder = tmp_path / "run"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill():
+        while run.newest_step(folder) < 2:
+            time.sleep(0.01)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+
+    sentence = r"stopped after step \d: File too large; step 2 is saved, go on with: jaxgan resume"
+    try:
+        with pytest.raises(Halted, match=sentence):
+            start(folder, trainer, after={3: fill})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    state, _ = start(folder, trainer)
+    assert (run.digest(state), written(folder)) == uninterrupted[:2]
+
+
+def test_a_checkpoint_without_room_is_not_begun(uninterrupted, trainer, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+
+    def fill():
+        usage = shutil.disk_usage(folder)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+
+    sentence = (
+        r"cannot be written to .*: it takes [\d,]+ bytes, and 1,000 are free; step 2 is saved"
+    )
+    with pytest.raises(Halted, match=sentence):
+        start(folder, trainer, after={3: fill})
+    monkeypatch.undo()
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["2"]
+    state, _ = start(folder, trainer)
+    assert (run.digest(state), written(folder)) == uninterrupted[:2]
 
 
 def test_nan_ends_the_run_and_is_never_saved(tmp_path):

@@ -6,6 +6,7 @@ The fast tests of resuming, in one process, are in test_loop.py.
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import make_trainer
 
 pytestmark = pytest.mark.slow
-KILLS = 10
+KILLS = 17
+"""Of each of the three runs, by SIGKILL or SIGTERM."""
 EXPERIMENT = """
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 
@@ -119,19 +121,28 @@ def undisturbed(request, tmp_path):
 def test_killed_at_random_moments(undisturbed, tmp_path):
     file, scale, expected = undisturbed
     draw, saving, steps = random.Random(0), 0, []
-    for number in range(KILLS):
-        folder = tmp_path / f"killed{number}"
+    for attempt in range(KILLS):
+        folder = tmp_path / f"killed{attempt}"
+        number = draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
         process = launch("train", file, "--out", folder)
         wait_for(folder, 3 * scale * draw.randrange(16), process)
         time.sleep(draw.uniform(0, 0.3))  # Steps and a save or two.
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        before = run.newest_step(folder)
+        process.send_signal(number)
+        output, _ = process.communicate()
+        stopped = run.newest_step(folder)
+        assert process.returncode == (0 if number == signal.SIGTERM else -number), output
+        assert before <= stopped <= 60 * scale
         saving += any("tmp" in path.name for path in (folder / "checkpoints").iterdir())
-        steps.append(run.newest_step(folder))
-        assert steps[-1] < 60 * scale
-        assert "damaged" not in finish(launch("resume", folder))
-        assert left_by(folder) == expected, f"killed after step {steps[-1]} was saved"
+        steps.append(stopped)
+        if stopped < 60 * scale:
+            assert "damaged" not in finish(launch("resume", folder))
+        files, kept, best = left_by(folder)
+        # A step that was saved because of SIGTERM may still be among the kept ones.
+        assert (files, best) == (expected[0], expected[2]), f"{number}, saved: {stopped}"
+        same = kept == expected[1] if number == signal.SIGKILL else set(kept) & set(expected[1])
+        assert same
+        assert kept[60 * scale] == expected[1][60 * scale]
     print(f"{KILLS} kills, {saving} of them during a save, last saved steps: {steps}")
 
 
@@ -151,3 +162,19 @@ def test_terminated(undisturbed, tmp_path):
         assert files == expected[0]
         assert steps[60 * scale] == expected[1][60 * scale]
         assert best == expected[2]
+
+
+def test_a_disk_that_fills_up(undisturbed, tmp_path):
+    """No file of the process may grow beyond 2 kB: the next save fails in its middle."""
+    file, scale, expected = undisturbed
+    folder = tmp_path / "full"
+    process = launch("train", file, "--out", folder)
+    wait_for(folder, 6 * scale, process)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2000, 2000))
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1, output
+    saved = run.newest_step(folder)
+    assert f"; step {saved} is saved, go on with: jaxgan resume {folder}" in output
+    assert "Traceback" not in output
+    assert "damaged" not in finish(launch("resume", folder))
+    assert left_by(folder) == expected
