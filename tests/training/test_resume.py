@@ -13,10 +13,9 @@ import sys
 import time
 
 import pytest
+from whole_runs import left_by
 
 from jaxgan import run
-from jaxgan.training.checkpoints import Checkpoints
-from jaxgan.training.trainer import make_trainer
 
 pytestmark = pytest.mark.slow
 KILLS = 17
@@ -88,18 +87,6 @@ def wait_for(folder, step, process):
     while not (folder / "checkpoints").exists() or run.newest_step(folder) < step:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.005)
-
-
-def left_by(folder):
-    """Digests of the kept states, and the bytes of all else that a run is to repeat."""
-    experiment, _ = run.load(folder)
-    paths = [folder / "metrics.jsonl", folder / "curves.png", folder / "digests.json"]
-    paths += sorted((folder / "samples").iterdir())
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-    abstract = make_trainer(experiment).abstract
-    with Checkpoints(folder / "checkpoints", abstract, read_only=True) as checkpoints:
-        steps = {step: run.digest(checkpoints.restore(step)[1]) for step in checkpoints.steps()}
-        return files, steps, checkpoints.best_step()
 
 
 @pytest.fixture(params=["unconditional", "conditional", "translation"])
