@@ -22,7 +22,7 @@ from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import make_trainer
 
 pytestmark = pytest.mark.slow
-KILLS = 25
+KILLS = 13
 """Of each of two runs, of one of its two processes, by SIGKILL or SIGTERM."""
 PROGRAM = Path(__file__).with_name("program.py")
 JAXGAN = "import sys; from jaxgan.cli import main; sys.exit(main())"
