@@ -128,8 +128,7 @@ def _train(
     images_per_step = experiment.batch_size * experiment.discriminator_steps
     try:
         writer = _tensorboard(directory) if is_first() else None
-        console = Console(quiet=not is_first())
-        with Display(experiment.steps, images_per_step, console, writer) as display:
+        with Display(experiment.steps, images_per_step, Console(), writer) as display:
             display.say(f"{directory}: {_amount(trainer.source)}, {', '.join(sizes)}")
             with kept_programs(directory):
                 state = run_loop(experiment, trainer, directory, display)
@@ -141,7 +140,7 @@ def _train(
         )
     except Halted as error:
         return complain(str(error), 1)
-    if state.step == experiment.steps and is_first():
+    if state.step == experiment.steps:
         print(f"done after {experiment.steps:,} steps: {directory}")
         if sentence := course(experiment, trainer.source.spec, read_metrics(directory)):
             print(sentence)

@@ -109,7 +109,11 @@ def make_train_step(
             turn = Turn(minibatch(batch, index, key), key, state.step, carry)
             loss_fn = partial(game.discriminator_loss, generator.variables)
             discriminator, carry, scalars = _update(
-                *("discriminator", discriminator, optimizers.discriminator, loss_fn, turn),
+                "discriminator",
+                discriminator,
+                optimizers.discriminator,
+                loss_fn,
+                turn,
                 axis_name,
             )
             if constrain is not None:

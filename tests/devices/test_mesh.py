@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
 from jaxgan import losses, penalties, sharding
@@ -44,10 +43,6 @@ PERCEPTRONS = dataclasses.replace(
     discriminator_steps=2,
 )
 KEY = jax.random.key(0)
-
-
-def mapped_mesh():
-    return jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
 
 
 def game(axis_name):
@@ -107,7 +102,7 @@ def test_a_step_under_shard_map_is_the_step_over_the_whole_batch(batch, expected
     specs = P(), P("data"), P()
     step = step_over("data")
     mapped = jax.shard_map(
-        step, mesh=mapped_mesh(), in_specs=specs, out_specs=P(), check_vma=check_vma
+        step, mesh=sharding.data_mesh(), in_specs=specs, out_specs=P(), check_vma=check_vma
     )
     assert_close(after_three(jax.jit(mapped), batch, start(batch)), expected)
 
@@ -146,7 +141,7 @@ def test_convolutions_have_their_gradients_under_shard_map(function, shape):
     mapped = jax.jit(
         jax.shard_map(
             jax.grad(loss, (0, 1)),
-            mesh=mapped_mesh(),
+            mesh=sharding.data_mesh(),
             in_specs=(P(), P("data")),
             out_specs=(P(), P("data")),
         )
