@@ -1,4 +1,4 @@
-"""Whether `jaxgan.diagnosis` names what was broken on purpose, and leaves healthy runs alone.
+"""Whether `jaxgan.runs.diagnosis` names what was broken on purpose, and leaves healthy runs alone.
 
     python -m benchmarks.diagnosis [--seeds 3] [--steps 1500] [--only frozen]
 
@@ -15,13 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jaxgan import run
-from jaxgan.compilation import kept_programs
 from jaxgan.data import PairSource
-from jaxgan.diagnosis import Diagnosis, diagnose
-from jaxgan.evaluation import make_evaluator
+from jaxgan.devices.compilation import kept_programs
+from jaxgan.evaluation.evaluator import make_evaluator
 from jaxgan.experiment import DIGITS, DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.options import flat, to_dict
+from jaxgan.runs import record as run
+from jaxgan.runs.diagnosis import Diagnosis, diagnose
 from jaxgan.training.loop import Diverged, train
 from jaxgan.training.trainer import make_trainer
 

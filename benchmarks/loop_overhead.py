@@ -21,10 +21,10 @@ from pathlib import Path
 import jax
 from rich.console import Console
 
-from jaxgan import run
 from jaxgan.experiment import Experiment
-from jaxgan.progress import Display
+from jaxgan.runs import record as run
 from jaxgan.training.loop import train
+from jaxgan.training.progress import Display
 from jaxgan.training.trainer import Trainer, make_trainer
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"

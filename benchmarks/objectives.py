@@ -23,8 +23,8 @@ from jaxgan.experiment import (
     GeneratorOptions,
     OptimizerOptions,
 )
+from jaxgan.experiment.sampling import draw_inputs, make_sampler
 from jaxgan.metrics import mixture_statistics
-from jaxgan.sampling import draw_inputs, make_sampler
 from jaxgan.training import init_state, make_train_step
 
 CALL = 400

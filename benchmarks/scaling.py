@@ -21,8 +21,8 @@ import jax
 import numpy as np
 from jax.experimental import topologies
 
-from jaxgan import sharding
 from jaxgan.data import Spec
+from jaxgan.devices import sharding
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.networks import parameter_count
 from jaxgan.training.step import make_train_step

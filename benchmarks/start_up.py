@@ -21,7 +21,7 @@ from pathlib import Path
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 DEFAULT = [EXPERIMENTS / "digits.py", EXPERIMENTS / "ring.py"]
-PROGRAM = "import sys; from jaxgan.cli import main; sys.exit(main())"
+PROGRAM = "import sys; from jaxgan.cli.main import main; sys.exit(main())"
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
 
 

@@ -161,7 +161,7 @@ def resnet_discriminator(options: DiscriminatorOptions, shape: Shape) -> nn.Modu
 
 
 def translation_generator(channels: int, width: int, blocks: int) -> nn.Module:
-    """CycleGAN's generator, the twin of `jaxgan.networks.translation.TranslationGenerator`."""
+    """CycleGAN's generator, the twin of `jaxgan.networks.cyclegan.TranslationGenerator`."""
 
     def activated(conv: nn.Module) -> list[nn.Module]:
         return [conv, nn.InstanceNorm2d(conv.out_channels), nn.ReLU(inplace=True)]
@@ -182,7 +182,7 @@ def translation_generator(channels: int, width: int, blocks: int) -> nn.Module:
 
 
 class TranslationBlock(nn.Module):
-    """The twin of `jaxgan.networks.translation.ResidualBlock`."""
+    """The twin of `jaxgan.networks.cyclegan.ResidualBlock`."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

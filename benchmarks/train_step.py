@@ -54,7 +54,7 @@ from jaxgan.experiment import (
 )
 from jaxgan.keys import derive
 from jaxgan.latent import draw_latents
-from jaxgan.networks.translation import TranslationGenerator
+from jaxgan.networks.cyclegan import TranslationGenerator
 from jaxgan.training.trainer import Trainer, make_trainer
 
 try:

@@ -1,12 +1,11 @@
 """CycleGAN in colour at 32 pixels: two classes of CIFAR-10, horses and deer."""
 
-from jaxgan.experiment import OptimizerOptions
-from jaxgan.translation import PatchOptions, TranslationExperiment, TranslatorOptions
+from jaxgan.experiment import OptimizerOptions, PatchOptions, TranslatorOptions, UnpairedExperiment
 
 STEPS = 5000
 adam = OptimizerOptions(learning_rate=2e-4, decay_start=STEPS // 2, decay_end=STEPS)
 
-experiment = TranslationExperiment(
+experiment = UnpairedExperiment(
     name="cyclegan_horse2deer_cifar10",
     data_x="cifar10",
     data_y="cifar10",

@@ -8,9 +8,9 @@ is the authors' 10: their generators' adversarial loss is not halved, and ours i
 `jaxgan.games.cyclegan`). The generators' average, of which samples are made, is not in the paper.
 """
 
-from jaxgan.translation import PatchOptions, TranslationExperiment, TranslatorOptions
+from jaxgan.experiment import PatchOptions, TranslatorOptions, UnpairedExperiment
 
-experiment = TranslationExperiment(
+experiment = UnpairedExperiment(
     name="cyclegan_horse2zebra",
     data_x="cycle_gan/horse2zebra",
     image_size=256,

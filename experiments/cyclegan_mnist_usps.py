@@ -11,13 +11,12 @@ one alike; a cycle weight of 1 instead of 10, which keeps digits legible to the 
 to a reader; and a batch of 16. experiments/README.md has the figures.
 """
 
-from jaxgan.experiment import OptimizerOptions
-from jaxgan.translation import PatchOptions, TranslationExperiment, TranslatorOptions
+from jaxgan.experiment import OptimizerOptions, PatchOptions, TranslatorOptions, UnpairedExperiment
 
 STEPS = 2000
 adam = OptimizerOptions(learning_rate=4e-4, decay_start=STEPS // 2, decay_end=STEPS)
 
-experiment = TranslationExperiment(
+experiment = UnpairedExperiment(
     name="cyclegan_mnist_usps",
     data_x="mnist",
     data_y="usps_train.npz",

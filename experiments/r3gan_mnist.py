@@ -3,7 +3,12 @@
 With gamma 1 and Adam 2e-4, 5,000 steps are too few: experiments/README.md has both figures.
 """
 
-from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions, OptimizerOptions
+from jaxgan.experiment import (
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
 
 adam = OptimizerOptions(learning_rate=1e-3, beta1=0.0, beta2=0.99)
 

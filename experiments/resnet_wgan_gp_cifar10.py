@@ -4,7 +4,12 @@ The authors' code gives the generator's update a batch twice as large, and the p
 that of a conditional model with an auxiliary classifier; neither is done here.
 """
 
-from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions, OptimizerOptions
+from jaxgan.experiment import (
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
 
 experiment = Experiment(
     name="resnet_wgan_gp_cifar10",

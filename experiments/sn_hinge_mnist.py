@@ -1,6 +1,11 @@
 """Spectral normalisation with the hinge loss (Miyato 2018), on a DCGAN."""
 
-from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions, OptimizerOptions
+from jaxgan.experiment import (
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
 
 experiment = Experiment(
     name="sn_hinge_mnist",

@@ -4,7 +4,12 @@ Gamma is .1 and the rate 1e-3: with 1 and 2e-4 so few steps end at a KL of .45, 
 Latents, batch, width and schedule are those of `stacked_mnist_dcgan.py`.
 """
 
-from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions, OptimizerOptions
+from jaxgan.experiment import (
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
 
 adam = OptimizerOptions(learning_rate=1e-3, beta1=0.0, beta2=0.99)
 

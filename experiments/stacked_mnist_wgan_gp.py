@@ -5,7 +5,12 @@ Five discriminator steps to one of the generator. Latents and batch are those of
 25,000 batches of real images, 12.5 epochs.
 """
 
-from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions, OptimizerOptions
+from jaxgan.experiment import (
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
 
 adam = OptimizerOptions(learning_rate=1e-4, beta1=0.5, beta2=0.9)
 

@@ -1,6 +1,11 @@
 """WGAN-GP (Gulrajani 2017): batch 50, five discriminator steps, Adam 1e-4 (.5, .9), width 32."""
 
-from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions, OptimizerOptions
+from jaxgan.experiment import (
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
 
 experiment = Experiment(
     name="wgan_gp_mnist",

@@ -1,6 +1,11 @@
 """WGAN (Arjovsky 2017): weights clipped to 0.01, RMSProp 5e-5, five discriminator steps."""
 
-from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions, OptimizerOptions
+from jaxgan.experiment import (
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
 
 experiment = Experiment(
     name="wgan_mnist",

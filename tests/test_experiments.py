@@ -6,15 +6,14 @@ from pathlib import Path
 import jax
 import pytest
 
-from jaxgan import run
 from jaxgan.data import PairSpec, Spec, open_source
-from jaxgan.evaluation import metric_names
-from jaxgan.experiment import BaseExperiment, Experiment, check
+from jaxgan.evaluation.evaluator import metric_names
+from jaxgan.experiment import BaseExperiment, Experiment, UnpairedExperiment, check
+from jaxgan.experiment.sampling import draw_inputs
 from jaxgan.networks import parameter_count
 from jaxgan.options import from_dict, to_dict
-from jaxgan.sampling import draw_inputs
+from jaxgan.runs import record as run
 from jaxgan.training.trainer import abstract_state
-from jaxgan.translation import TranslationExperiment
 
 FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.py"))
 NOT_AT_HAND = {
@@ -72,7 +71,7 @@ def samples_fit(experiment: Experiment) -> None:
     assert experiment.steps % (experiment.evaluate_every or 1) == 0  # The last state is measured.
 
 
-def translations_fit(experiment: TranslationExperiment) -> None:
+def translations_fit(experiment: UnpairedExperiment) -> None:
     spec = spec_of(experiment)
     in_steps = dataclasses.replace(experiment, epochs=0, decay_epochs=0)
     game = experiment.make_game(spec)

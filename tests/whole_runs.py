@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jaxgan import run
+from jaxgan.runs import record as run
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import make_trainer
 

@@ -7,13 +7,13 @@ from typing import TypeAlias
 import jax
 import jax.numpy as jnp
 
+from jaxgan.devices.sharding import split_rows
 from jaxgan.games.game import Aux, Game, Turn
 from jaxgan.keys import derive
 from jaxgan.latent import draw_latents
 from jaxgan.layers.spectral_norm import advance
 from jaxgan.losses import AdversarialLoss
 from jaxgan.networks.network import Network, Variables
-from jaxgan.sharding import split_rows
 from jaxgan.types import Array, Batch, Key, PyTree
 
 DiscriminatorFn: TypeAlias = Callable[[Array], Array]

@@ -17,7 +17,7 @@ from jaxgan.metrics.frechet import (
     merge_moments,
     update_moments,
 )
-from jaxgan.metrics.inception import InceptionScore, inception_score
+from jaxgan.metrics.inception_score import InceptionScore, inception_score
 from jaxgan.metrics.kernel import KernelDistance, kernel_distance, squared_mmd
 from jaxgan.metrics.modes import (
     MixtureStatistics,

@@ -28,7 +28,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
 
-from jaxgan import distributed, run, sharding
+from jaxgan.devices import distributed, sharding
+from jaxgan.runs import record as run
 from jaxgan.training.state import GANState
 from jaxgan.types import PyTree
 

@@ -18,18 +18,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import distributed, run
 from jaxgan.data import PairSource
-from jaxgan.evaluation import Evaluator, make_evaluator
-from jaxgan.experiment import BaseExperiment, Experiment
+from jaxgan.devices import distributed
+from jaxgan.devices.sharding import local
+from jaxgan.evaluation.evaluator import Evaluator, make_evaluator
+from jaxgan.experiment.folders import make_panel
+from jaxgan.experiment.generation import BaseExperiment, Experiment
+from jaxgan.experiment.sampling import make_preview, measure_diversity
 from jaxgan.imaging import NotFinite, save_curves
 from jaxgan.networks import Variables
-from jaxgan.sampling import make_preview, measure_diversity
-from jaxgan.sharding import local
+from jaxgan.runs import record as run
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.state import GANState
 from jaxgan.training.trainer import Trainer
-from jaxgan.translating import make_panel
 from jaxgan.types import Array, PyTree
 
 DIGEST_STEPS = (1, 10, 100)

@@ -12,11 +12,11 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.stages import Compiled, Traced
 
-from jaxgan import sharding
 from jaxgan.data import PairSource, PairSpec, Source, Spec
 from jaxgan.data.source import device_memory
-from jaxgan.evaluation import HIGHER_IS_BETTER, metric_names
-from jaxgan.experiment import BaseExperiment, Experiment, check
+from jaxgan.devices import sharding
+from jaxgan.evaluation.evaluator import HIGHER_IS_BETTER, metric_names
+from jaxgan.experiment.generation import BaseExperiment, Experiment, check
 from jaxgan.games.game import Game
 from jaxgan.options import flat, to_dict
 from jaxgan.training.state import GANState, init_state

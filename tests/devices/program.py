@@ -15,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxgan import distributed, losses, penalties
+from jaxgan import losses, penalties
+from jaxgan.devices import distributed
+from jaxgan.devices.sharding import local
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.games import adversarial
 from jaxgan.keys import derive
 from jaxgan.networks import from_linen
-from jaxgan.sharding import local
 from jaxgan.training.state import Optimizers
 from jaxgan.training.trainer import make_trainer
 

@@ -10,9 +10,10 @@ import optax
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxgan import losses, penalties, sharding
+from jaxgan import losses, penalties
 from jaxgan.data import ArraySource, open_source
 from jaxgan.data.minibatch import prepare
+from jaxgan.devices import sharding
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.games import adversarial
 from jaxgan.keys import derive

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from whole_runs import left_by
 
-from jaxgan import run
+from jaxgan.runs import record as run
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import make_trainer
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 KILLS = 13
 """Of each of two runs, of one of its two processes, by SIGKILL or SIGTERM."""
 PROGRAM = Path(__file__).with_name("program.py")
-JAXGAN = "import sys; from jaxgan.cli import main; sys.exit(main())"
+JAXGAN = "import sys; from jaxgan.cli.main import main; sys.exit(main())"
 EXPERIMENT = """
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 

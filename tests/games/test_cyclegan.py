@@ -6,9 +6,10 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgan import losses, run
+from jaxgan import losses
 from jaxgan.games import Turn, cyclegan
 from jaxgan.networks import Network, Variables, join
+from jaxgan.runs import record as run
 from jaxgan.training import Optimizers, init_state, make_train_step
 
 

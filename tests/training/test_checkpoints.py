@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan import run
 from jaxgan.networks import Variables
+from jaxgan.runs import record as run
 from jaxgan.training import GANState, TrainState
 from jaxgan.training.checkpoints import Checkpoints
 

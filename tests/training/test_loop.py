@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan import run
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
+from jaxgan.runs import record as run
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.loop import Diverged, Halted, train
 from jaxgan.training.trainer import make_trainer
@@ -328,7 +328,7 @@ def test_samples_that_are_no_numbers_end_the_run(tmp_path, data):
 
 
 def test_evaluations_are_logged_and_rank(monkeypatch, trainer, tmp_path):
-    from jaxgan.evaluation import Evaluator
+    from jaxgan.evaluation.evaluator import Evaluator
     from jaxgan.training import loop
 
     qualities = iter([3.0, 1.0, float("nan")])

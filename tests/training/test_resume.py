@@ -15,7 +15,7 @@ import time
 import pytest
 from whole_runs import left_by
 
-from jaxgan import run
+from jaxgan.runs import record as run
 
 pytestmark = pytest.mark.slow
 KILLS = 17
@@ -41,9 +41,9 @@ experiment = Experiment(
 """
 
 TRANSLATION = """
-from jaxgan.translation import PatchOptions, TranslationExperiment, TranslatorOptions
+from jaxgan.experiment import PatchOptions, UnpairedExperiment, TranslatorOptions
 
-experiment = TranslationExperiment(
+experiment = UnpairedExperiment(
     name="tiny",
     steps=60 * {scale},
     batch_size=4,
@@ -67,7 +67,7 @@ experiment = TranslationExperiment(
 
 
 def launch(*args):
-    command = "import sys; from jaxgan.cli import main; sys.exit(main())"
+    command = "import sys; from jaxgan.cli.main import main; sys.exit(main())"
     return subprocess.Popen(
         [sys.executable, "-c", command, *map(str, args)],
         stdout=subprocess.PIPE,

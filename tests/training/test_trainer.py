@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgan import run
 from jaxgan.data import ArraySource, StackedSource, batch_indices
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
+from jaxgan.runs import record as run
 from jaxgan.training import inherit
 from jaxgan.training.trainer import STEPS_PER_CALL, make_trainer
 

@@ -1,0 +1,137 @@
+"""What all commands do with their arguments and their complaints."""
+
+import argparse
+import contextlib
+import io
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
+    from jaxgan.experiment.generation import BaseExperiment
+    from jaxgan.types import Key
+
+
+def complain(message: str, code: int) -> int:
+    print(f"jaxgan: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def key_of(seed: int) -> "Key":
+    import jax
+
+    from jaxgan.experiment.generation import check_seed
+
+    check_seed("seed", seed)
+    return jax.random.key(seed)
+
+
+def read_file(path: Path) -> "BaseExperiment":
+    """A file's experiment, whose values are those of their types, as tyro expects of defaults."""
+    from jaxgan.experiment.generation import check
+    from jaxgan.runs import record as run
+
+    experiment = run.load_file(path)
+    try:
+        check(experiment)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return experiment
+
+
+def split_hosts(args: list[str]) -> tuple[dict[str, Any] | None, list[str]]:
+    """Takes the options of several processes off the arguments of any command.
+
+    Returns:
+      The arguments of `distributed.join`, or None for one process, and what is left.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--distributed", action="store_true")
+    parser.add_argument("--coordinator", dest="address")
+    parser.add_argument("--processes", type=int)
+    parser.add_argument("--process", dest="index", type=int)
+    try:
+        found, rest = parser.parse_known_args(args)
+    except argparse.ArgumentError as error:
+        raise ValueError(str(error)) from None
+    hosts = vars(found)
+    if hosts.pop("distributed"):
+        return hosts, rest
+    given = [name for name, value in hosts.items() if value is not None]
+    if given:
+        raise ValueError("--coordinator, --processes and --process go with --distributed")
+    return None, rest
+
+
+def leading_path(args: list[str]) -> Path | None:
+    """Takes the path off the front of the arguments, if there is one."""
+    late = [arg for arg in args[1:] if arg.endswith(".py")]
+    if late and args[0].startswith("-"):
+        raise ValueError(f"the experiment file {late[0]} must come before the options")
+    return Path(args.pop(0)) if args and not args[0].startswith("-") else None
+
+
+def parse(kind: Any, args: list[str], command: str, description: str, default: Any = None) -> Any:
+    """tyro's parser, with its panels of advice folded into one line."""
+    panel = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(panel):
+            given = {} if default is None else {"default": default}
+            prog = f"jaxgan {command}"
+            return tyro.cli(kind, args=args, prog=prog, description=description, **given)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ValueError(_one_line(panel.getvalue())) from None
+
+
+def _one_line(panel: str) -> str:
+    """The message of one of tyro's panels, and the options it suggests."""
+    lines = [line.strip("│").rstrip() for line in panel.splitlines() if line[:1] not in "╭╰"]
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if line and not line.strip(" ─-"):
+            sections.append([])  # A rule.
+        else:
+            sections[-1].append(line)
+    if "│" not in panel:  # Where there is no Unicode, the title is a section too.
+        del sections[0]
+    # Further in than the message and the options it names are the options' help texts.
+    message = " ".join(line.strip() for line in sections[0] if not line.startswith(" " * 9))
+    if "Perhaps you meant" in panel:
+        rest = [line.split()[0] for section in sections[1:] for line in section if line.strip()]
+        nearest = [word for word in rest if word.startswith("--")]
+        message += f"; perhaps you meant {' or '.join(nearest[:3])}"
+    return _plain(message)
+
+
+def _plain(message: str) -> str:
+    """What tyro says of a value, without Python's types, and its choices always in one order."""
+    if parts := re.fullmatch(r"Error parsing (\S+): (.*)", message):
+        option, why = parts.groups()
+        wanted = re.search(r"no type matching (\S+) could|(int|float)", why)
+        value = re.search(r"from \[(.*?)\]|: (\S+)$", why)
+        if wanted and value:
+            kinds = {"int": "a whole number", "float": "a number"}
+            kind = kinds.get(wanted[2]) or wanted[1].replace("{None}", "None").replace("|", " or ")
+            return f"{option} must be {kind}, not {value[1] or value[2]}"
+        if several := re.search(r"valid parse for arguments: \[(.*)\]", why):
+            return f"{option} cannot take the values {several[1]}"
+    if parts := re.fullmatch(r"(.*Expected one of) \((.*)\)\.", message):
+        return f"{parts[1]} {', '.join(sorted(parts[2].split(', ')))}."
+    return message
+
+
+def check_out(path: Path, allowed: tuple[str, ...]) -> str:
+    """Refuses a file that could not be written, before the work for it; returns its suffix."""
+    if path.suffix.lower() not in allowed:
+        raise ValueError(f"--out {path} must end in {' or '.join(allowed)}")
+    if not path.parent.is_dir():
+        raise ValueError(f"--out {path}: there is no folder {path.parent}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"--out {path} cannot be written")
+    return path.suffix.lower()

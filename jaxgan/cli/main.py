@@ -1,0 +1,120 @@
+"""The command line. Nothing but this and `commands` parses arguments or prints."""
+
+import difflib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import TextIO
+
+from jaxgan.cli.arguments import complain, split_hosts
+from jaxgan.cli.data import data
+from jaxgan.cli.judging import diagnose, evaluate, report
+from jaxgan.cli.sampling import interpolate, sample, translate
+from jaxgan.cli.training import resume, train, verify
+
+USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
+
+  train [EXPERIMENT.py]   train an experiment; without a file, the embedded digits
+  resume RUN              go on from the newest checkpoint
+  sample RUN              a grid of samples (.png) or the arrays themselves (.npz)
+  interpolate RUN         walk between latents: a grid (.png) or an animation (.gif)
+  translate RUN           translate a folder of images, with a run of two domains
+  evaluate RUN            measure a run's samples, alone or against another run's
+  diagnose RUN            name what went wrong, with the evidence and what to change
+  report RUN              write all there is to see of a run as one HTML file
+  verify RUN              repeat the first steps from the key and compare digests
+  data                    list what can be read; `data prepare NAME` prepares a TFDS set
+
+With --distributed any command runs in several processes, such as all hosts of a TPU pod slice, each
+started with the same command. Where JAX cannot find the others by itself, add --coordinator
+HOST:PORT (of process 0), --processes COUNT and --process INDEX.
+
+Bad input ends with one line and exit code 2; JAXGAN_TRACEBACK=1 shows where it was noticed.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns the exit code: 2 after bad input, with one line on stderr."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    code = _run(args)
+    if code and "--distributed" in args:
+        from jax.distributed import is_initialized
+
+        if is_initialized():  # JAX would wait for the others at exit, and they wait for this one.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return code
+
+
+def _run(args: list[str]) -> int:
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "train": train,
+        "resume": resume,
+        "sample": sample,
+        "interpolate": interpolate,
+        "translate": translate,
+        "evaluate": evaluate,
+        "diagnose": diagnose,
+        "report": report,
+        "verify": verify,
+        "data": data,
+    }
+    if not args or args[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    if args[0] == "--version":
+        from jaxgan import __version__
+
+        print(__version__)
+        return 0
+    try:
+        if args[0] not in commands:
+            raise ValueError(_unknown("command", args[0], commands))
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            hosts, rest = split_hosts(args[1:])
+            if hosts is not None:
+                from jaxgan.devices.distributed import is_first, join
+
+                join(**hosts)
+                if not is_first():
+                    sys.stdout = open(os.devnull, "w")  # noqa: SIM115, to the end of the process
+            return commands[args[0]](rest)
+    except KeyboardInterrupt:
+        return complain("interrupted", 130)
+    except Exception as error:
+        message, code = _account(error)
+        if not message or os.environ.get("JAXGAN_TRACEBACK"):
+            raise
+        return complain(message, code)
+
+
+def _account(error: Exception) -> tuple[str, int]:
+    """What an error says in one line, with its exit code; an empty line for a bug."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}", 2
+    if isinstance(error, (ValueError, OSError)):
+        return str(error), 2
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return "memory ran out; take a smaller batch_size or width", 1
+    return "", 1
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"perhaps you meant {nearest[0]}" if nearest else f"known are {', '.join(known)}"
+    return f"unknown {what} {name!r}; {hint}"
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if issubclass(category, UserWarning):
+        print(f"jaxgan: warning: {message}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Where arrays and programs lie: meshes, many processes, compiled programs."""

@@ -1,0 +1,358 @@
+"""Convolutions whose values and gradients are fast on a CPU too.
+
+A layer here has exactly the parameters of its Linen namesake (names, shapes, initial values), so a
+checkpoint fits both; only the way it is computed differs. Images are `[B, H, W, C]`, kernels
+`[kernel_h, kernel_w, in, out]`.
+
+XLA on a CPU runs a plain convolution at half the speed of oneDNN or better, its gradients up to ten
+times slower than that, and any convolution inside a loop slower still. Hence `impl`:
+
+- "lax": XLA's own, always right, and the choice on accelerators;
+- "phase": a transposed convolution as one plain convolution an output phase;
+- "adjoint": by XLA's plain forms in every derivative, see `jaxgan.layers.conv.trilinear`; lax's own
+  rules lead to forms that take up to 25 times as long, for the kernels of transposed convolutions
+  and in second derivatives;
+- "winograd": by `jaxgan.layers.conv.winograd`, for square 2x2 to 4x4 kernels;
+- "patches": by `jaxgan.layers.conv.patches`, meant for few channels on one side;
+- "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, and 1x1 kernels as matrix
+  products; lax elsewhere.
+
+Winograd and patches are for kernels of stride 1. Where strides divide sizes and kernel, pixels are
+folded into channels until it is one: 4x4 of stride 2 is 2x2 on four times the channels.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import DTypeLike
+
+from jaxgan.layers.conv.patches import patch_conv
+from jaxgan.layers.conv.trilinear import Convolution, Geometry, Padding, convolution, pad
+from jaxgan.layers.conv.winograd import products, winograd_conv
+from jaxgan.types import Array
+
+ConvImpl: TypeAlias = Literal["auto", "lax", "phase", "winograd", "patches", "adjoint"]
+
+Lengths: TypeAlias = int | Sequence[int]
+
+NHWC = ("NHWC", "HWIO", "NHWC")
+NO_PADDING = ((0, 0), (0, 0))
+LARGE = 8192
+"""Output pixels of a batch from which folding pixels into channels pays on a CPU."""
+
+
+class Conv(nn.Module):
+    """Convolution of images: `nn.Conv` with the attributes that networks here need.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: taps along height and width.
+      strides: factor by which height and width shrink.
+      padding: "SAME", "VALID", or `((top, bottom), (left, right))` zeros.
+      use_bias: whether a bias is added.
+      dtype: dtype of the computation; parameters are float32.
+      kernel_init: initializer of the kernel `[*kernel_size, in, features]`.
+      impl: see the module, except "phase". What the others cannot do, lax does.
+    """
+
+    features: int
+    kernel_size: Sequence[int]
+    strides: Lengths = 1
+    padding: str | Padding = "SAME"
+    use_bias: bool = True
+    dtype: DTypeLike | None = None
+    kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
+    impl: ConvImpl = "auto"
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """`[B, H, W, in]` -> `[B, H / strides[0], W / strides[1], features]` for "SAME"."""
+        _check("Conv", self.impl, [impl for impl in get_args(ConvImpl) if impl != "phase"])
+        x, kernel, bias = _operands(self, x)
+        y = conv(x, kernel, _pair(self.strides), self.padding, self.impl)
+        return y if bias is None else y + bias
+
+
+class ConvTranspose(nn.Module):
+    """Transposed convolution of images: `nn.ConvTranspose` with padding "SAME".
+
+    XLA expresses a transposed convolution of stride s as a convolution of the input with zeros
+    put between its pixels. On a CPU the gradient of that form with respect to the kernel is ten
+    to thirty times slower than that of a plain convolution. There this is the adjoint of the
+    convolution with strides that leads back, whose derivatives are plain convolutions, or where
+    it was measured to be faster one of stride 1 that makes all output phases as channels. Values
+    and gradients equal the dilated form's up to rounding.
+
+    Attributes:
+      features: channels of the output.
+      kernel_size: taps along height and width.
+      strides: factor by which height and width grow.
+      use_bias: whether a bias is added.
+      dtype: dtype of the computation; parameters are float32.
+      kernel_init: initializer of the kernel `[*kernel_size, in, features]`.
+      impl: see the module. What the others cannot do, such as strides of 1 and strides larger
+        than the kernel, lax does; winograd and patches are for 4x4 kernels of stride 2.
+    """
+
+    features: int
+    kernel_size: Sequence[int] = (4, 4)
+    strides: Lengths = 2
+    use_bias: bool = True
+    dtype: DTypeLike | None = None
+    kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
+    impl: ConvImpl = "auto"
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """`[B, H, W, in]` -> `[B, H * strides[0], W * strides[1], features]`."""
+        _check("ConvTranspose", self.impl, get_args(ConvImpl))
+        x, kernel, bias = _operands(self, x)
+        y = conv_transpose(x, kernel, _pair(self.strides), self.impl)
+        return y if bias is None else y + bias
+
+
+def _operands(module: Conv | ConvTranspose, x: Array) -> tuple[Array, Array, Array | None]:
+    """A layer's input and parameters, in the dtype of the computation."""
+    shape = (*_pair(module.kernel_size), x.shape[-1], module.features)
+    kernel = module.param("kernel", module.kernel_init, shape, jnp.float32)
+    bias = None
+    if module.use_bias:
+        zeros = nn.initializers.zeros_init()
+        bias = module.param("bias", zeros, (module.features,), jnp.float32)
+    x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=module.dtype)
+    return x, kernel, bias
+
+
+def _pair(lengths: Lengths) -> tuple[int, int]:
+    height, width = (lengths, lengths) if isinstance(lengths, int) else lengths
+    return height, width
+
+
+def _check(layer: str, impl: str, allowed: Sequence[str]) -> None:
+    if impl not in allowed:
+        choices = ", ".join(map(repr, allowed))
+        raise ValueError(f"{layer}'s impl is {impl!r}; allowed are {choices}.")
+
+
+def conv(
+    x: Array,
+    kernel: Array,
+    strides: tuple[int, int] = (1, 1),
+    padding: str | Padding = "SAME",
+    impl: ConvImpl = "auto",
+) -> Array:
+    """Convolution of images `[B, H, W, in]` with a kernel `[kernel_h, kernel_w, in, out]`."""
+    if isinstance(padding, str):
+        rows, columns = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
+        pads: Padding = (rows[0], rows[1]), (columns[0], columns[1])
+    else:  # Perhaps lists, and a form's geometry is hashed.
+        (top, bottom), (left, right) = padding
+        pads = (top, bottom), (left, right)
+    cpu, taps = impl == "auto" and _on_cpu(x), kernel.shape[:2]
+    own = _own(x, kernel, strides, pads, impl)
+    if own is not None:
+        if strides != (1, 1):
+            x = _fold(pad(x, pads), strides)
+            kernel, pads = _fold_kernel(kernel, strides), NO_PADDING
+        return _by(own, x, kernel, pads)
+    if cpu and taps == strides == (1, 1) and pads == NO_PADDING:
+        return x @ kernel[0, 0]
+    if impl == "adjoint" or cpu:
+        return _by(_plain, x, kernel, pads, strides)
+    return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=NHWC)
+
+
+def conv_transpose(
+    x: Array, kernel: Array, strides: tuple[int, int] = (2, 2), impl: ConvImpl = "auto"
+) -> Array:
+    """`lax.conv_transpose(x, kernel, strides, "SAME")`, see `ConvTranspose`."""
+    cpu = impl == "auto" and _on_cpu(x)
+    taps, (inputs, outputs) = kernel.shape[:2], kernel.shape[2:]
+    if taps == (4, 4) and strides == (2, 2) and x.size:
+        height, width = x.shape[1] + 1, x.shape[2] + 1
+        fits = 4 * height * width >= 2 * products(2, height, width)
+        large = len(x) * x.shape[1] * x.shape[2] >= LARGE and min(inputs, outputs) >= 64
+        if impl == "patches" or (cpu and _lopsided(inputs, 4 * outputs)):
+            return _transpose_by_folding(patch_conv, x, kernel)
+        if impl == "winograd" or (cpu and fits and large):
+            return _transpose_by_folding(winograd_conv, x, kernel)
+    if max(strides) > 1 and all(n >= stride for n, stride in zip(taps, strides, strict=True)):
+        if impl == "phase":
+            return conv_transpose_by_phases(x, kernel, strides)
+        if impl == "adjoint" or cpu:
+            return _transpose_by_adjoint(x, kernel, strides)
+    return lax.conv_transpose(x, kernel, strides, "SAME")
+
+
+def _on_cpu(x: Array) -> bool:
+    """Whether the rewrites for a CPU apply: its products of bfloat16 matrices are slow."""
+    return jax.default_backend() == "cpu" and x.dtype in (jnp.float32, jnp.float64)
+
+
+def _lopsided(inputs: int, outputs: int) -> bool:
+    """Whether one side of a kernel has so few channels that its taps belong on that side."""
+    return min(inputs, outputs) <= 16 and 4 * min(inputs, outputs) <= max(inputs, outputs)
+
+
+def _own(
+    x: Array, kernel: Array, strides: tuple[int, int], pads: Padding, impl: ConvImpl
+) -> Convolution | None:
+    """The convolution of stride 1 by which to compute one, perhaps folded, or None for lax."""
+    sizes = [size + sum(pad) for size, pad in zip(x.shape[1:3], pads, strict=True)]
+    if x.size == 0 or impl == "lax" or (impl == "auto" and not _on_cpu(x)):
+        return None
+    for size, stride, taps in zip(sizes, strides, kernel.shape, strict=False):
+        if taps % stride or size < taps or (size % stride and strides != (1, 1)):
+            return None
+    r, s = (taps // stride for taps, stride in zip(kernel.shape, strides, strict=False))
+    square = r == s and 2 <= r <= 4
+    if impl != "auto":
+        return {"patches": patch_conv, "winograd": winograd_conv if square else None}.get(impl)
+    inputs, outputs = kernel.shape[2:]
+    if max(r, s) > 1 and _lopsided(inputs * strides[0] * strides[1], outputs):
+        return patch_conv
+    height, width = (
+        size // stride - taps + 1 for size, stride, taps in zip(sizes, strides, (r, s), strict=True)
+    )
+    # Transforming the kernel, and folding pixels into channels for strides, must be paid back.
+    channels, least = (48, LARGE // 4) if strides == (1, 1) else (64, LARGE)
+    pays = min(inputs, outputs) >= channels and len(x) * height * width >= least
+    return winograd_conv if square and pays else None
+
+
+def _by(
+    form: Convolution,
+    x: Array,
+    kernel: Array,
+    padding: Padding,
+    strides: tuple[int, int] = (1, 1),
+) -> Array:
+    """The convolution by one of its forms."""
+    size, taps = (x.shape[1], x.shape[2]), (kernel.shape[0], kernel.shape[1])
+    return form.value(x, kernel, geometry=Geometry(size, taps, strides, padding))
+
+
+def _lax_value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    return lax.conv_general_dilated(
+        x, kernel, geometry.strides, geometry.padding, dimension_numbers=NHWC
+    )
+
+
+def _lax_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    # Of z's kind, which under `shard_map` says that it varies: the transpose would add a sum.
+    x = jax.typeof(z).update(shape=(len(z), *geometry.size, kernel.shape[2]))
+    return jax.linear_transpose(lambda x: _lax_value(x, kernel, geometry=geometry), x)(z)[0]
+
+
+def _lax_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
+    kernel = jax.typeof(x).update(shape=(*geometry.taps, x.shape[-1], z.shape[-1]))
+    return jax.linear_transpose(lambda k: _lax_value(x, k, geometry=geometry), kernel)(z)[0]
+
+
+_plain = convolution("plain_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
+
+
+def _fold(x: Array, strides: tuple[int, int]) -> Array:
+    """Space to depth: `[B, H, W, C]` -> `[B, H / s, W / t, s * t * C]`."""
+    s, t = strides
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // s, s, width // t, t, channels).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(batch, height // s, width // t, s * t * channels)
+
+
+def _fold_kernel(kernel: Array, strides: tuple[int, int]) -> Array:
+    """The kernel that acts on folded images as this one with strides does on images."""
+    s, t = strides
+    height, width, inputs, outputs = kernel.shape
+    kernel = kernel.reshape(height // s, s, width // t, t, inputs, outputs)
+    return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(height // s, width // t, -1, outputs)
+
+
+def _transpose_by_folding(form: Convolution, x: Array, kernel: Array) -> Array:
+    """4x4, stride 2: a 2x2 convolution makes the four phases as channels, unfolded and cropped."""
+    batch, height, width, _ = x.shape
+    # The convolution of stride 2 whose input gradient this is, on images folded by 2.
+    folded = _fold_kernel(kernel[::-1, ::-1].swapaxes(2, 3), (2, 2))
+    y = _by(form, x, folded[::-1, ::-1].swapaxes(2, 3), ((1, 1), (1, 1)))
+    y = y.reshape(batch, height + 1, width + 1, 2, 2, -1).transpose(0, 1, 3, 2, 4, 5)
+    return y.reshape(batch, 2 * height + 2, 2 * width + 2, -1)[:, 1:-1, 1:-1]
+
+
+def _transpose_by_adjoint(x: Array, kernel: Array, strides: tuple[int, int]) -> Array:
+    """As the images' map of a convolution with strides, which takes the result back to x's size."""
+    rows, columns = (
+        (taps - 1 - before, 1 + before - stride)
+        for taps, stride in zip(kernel.shape[:2], strides, strict=True)
+        for before in (_before(taps, stride),)
+    )
+    geometry = Geometry(
+        size=(x.shape[1] * strides[0], x.shape[2] * strides[1]),
+        taps=(kernel.shape[0], kernel.shape[1]),
+        strides=strides,
+        padding=(rows, columns),
+    )
+    return _plain.images(x, kernel[::-1, ::-1].swapaxes(2, 3), geometry=geometry)
+
+
+def conv_transpose_by_phases(x: Array, kernel: Array, strides: Sequence[int]) -> Array:
+    """`lax.conv_transpose(x, kernel, strides, "SAME")` as one convolution an output phase.
+
+    Output pixels `s * q + r` of one phase r see only every s-th tap of the kernel, so each phase is
+    a plain stride-1 convolution with a smaller kernel, and the result is the phases interleaved: a
+    4x4 kernel of stride 2 becomes four 2x2 kernels.
+
+    Args:
+      x: images `[B, H, W, in]`.
+      kernel: `[kernel_h, kernel_w, in, out]`, at least as large as the strides.
+      strides: factor by which height and width grow.
+
+    Returns:
+      Images `[B, H * strides[0], W * strides[1], out]`.
+    """
+    rows, columns = (
+        [_phase(size, stride, r) for r in range(stride)]
+        for size, stride in zip(kernel.shape[:2], strides, strict=True)
+    )
+
+    def phase(row: _Phase, column: _Phase) -> Array:
+        return lax.conv_general_dilated(
+            x,
+            kernel[row.taps, column.taps],
+            window_strides=(1, 1),
+            padding=(row.padding, column.padding),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+    # [B, H, stride_h, W, stride_w, out]
+    y = jnp.stack(
+        [jnp.stack([phase(row, column) for column in columns], axis=3) for row in rows], axis=2
+    )
+    batch, height, _, width, _, features = y.shape
+    return y.reshape(batch, height * strides[0], width * strides[1], features)
+
+
+def _before(size: int, stride: int) -> int:
+    """Zeros that lax puts before the dilated input for "SAME", kernels not below the stride."""
+    return -(-(size + stride - 2) // 2)
+
+
+class _Phase(NamedTuple):
+    taps: slice
+    padding: tuple[int, int]
+
+
+def _phase(size: int, stride: int, r: int) -> _Phase:
+    """The taps that output pixels `stride * q + r` see, and the padding of x for them.
+
+    With `before` zeros of padding in front of the dilated input, output pixel o meets input pixel i
+    at tap j where `o + j - before = stride * i`.
+    """
+    before = _before(size, stride)
+    first = (before - r) % stride
+    taps = len(range(first, size, stride))
+    offset = (r + first - before) // stride  # the input pixel at tap `first` when q = 0
+    return _Phase(slice(first, None, stride), (-offset, taps - 1 + offset))

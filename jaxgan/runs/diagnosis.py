@@ -1,0 +1,386 @@
+"""What a run's logs say of how it went: a regime by name, the evidence, and what to change.
+
+The losses of a GAN do not tell whether training goes well. Other things that the loop logs do: how
+often the discriminator is right, how far the two logits are apart, whether the parameters still
+move sensibly, and above all how varied the samples are. The rules are plain thresholds, all of them
+at the top of this file. Where a run did not log what a rule reads, the rule says nothing.
+
+Only minimax, non-saturating and hinge logits mean "real" above 0 and "fake" below; their rules read
+accuracies. Least-squares and relativistic losses are held against what a discriminator pays that
+cannot tell real from fake. A Wasserstein discriminator is meant to win: no rule calls it too
+strong.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxgan.runs.advice import Regime, advise
+
+Records: TypeAlias = Sequence[Mapping[str, float]]
+
+LATE = 0.5
+"""The last half of what a run logged is judged: every GAN is out of balance at first."""
+FEWEST = 6
+"""Logged lines, below which half of them would be an anecdote."""
+
+SURE = 0.99
+"""Median share of real and of fake images told rightly, from which on the discriminator wins: in
+batches of 64, more than half of all batches without one mistake. Runs that learn have .95, and .98
+in their first hundreds of steps."""
+AHEAD, FASTER = 0.8, 8.0
+"""Lower share of both, which is too much of a discriminator whose updates are so many times the
+generator's, each relative to its params: 1 with equal rates, 4 with TTUR's."""
+LEAST_SHARE = 0.05
+"""The same for losses whose accuracies mean nothing: share of a blind discriminator's loss. With
+logistic losses .05 is a logit of 3.3 on the right side, 97 % sure."""
+SIGNED = ("minimax", "non_saturating", "hinge")
+"""Losses whose logits mean real above 0 and fake below it."""
+BLIND = {
+    "minimax": math.log(4),
+    "non_saturating": math.log(4),
+    "least_squares": 0.25,
+    "hinge": 2.0,
+    "relativistic_pairing": math.log(2),
+    "relativistic_average": math.log(4),
+}
+"""What a discriminator pays that gives real and fake one logit, at best."""
+IMPROVES = 0.9
+"""An evaluation at this or less of the one before: whatever the discriminator, the generator
+learns."""
+
+ALIKE = 0.4
+"""Diversity below which samples are too alike: good digits have .9, those of a generator that has
+learnt next to nothing .45 to .55, those of one that collapsed less than .2."""
+DUPLICATES = 0.5
+"""Share of samples with a duplicate above which few different ones are left."""
+HALF_LOST = math.log(2)
+"""KL of the classes or modes to uniform: as if half of them were lost."""
+
+WORSE = 1.5
+"""The last Fréchet distance over the best, from which on a run has fallen behind itself. The
+healthy runs that this was held against end at their best; a public DCGAN goes from 49 to 137."""
+
+EXTREME = 3.0
+"""Logit that the fakes of an oscillating run swing beyond, both ways: 95 % sure of real, 95 % sure
+of fake. Fakes of published runs hardly rise above 1."""
+FOOLED = 0.1
+"""Median share of fakes told rightly below which the discriminator objects to nothing."""
+SWINGS = 4
+"""Changes of side within the judged half: two whole cycles."""
+
+RUNAWAY = 20.0
+"""The discriminator's loss over that of a blind one. An untrained one pays up to 3 times as much;
+more than this pays only one whose weights have run away, certain of what is false."""
+STILL = 1e-8
+"""Generator's gradient norm below which its outputs are saturated, whatever the weights. Only the
+minimax loss brings a gradient there with a sure discriminator alone."""
+HUGE_LOGIT = 1e3
+"""Logits beyond it are of a discriminator whose weights have run away: a sigmoid is 0 or 1 in
+float32 from 100 on."""
+GROWTH = 100.0
+"""How many times a Wasserstein discriminator's logits, which have no scale of their own, may grow
+from the first half to the last."""
+JUMP = 0.3
+"""Norm of a side's update over that of its params: it forgets in a few steps what it knew. Adam
+with a sensible rate moves by .0001 to .03."""
+
+
+class Diagnosis(NamedTuple):
+    """What a run looks like.
+
+    Attributes:
+      regime: its name.
+      evidence: sentences with the numbers and steps that speak for it.
+      advice: options of the command line that address it, each with what it does.
+    """
+
+    regime: Regime
+    evidence: list[str]
+    advice: list[tuple[str, str]]
+
+
+Series: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Steps and values, of those lines that have the value."""
+
+
+def diagnose(records: Records, options: Mapping[str, Any]) -> Diagnosis:
+    """Names the regime of a run.
+
+    Args:
+      records: the lines of metrics.jsonl.
+      options: of the experiment, by dotted name (`options.flat(options.to_dict(experiment))`).
+
+    Returns:
+      The first regime whose rule finds evidence, in this order: divergence, late collapse,
+      discriminator too strong (which starves a generator into a collapse), mode collapse,
+      oscillation; else healthy. A run that has logged too little is too early to tell.
+    """
+    run = _Run(records, options)
+    rules: list[tuple[Regime, Callable[[_Run], list[str]]]] = [
+        ("divergence", _divergence),
+        ("late collapse", _late_collapse),
+        ("discriminator too strong", _too_strong),
+        ("mode collapse", _mode_collapse),
+        ("oscillation", _oscillation),
+    ]
+    found = {regime: evidence for regime, rule in rules if (evidence := rule(run))}
+    if "divergence" in found or (found and run.lines >= FEWEST):
+        regime = next(iter(found))
+        return Diagnosis(regime, found[regime], advise(regime, options))
+    if run.lines < FEWEST:
+        few = f"{run.lines} lines of scalars are logged; from {FEWEST} on something can be said"
+        return Diagnosis("too early to tell", [few], [])
+    return Diagnosis("healthy", _health(run), [])
+
+
+class _Run:
+    """The logs as series.
+
+    Attributes:
+      loss: name of the adversarial loss.
+      lines: how many lines of scalars were logged.
+      start: step from which on the run is judged.
+    """
+
+    def __init__(self, records: Records, options: Mapping[str, Any]) -> None:
+        self._records = records
+        self.loss = str(options.get("loss"))
+        self.wasserstein = self.loss == "wasserstein"
+        logged = [int(line["step"]) for line in records if "discriminator_loss" in line]
+        self.lines = len(logged)
+        self.start = logged[int(LATE * len(logged))] if logged else 0
+
+    def series(self, name: str) -> Series:
+        found = [(line["step"], line[name]) for line in self._records if _is_number(line.get(name))]
+        steps, values = zip(*found, strict=True) if found else ((), ())
+        return np.array(steps, np.int64), np.array(values, np.float64)
+
+    def late(self, name: str) -> Series:
+        """Of the judged half."""
+        steps, values = self.series(name)
+        return steps[steps >= self.start], values[steps >= self.start]
+
+    def median(self, name: str) -> float:
+        """Of the judged half; NaN where nothing was logged, which no comparison is true of."""
+        return _median(self.late(name)[1])
+
+    @property
+    def window(self) -> str:
+        """The judged half in words."""
+        return f"from step {self.start} on"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    return float(np.median(values)) if values.size else math.nan
+
+
+def _divergence(run: _Run) -> list[str]:
+    evidence = [
+        f"numbers were no longer finite at step {step}" for step in run.series("diverged")[0]
+    ]
+    for side in ("generator", "discriminator"):
+        ratio = run.median(f"{side}_update_ratio")
+        if ratio > JUMP:
+            evidence.append(
+                f"an update changes the {side}'s params by {ratio:.2g} of their norm (median "
+                f"{run.window}; {JUMP} is too much)"
+            )
+    share = _share(run)
+    if share > RUNAWAY:
+        evidence.append(
+            f"the discriminator's loss is {share:.3g} times that of one that cannot tell real from "
+            f"fake (median {run.window}; {RUNAWAY:.0f} is too much)"
+        )
+    gradient = run.median("generator_gradient_norm")
+    behind = run.median("fake_logits") <= run.median("real_logits")
+    if gradient < STILL and behind and run.loss != "minimax":
+        evidence.append(
+            f"the generator's gradient is {gradient:.2g} though it is behind "
+            f"(median {run.window}): its outputs are saturated"
+        )
+    for kind in ("real", "fake"):
+        steps, logits = run.series(f"{kind}_logits")
+        late = _median(np.abs(logits[steps >= run.start]))
+        early = _median(np.abs(logits[steps < run.start]))
+        if run.wasserstein and late > GROWTH * early:
+            evidence.append(
+                f"{kind} logits grew from {early:.3g} to {late:.3g} (medians of halves)"
+            )
+        elif not run.wasserstein and late > HUGE_LOGIT:
+            evidence.append(
+                f"{kind} logits are of size {late:.3g} (median {run.window}; "
+                f"{HUGE_LOGIT:.0f} is too much)"
+            )
+    return evidence
+
+
+def _share(run: _Run) -> float:
+    """The discriminator's loss, without the penalty, over that of a blind one; NaN if unknown."""
+    losses, penalties = run.late("discriminator_loss")[1], run.late("penalty")[1]
+    if penalties.size == losses.size:
+        losses = losses - penalties
+    return _median(losses) / BLIND.get(run.loss, math.nan)
+
+
+def _late_collapse(run: _Run) -> list[str]:
+    evidence = []
+    steps, distances = run.series("frechet")
+    if distances.size:
+        best = int(np.argmin(distances))
+        if distances[-1] > WORSE * distances[best]:
+            evidence.append(
+                f"the Fréchet distance was {distances[best]:.3g} at step {steps[best]} and is "
+                f"{distances[-1]:.3g} at step {steps[-1]}"
+            )
+    steps, modes = run.series("modes")
+    if modes.size and modes[-1] < modes.max() / WORSE:
+        best = int(np.argmax(modes))
+        evidence.append(
+            f"{modes[best]:.0f} modes were found at step {steps[best]}, and {modes[-1]:.0f} at "
+            f"step {steps[-1]}"
+        )
+    if not evidence and not run.series("frechet")[1].size:
+        evidence = _lost_variety(run)
+    return evidence
+
+
+def _lost_variety(run: _Run) -> list[str]:
+    """Samples that were varied while the two sides were in balance, and are alike at the end."""
+    steps, diversity = run.series("diversity")
+    duplicates = run.series("duplicate_rate")[1]
+    accuracy_steps, fooled = run.series("fake_accuracy")
+    varied = (diversity > 2 * ALIKE) & (duplicates < DUPLICATES / 2)
+    if not _is_collapsed(run) or not varied[:-1].any():
+        return []
+    last = int(np.flatnonzero(varied)[-1])
+    until = fooled[accuracy_steps <= steps[last]]
+    # Against a discriminator that never objects, samples pass through variety on their way.
+    if run.loss in SIGNED and not FOOLED < _median(until) < SURE:
+        return []
+    if steps[last] < run.start / 2:
+        return []
+    return [
+        f"samples had {diversity[last]:.2f} of the real ones' diversity at step {steps[last]}, and "
+        f"have {diversity[-1]:.2f} at step {steps[-1]}, where {duplicates[-1]:.0%} have a duplicate"
+    ]
+
+
+def _too_strong(run: _Run) -> list[str]:
+    if _improves(run) or run.wasserstein:
+        return []
+    evidence = []
+    if run.loss not in SIGNED:
+        share = _share(run)
+        if share < LEAST_SHARE:
+            evidence.append(
+                f"the discriminator's loss is {share:.3f} of that of one that cannot tell real "
+                f"from fake (median {run.window}; below {LEAST_SHARE} it wins)"
+            )
+    else:
+        real, fake = run.median("real_accuracy"), run.median("fake_accuracy")
+        own, other = (run.median(f"{side}_update_ratio") for side in ("generator", "discriminator"))
+        right = f"is right about {real:.1%} of the real and {fake:.1%} of the fake images"
+        if real >= SURE and fake >= SURE:
+            evidence.append(
+                f"the discriminator {right} (medians {run.window}; from {SURE:.0%} on it wins)"
+            )
+        elif real >= AHEAD and fake >= AHEAD and other > FASTER * own:
+            evidence.append(
+                f"the discriminator {right}, and changes its params by {other:.2g} of their norm a "
+                f"step, the generator by {own:.2g} (medians {run.window}; {FASTER:.0f} times as "
+                "much is too fast)"
+            )
+    if evidence:
+        gap = run.median("real_logits") - run.median("fake_logits")
+        if gap > 0:
+            evidence.append(f"the mean logits of real and fake are {gap:.3g} apart")
+        evidence += _variety(run)
+    return evidence
+
+
+def _mode_collapse(run: _Run) -> list[str]:
+    evidence = _variety(run) if _is_collapsed(run) else []
+    steps, kl = run.series("kl")
+    if kl.size and kl[-1] > HALF_LOST:
+        evidence.append(
+            f"classes or modes are as uneven as if {1 - math.exp(-kl[-1]):.0%} of them were lost "
+            f"(KL {kl[-1]:.2g} at step {steps[-1]}; {HALF_LOST:.2g} is half of them)"
+        )
+    if evidence and run.loss in SIGNED and run.median("fake_accuracy") < FOOLED:
+        evidence.append(
+            f"the discriminator objects to {run.median('fake_accuracy'):.1%} of the fakes (median "
+            f"{run.window}): nothing drives them apart"
+        )
+    return evidence
+
+
+def _oscillation(run: _Run) -> list[str]:
+    if run.wasserstein:
+        # Only differences mean anything: a discriminator that takes real for fake and back, by as
+        # much as at first. About 0, where the distance is small, a gap has any sign.
+        steps, real = run.series("real_logits")
+        gap = real - run.series("fake_logits")[1]
+        limit = np.abs(gap).max() / 3 if gap.size else 0.0
+        steps, values = steps[steps >= run.start], gap[steps >= run.start]
+        what = "the gap between real and fake logits"
+    else:
+        steps, values = run.late("fake_logits")
+        limit, what = EXTREME, "the mean logit of the fakes"
+    beyond = np.abs(values) > limit
+    sides = np.sign(values[beyond])
+    changes = steps[beyond][1:][sides[1:] != sides[:-1]]
+    if changes.size < SWINGS:
+        return []
+    return [
+        f"{what} changed {changes.size} times between below {-limit:.2g} and above {limit:.2g} "
+        f"from step {steps[0]} to {steps[-1]}, last at step {changes[-1]}"
+    ]
+
+
+def _is_collapsed(run: _Run) -> bool:
+    diversity, duplicates = run.late("diversity")[1], run.late("duplicate_rate")[1]
+    return bool(diversity.size and (diversity[-1] < ALIKE or duplicates[-1] > DUPLICATES))
+
+
+def _improves(run: _Run) -> bool:
+    distances = run.series("frechet")[1]
+    return distances.size > 1 and bool(distances[-1] <= IMPROVES * distances[-2])
+
+
+def _variety(run: _Run) -> list[str]:
+    steps, diversity = run.series("diversity")
+    if not diversity.size:
+        return []
+    duplicates = run.series("duplicate_rate")[1]
+    return [
+        f"at step {steps[-1]} samples have {diversity[-1]:.2f} of the real ones' diversity (below "
+        f"{ALIKE} they are too alike), and {duplicates[-1]:.0%} have a duplicate (above "
+        f"{DUPLICATES:.0%} few are left)"
+    ]
+
+
+def _health(run: _Run) -> list[str]:
+    """What was looked at in a run without a finding."""
+    evidence = []
+    real, fake = run.median("real_accuracy"), run.median("fake_accuracy")
+    if run.loss in SIGNED and not math.isnan(real + fake):
+        evidence.append(
+            f"the discriminator is right about {real:.1%} of the real and {fake:.1%} of the fake "
+            f"images (medians {run.window})"
+        )
+    evidence += _variety(run)
+    for name in ("frechet", "kl", "modes"):
+        steps, values = run.series(name)
+        if values.size:
+            evidence.append(
+                f"{name} was {values[0]:.4g} at step {steps[0]} and is {values[-1]:.4g}"
+            )
+    return evidence or ["no rule finds anything in what is logged"]

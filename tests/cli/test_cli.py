@@ -1,0 +1,624 @@
+"""The program as its users meet it: every command, and everything they may get wrong."""
+
+import json
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
+from PIL import Image
+
+from jaxgan.cli import judging
+from jaxgan.cli import main as cli
+from jaxgan.devices.compilation import FOLDER
+from jaxgan.evaluation import evaluator as evaluation
+from jaxgan.metrics import Classifier
+
+SMALL = [
+    *("--generator.family", "mlp", "--generator.width", "8", "--generator.latent-size", "4"),
+    *("--discriminator.family", "mlp", "--discriminator.width", "8"),
+    *("--generator.normalization", "none", "--discriminator.normalization", "none"),
+    *(
+        "--penalty",
+        "none",
+        "--steps",
+        "4",
+        "--batch-size",
+        "8",
+        "--log-every",
+        "2",
+        "--checkpoint-every",
+        "2",
+    ),
+    *("--sample-every", "4", "--evaluate-every", "0", "--best-metric", "generator_loss"),
+]
+HEADER = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import Literal
+from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions, OptimizerOptions
+"""
+OWN = f"""{HEADER}
+@dataclass(frozen=True)
+class Own(Experiment):
+    \"\"\"Two optimisers at a fixed ratio.\"\"\"
+    ratio: float = 2.0
+    \"\"\"Rate of the discriminator over that of the generator.\"\"\"
+    layers: tuple[int, ...] = (1, 2)
+    mode: Literal["a", "b"] = "a"
+
+    def make_optimizers(self):
+        from jaxgan.training import Optimizers
+        rate = self.generator_optimizer.learning_rate
+        slow, fast = (OptimizerOptions(learning_rate=r) for r in (rate, self.ratio * rate))
+        return Optimizers(slow.build(), fast.build())
+
+experiment = Own(
+    name="own", steps=2, batch_size=8, conditional=True,
+    generator=GeneratorOptions(family="mlp", width=8, normalization="none", latent_size=4),
+    discriminator=DiscriminatorOptions(family="mlp", width=8, normalization="none"),
+)
+"""
+
+
+@contextmanager
+def compiled_once(folder: Path) -> Iterator[None]:
+    """Keeps what XLA compiles: every command builds the same functions anew."""
+    options = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in options}
+    try:
+        for name, value in options.items():
+            jax.config.update(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        reset_cache()
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """Runs to look at, and data and experiment files that are wrong in every way.
+
+    `digits` is a conditional run, `points` one on two-dimensional data that are gone since.
+    """
+    root = tmp_path_factory.mktemp("cli")
+    noise = np.random.default_rng(0)
+
+    def images(folder: str, size: int) -> None:
+        (root / folder).mkdir(parents=True)
+        for index in range(4):
+            pixels = noise.integers(256, size=(size, size, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / folder / f"{index}.png")
+
+    images("faces", 16)
+    images("odd", 30)
+    images("corrupt", 16)
+    (root / "corrupt" / "2.png").write_bytes(b"\x89PNG and no more")
+    (root / "empty").mkdir()
+    np.savez(root / "points.npz", points=noise.normal(size=(20, 2)))
+    (root / "note.txt").write_text("no run, no experiment\n")
+    for name, text in {
+        "nothing": "x = 1",
+        "three": "experiment = 3",
+        "syntax": "experiment = (",
+        "raises": "raise KeyError('boom')",
+        "exits": "import sys; sys.exit(3)",
+        "typo": f"{HEADER}experiment = Experiment(stepz=3)",
+        "loss": f"{HEADER}experiment = Experiment(loss='hing')",
+        "many": f"{HEADER}experiment = Experiment(steps='many')",
+        "width": f"{HEADER}experiment = Experiment(generator=GeneratorOptions(width=0))",
+        "network": f"{HEADER}from jaxgan.networks.mlp import MLPGenerator\n"
+        "experiment = Experiment(seed=MLPGenerator((8, 8, 1), width=-2).width)",
+    }.items():
+        (root / f"{name}.py").write_text(text + "\n")
+    with pytest.MonkeyPatch.context() as patch, compiled_once(tmp_path_factory.mktemp("compiled")):
+        patch.chdir(root)
+        patch.setenv("JAXGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TFDS_DATA_DIR", str(root / "no-tfds"))
+        patch.setattr(sys, "dont_write_bytecode", True)
+        assert cli.main(["train", *SMALL, "--conditional", "--out", "digits"]) == 0
+        assert cli.main(["train", *SMALL, "--data", "points.npz", "--out", "points"]) == 0
+        (root / "points.npz").rename(root / "moved.npz")
+        yield root
+
+
+def call(capsys, *args) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of one command."""
+    capsys.readouterr()
+    code = cli.main([str(arg) for arg in args])
+    return code, *capsys.readouterr()
+
+
+def samples(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
+def contents(root: Path) -> dict[str, float]:
+    return {str(path): path.stat().st_mtime for path in root.rglob("*")}
+
+
+TRAIN = ("train", *SMALL, "--out", "new")
+BAD = [
+    # The command line
+    ("trainn", ["unknown command 'trainn'", "train"]),
+    ("train --out new --stepz 4", ["--stepz", "perhaps you meant --steps"]),
+    ("train --out new --generator.widht 4", ["perhaps you meant --generator.width"]),
+    ("train --out new --steps many", ["--steps", "'many'"]),
+    ("train --out new --steps 4.5", ["--steps", "'4.5'"]),
+    ("train --out new --steps", ["--steps"]),
+    ("train --out new --loss hing", ["'hing'", "hinge"]),
+    ("train --out new --channels 2", ["'2'", "--channels"]),
+    ("train --steps 4 nothing.py --out new", ["nothing.py", "before the options"]),
+    ("resume", ["resume needs a run directory"]),
+    ("sample", ["PATH", "--out PATH"]),
+    ("sample digits", ["--out PATH"]),
+    ("data prepare", ["STR"]),
+    # Values
+    ("TRAIN --steps -4", ["steps must be 1 or more, not -4"]),
+    ("TRAIN --batch-size 0", ["batch_size must be 1 or more, not 0"]),
+    ("TRAIN --batch-size 1438", ["batch_size 1438 is larger", "1437"]),
+    ("TRAIN --seed -1", ["seed", "-1"]),
+    ("TRAIN --name ../elsewhere", ["name", "'../elsewhere'"]),
+    ("TRAIN --generator-optimizer.learning-rate nan", ["learning_rate must be finite, not nan"]),
+    ("TRAIN --penalty-weight inf", ["penalty_weight must be finite, not inf"]),
+    ("TRAIN --ema-decay 1", ["ema_decay", "1.0"]),
+    ("TRAIN --discriminator.dropout 1.5", ["dropout=1.5"]),
+    ("TRAIN --generator.width 0", ["generator.width must be 1 or more, not 0"]),
+    ("TRAIN --discriminator-steps 2 --simultaneous", ["discriminator_steps=2"]),
+    ("TRAIN --best-metric beauty", ["'beauty' is not measured", "generator_loss"]),
+    (
+        "TRAIN --evaluate-every 2 --checkpoint-every 3 --best-metric frechet",
+        ["'frechet' would rank nothing", "first meet at step 6", "there are 4 steps"],
+    ),
+    (
+        "TRAIN --evaluate-every 2 --best-metric smallest_share",
+        ["'smallest_share' is better the larger", "take frechet or frechet_train or kl"],
+    ),
+    # Data
+    ("TRAIN --data mnits", ["'mnits'", "nearest: mnist"]),
+    ("TRAIN --data mnist", ["'mnist'", "jaxgan data prepare mnist"]),
+    ("TRAIN --data ./missing", ["./missing"]),
+    ("TRAIN --data missing.npz", ["missing.npz"]),
+    ("TRAIN --data empty", ["empty holds no images"]),
+    ("TRAIN --data corrupt --batch-size 2", ["2.png"]),
+    ("TRAIN --data note.txt", ["note.txt is a file"]),
+    (
+        "TRAIN --data odd --batch-size 2 --generator.family dcgan --discriminator.family dcgan",
+        ["30 is not", "28 and 32"],
+    ),
+    ("TRAIN --data faces --batch-size 2 --conditional", ["'faces' has no labels"]),
+    ("TRAIN --data stacked_mnist", ["'stacked_mnist'", "jaxgan data prepare mnist"]),
+    ("TRAIN --data ring --generator.family dcgan", ["points", "generator.family=mlp"]),
+    ("TRAIN --data ring --flip", ["flip needs images"]),
+    ("data --data-dir missing", ["missing"]),
+    ("data prepare nosuchset --data-dir new", ["nosuchset"]),
+    # Experiment files
+    ("train missing.py --out new", ["no experiment file missing.py"]),
+    ("train note.txt --out new", ["note.txt is not a Python file"]),
+    ("train nothing.py --out new", ["nothing.py must define", "no such name"]),
+    ("train three.py --out new", ["three.py must define", "int"]),
+    ("train syntax.py --out new", ["syntax.py does not run: SyntaxError", "line 1"]),
+    ("train raises.py --out new", ["raises.py does not run: KeyError: 'boom'"]),
+    ("train exits.py --out new", ["exits.py does not run: SystemExit: 3"]),
+    ("train typo.py --out new", ["typo.py does not run", "'stepz'"]),
+    ("train loss.py --out new", ["loss must be one of", "'hing'"]),
+    ("train many.py --out new", ["steps must be int, not 'many'"]),
+    ("train width.py --out new", ["width.py: generator.width must be 1 or more"]),
+    ("train network.py --out new", ["network.py does not run", "width=-2"]),
+    # Run directories
+    ("TRAIN --out digits", ["digits already holds a run", "jaxgan resume digits"]),
+    ("TRAIN --out faces", ["faces is not an empty directory"]),
+    ("TRAIN --out note.txt", ["note.txt is not an empty directory"]),
+    ("TRAIN --out note.txt/new", ["note.txt/new"]),
+    ("resume faces", ["faces is not a run directory"]),
+    ("resume digits", ["has done 4 of 4 steps", "--steps"]),
+    ("resume digits --steps 8 --batch-size 3", ["batch_size was 8, asked 3"]),
+    ("resume digits nothing.py", ["nothing.py must define"]),
+    ("sample missing --out new.png", ["missing is not a run directory"]),
+    ("sample digits --out new.png --step 3", ["no checkpoint of step 3", "2, 4"]),
+    ("sample digits --out new.png --step 2 --best", ["--best and --step 2"]),
+    # What to make
+    ("sample digits --out new.jpg", ["new.jpg must end in .png or .npz"]),
+    ("sample digits --out missing/new.png", ["no folder missing"]),
+    ("sample digits --out note.txt/new.npz", ["no folder note.txt"]),
+    ("sample digits --out new.png --count 0", ["--count must be 1 or more, not 0"]),
+    ("sample digits --out new.png --seed -1", ["seed", "-1"]),
+    ("sample digits --out new.png --label 10", ["label 10 does not exist", "0 to 9"]),
+    ("sample points --out new.png --label 0", ["label 0", "no labels"]),
+    ("interpolate digits --out new.png --seeds 1", ["2 --seeds", "not 1,"]),
+    ("interpolate digits --out new.png --frames 1", ["2 --frames"]),
+    ("interpolate digits --out new.npz", [".png or .gif"]),
+    ("interpolate points --out new.png", ["points makes points"]),
+    ("evaluate points", ["points.npz"]),
+    ("evaluate digits --against missing", ["no evaluation missing"]),
+    ("evaluate digits --against points", ["points/evaluation.json", "jaxgan evaluate points"]),
+    ("evaluate digits --against note.txt", ["note.txt is damaged"]),
+    ("evaluate digits --features eyes", ["'eyes'", "pixels"]),
+    ("diagnose", ["PATH"]),
+    ("diagnose faces", ["faces is not a run directory"]),
+    ("diagnose missing", ["missing is not a run directory"]),
+    ("diagnose digits --steps 3", ["--steps"]),
+    ("report", ["PATH"]),
+    ("report faces", ["faces is not a run directory"]),
+    ("report digits --out new.pdf", ["new.pdf must end in .html"]),
+    ("report digits --out missing/new.html", ["no folder missing"]),
+    ("verify faces", ["faces is not a run directory"]),
+    ("verify digits --steps 0", ["no digest within 0 steps", "1"]),
+]
+
+
+@pytest.mark.parametrize(("line", "parts"), BAD, ids=[line for line, _ in BAD])
+def test_bad_input_is_one_line_and_leaves_nothing_behind(root, capsys, line, parts):
+    args = [word for part in line.split() for word in (TRAIN if part == "TRAIN" else [part])]
+    before = contents(root)
+    code, output, error = call(capsys, *args)
+    assert (code, output) == (2, "")
+    assert error.startswith("jaxgan: ")
+    assert error.count("\n") == 1
+    for part in parts:
+        assert part in error
+    assert contents(root) == before
+
+
+def test_the_programs_exit_code(root):
+    def program(*args):
+        code = "import sys; from jaxgan.cli.main import main; sys.exit(main())"
+        return subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True)
+
+    done = program("train", "--steps", "0", "--out", "new")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "jaxgan: steps must be 1 or more, not 0\n"
+    assert not (root / "new").exists()
+    done = program("data")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        *("--data", "digits", "ring", "grid")
+    ]
+
+
+def test_help(capsys):
+    for args in ([], ["--help"]):
+        assert call(capsys, *args)[:2] == (0, cli.USAGE)
+    for command in (
+        *("train", "resume", "sample", "interpolate", "evaluate", "diagnose", "report"),
+        *("verify", "data"),
+    ):
+        assert f"  {command} " in cli.USAGE
+        with pytest.raises(SystemExit) as stop:
+            cli.main([command, "--help"])
+        assert stop.value.code == 0
+        assert f"usage: jaxgan {command}" in capsys.readouterr().out
+
+
+def test_a_training_leaves_a_run_directory(root):
+    run = root / "digits"
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["step"], line.get("images_seen")) for line in lines] == [
+        (2, 16),
+        (4, 32),
+        (4, None),
+    ]
+    assert set(lines[2]) == {"step", "diversity", "duplicate_rate"}
+    assert [path.name for path in (run / "samples").iterdir()] == ["step_000004.png"]
+    assert (run / "curves.png").is_file()
+    record = json.loads((run / "experiment.json").read_text())
+    assert record["experiment"]["generator"]["width"] == 8
+    assert record["spec"]["shape"] == [8, 8, 1]
+
+
+def test_samples_as_arrays(root, capsys, tmp_path):
+    code, output, error = call(
+        capsys, "sample", "digits", "--count", 11, "--out", tmp_path / "a.npz"
+    )
+    assert (code, output, error) == (0, f"11 samples: {tmp_path / 'a.npz'}\n", "")
+    arrays = samples(tmp_path / "a.npz")
+    assert arrays["images"].dtype == np.uint8
+    assert arrays["images"].shape == (11, 8, 8, 1)
+    assert arrays["labels"].tolist() == [*range(10), 0]
+
+    call(capsys, "sample", "digits", "--count", 3, "--out", tmp_path / "b.npz")
+    fewer = samples(tmp_path / "b.npz")["images"].astype(int)
+    assert abs(fewer - arrays["images"][:3]).max() <= 1  # Another batch size, other rounding
+    call(capsys, "sample", "digits", "--count", 11, "--out", tmp_path / "c.npz")
+    assert np.array_equal(samples(tmp_path / "c.npz")["images"], arrays["images"])
+    call(capsys, "sample", "digits", "--count", 11, "--seed", 1, "--out", tmp_path / "d.npz")
+    assert not np.array_equal(samples(tmp_path / "d.npz")["images"], arrays["images"])
+
+
+def test_samples_of_one_class_and_of_a_chosen_checkpoint(root, capsys, tmp_path):
+    def draw(*options):
+        assert call(capsys, "sample", "digits", *options, "--out", tmp_path / "x.npz")[0] == 0
+        return samples(tmp_path / "x.npz")
+
+    assert draw("--label", 3, "--count", 2)["labels"].tolist() == [3, 3]
+    newest = draw()["images"]
+    assert np.array_equal(draw("--step", 4)["images"], newest)
+    first = draw("--step", 2)["images"]
+    assert not np.array_equal(first, newest)
+    assert not np.array_equal(draw("--no-ema")["images"], newest)
+    lines = [
+        line
+        for line in map(json.loads, (root / "digits/metrics.jsonl").read_text().splitlines())
+        if "generator_loss" in line
+    ]
+    best = min(lines[:2], key=lambda line: line["generator_loss"])["step"]
+    assert np.array_equal(draw("--best")["images"], {2: first, 4: newest}[best])
+
+
+def test_samples_as_a_grid(root, capsys, tmp_path):
+    assert call(capsys, "sample", "digits", "--count", 6, "--out", tmp_path / "a.PNG")[0] == 0
+    with Image.open(tmp_path / "a.PNG") as picture:
+        assert picture.size == (3 * (64 + 2) + 2, 2 * (64 + 2) + 2)
+
+
+def test_points_are_drawn_where_the_data_are_not(root, capsys, tmp_path):
+    code, _, error = call(capsys, "sample", "points", "--count", 5, "--out", tmp_path / "a.npz")
+    assert (code, error) == (0, "")
+    arrays = samples(tmp_path / "a.npz")
+    assert list(arrays) == ["points"]
+    assert arrays["points"].dtype == np.float32
+    assert arrays["points"].shape == (5, 2)
+    assert call(capsys, "sample", "points", "--out", tmp_path / "a.png")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "frames"),
+    [
+        (["--frames", "5"], 5),
+        (["--frames", "3", "--seeds", "4", "5", "6", "--method", "linear"], 5),
+        (["--frames", "3", "--seeds", "4", "5", "6", "--loop"], 6),
+    ],
+)
+def test_walks(root, capsys, tmp_path, options, frames):
+    walk = ["interpolate", "digits", "--rows", "2", *options]
+    assert call(capsys, *walk, "--out", tmp_path / "w.png")[0] == 0
+    with Image.open(tmp_path / "w.png") as picture:
+        assert picture.size == (frames * (64 + 2) + 2, 2 * (64 + 2) + 2)
+    assert call(capsys, *walk, "--out", tmp_path / "w.gif")[0] == 0
+    with Image.open(tmp_path / "w.gif") as animation:
+        assert animation.n_frames == frames
+        assert animation.info["loop"] == 0
+
+
+def test_a_walk_begins_at_its_first_seed(root, capsys, tmp_path):
+    """The first column of a grid of walks is the grid of that seed's samples."""
+    walk = ["--rows", "2", "--frames", "2", "--label", "1"]
+    call(capsys, "interpolate", "digits", "--seeds", 7, 8, *walk, "--out", tmp_path / "w.png")
+    with Image.open(tmp_path / "w.png") as picture:
+        first = np.asarray(picture)[:, 2 : 2 + 64 : 8].astype(int)
+    call(
+        *(capsys, "sample", "digits", "--seed", 7, "--label", 1, "--count", 2),
+        *("--out", tmp_path / "s.npz"),
+    )
+    images = samples(tmp_path / "s.npz")["images"][..., 0]
+    for row, image in enumerate(images):
+        shown = first[2 + row * (64 + 2) :][:64:8]
+        assert abs(shown - image).max() <= 1
+
+
+def test_an_evaluation_is_recorded_with_its_protocol_and_compared(root, capsys, monkeypatch):
+    noise = np.random.default_rng(0)
+    layers = tuple((noise.normal(size=(n, m)), np.zeros(m)) for n, m in [(64, 4), (4, 10)])
+    judge = Classifier(layers, test_accuracy=0.5)
+    monkeypatch.setattr(evaluation, "load_or_fit", lambda *data, **options: judge)
+    monkeypatch.setattr(evaluation, "SAMPLES", 50)
+    path = root / "digits" / "evaluation.json"
+    code, output, _ = call(capsys, "evaluate", "digits", "--step", 2)
+    assert code == 0
+    head, *lines = output.splitlines()
+    assert head.startswith("step 2: 50 samples against digits, test split, 360 images, by last hid")
+    record = json.loads(path.read_text())
+    metrics, real = record["metrics"], record["real"]
+    assert {"frechet", "kl", "label_accuracy", "precision", "train_distance"} < set(metrics)
+    assert [line.split(":")[0] for line in lines] == list(metrics)
+    assert lines[0] == (
+        f"frechet: digits, step 2 {metrics['frechet']:.4g}, real {real['frechet']:.4g}"
+    )
+    assert (record["step"], record["ema"], record["experiment"]["seed"]) == (2, True, 0)
+    assert record["protocol"]["samples"] == 50
+    assert record["protocol"]["classifier_digest"] == judge.digest
+
+    code, output, _ = call(capsys, "evaluate", "digits", "--against", "digits")
+    assert code == 0
+    assert json.loads(path.read_text())["step"] == 4
+    assert f"digits, step 2 {metrics['kl']:.4g}" in output
+    kept = path.read_text()
+    monkeypatch.setattr(evaluation, "SAMPLES", 40)
+    code, output, error = call(capsys, "evaluate", "digits", "--against", "digits")
+    assert (code, output, error.count("\n")) == (2, "", 1)
+    assert "samples is 50 there, 40 here" in error
+    assert path.read_text() == kept
+    path.unlink()
+
+
+def test_a_training_ends_with_its_best_and_last(root, capsys, tmp_path):
+    code, output, _ = call(capsys, "train", *SMALL, "--conditional", "--out", tmp_path / "run")
+    assert code == 0
+    done, course = output.splitlines()[-2:]
+    assert done.startswith("done after 4 steps")
+    lines = [
+        line
+        for line in map(json.loads, (root / "digits/metrics.jsonl").read_text().splitlines())
+        if "generator_loss" in line
+    ]
+    best = min(lines, key=lambda line: line["generator_loss"])
+    assert course == (
+        f"generator_loss: best {best['generator_loss']:.4g} at step {best['step']}, "
+        f"last {lines[-1]['generator_loss']:.4g} at step 4"
+    )
+
+
+def test_a_diagnosis_is_printed_and_the_curves_drawn(root, capsys, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(root / "digits", run)
+    (run / "curves.png").unlink()
+    code, output, error = call(capsys, "diagnose", run)
+    assert (code, error) == (0, "")
+    assert output.splitlines() == [
+        f"{run}: too early to tell",
+        "  2 lines of scalars are logged; from 6 on something can be said",
+        f"curves: {run / 'curves.png'}",
+    ]
+    assert (run / "curves.png").read_bytes() == (root / "digits" / "curves.png").read_bytes()
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 5, "diverged": 1}\n')
+    code, output, _ = call(capsys, "diagnose", run)
+    lines = output.splitlines()
+    assert (code, lines[0]) == (0, f"{run}: divergence")
+    assert "step 5" in lines[1]
+    assert any(line.strip().startswith("--generator-optimizer.learning-rate") for line in lines)
+    (run / "metrics.jsonl").write_text("x\n")
+    assert call(capsys, "diagnose", run)[0] == call(capsys, "report", run)[0] == 2
+    (run / "metrics.jsonl").unlink()
+    code, output, _ = call(capsys, "diagnose", run)
+    assert (code, output.count("\n"), "0 lines" in output) == (0, 2, True)
+
+
+def test_a_report_shows_neighbours_where_the_data_are(root, capsys, tmp_path):
+    path = tmp_path / "r.html"
+    code, output, error = call(capsys, "report", "digits", "--out", path)
+    assert (code, error) == (0, "")
+    assert output.endswith(f" MB: {path}\n")
+    assert "of 1,437. Distances" in path.read_text()
+    code, output, _ = call(capsys, "report", "points")
+    assert (code, output.split()[1:]) == (0, ["MB:", "points/report.html"])
+    assert "this run makes points" in (root / "points" / "report.html").read_text()
+    shutil.copytree(root / "digits", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert call(capsys, "report", tmp_path / "run")[0] == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "There are none: " in page
+    assert "has no checkpoint yet" in page
+
+
+def test_verify_agrees_until_a_digest_is_changed(root, capsys):
+    code, output, _ = call(capsys, "verify", "digits")
+    assert (code, output) == (0, "parameters agree to the bit after steps 1\n")
+    path = root / "digits" / "digests.json"
+    kept = path.read_text()
+    try:
+        path.write_text(json.dumps({"1": "0" * 64}))
+        code, output, _ = call(capsys, "verify", "digits")
+    finally:
+        path.write_text(kept)
+    assert code == 1
+    assert output.startswith("parameters differ after step 1")
+
+
+def test_a_class_of_the_users_trains_resumes_and_samples(root, capsys, tmp_path):
+    file, run = tmp_path / "mine.py", tmp_path / "run"
+    file.write_text(OWN)
+    code, _, error = call(
+        *(capsys, "train", file, "--ratio", 3, "--layers", 4, "--mode", "b", "--out", run)
+    )
+    assert (code, error) == (0, "")
+    recorded = json.loads((run / "experiment.json").read_text())["experiment"]
+    assert (recorded["ratio"], recorded["layers"], recorded["mode"]) == (3, [4], "b")
+    # The file as it stands says ratio 2.
+    code, _, error = call(capsys, "resume", run, file, "--steps", 3)
+    assert code == 2
+    assert "ratio was 3.0, asked 2.0" in error
+    options = ["--ratio", "3", "--layers", "4", "--mode", "b", "--steps", "3"]
+    code, output, _ = call(capsys, "resume", run, file, *options)
+    assert code == 0
+    assert "from step 2" in output
+    assert call(capsys, "sample", run, "--out", tmp_path / "s.png")[0] == 0
+    assert call(capsys, "verify", run)[0] == 0
+    file.unlink()
+    code, _, error = call(capsys, "sample", run, "--out", tmp_path / "s.png")
+    assert code == 2
+    assert "no experiment file" in error
+
+
+def test_a_resumed_run_may_make_more_steps_a_call(root, capsys, tmp_path):
+    run = tmp_path / "run"
+    small = (*SMALL, "--steps", 2, "--conditional", "--steps-per-call", 1)
+    assert call(capsys, "train", *small, "--out", run)[0] == 0
+    code, output, _ = call(capsys, "resume", run, "--steps", 4, "--steps-per-call", 2)
+    assert (code, "resuming" in output, "compiled in" in output) == (0, True, True)
+    for name in ("metrics.jsonl", "digests.json"):
+        assert (run / name).read_bytes() == (root / "digits" / name).read_bytes()
+
+
+def test_programs_are_kept_beside_the_runs(root, capsys, tmp_path):
+    chosen = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", None)
+    try:
+        assert call(capsys, "sample", "digits", "--out", tmp_path / "s.png")[0] == 0
+    finally:
+        jax.config.update("jax_compilation_cache_dir", chosen)
+        reset_cache()
+    assert list((root / FOLDER).glob("jit_*-cache"))
+    shutil.rmtree(root / FOLDER)
+
+
+def test_a_diverged_run_ends_with_one_line_too(root, capsys, tmp_path):
+    rates = ("--generator-optimizer.learning-rate", 1e38)
+    code, _, error = call(
+        *(capsys, "train", *SMALL, "--conditional", *rates, "--out", tmp_path / "run")
+    )
+    assert code == 1
+    assert error.startswith("jaxgan: training diverged at step ")
+    assert error.count("\n") == 1
+
+
+def test_errors_that_are_not_the_users(capsys, monkeypatch):
+    def fail(error):
+        def command(args):
+            raise error
+
+        monkeypatch.setattr(cli, "verify", command)
+        return call(capsys, "verify")
+
+    assert fail(KeyboardInterrupt())[0::2] == (130, "jaxgan: interrupted\n")
+    code, _, error = fail(MemoryError())
+    assert (code, error.count("\n")) == (1, 1)
+    assert "smaller batch_size or width" in error
+    code, _, error = fail(OSError(28, "No space left on device", "run/metrics.jsonl"))
+    assert (code, error) == (2, "jaxgan: run/metrics.jsonl: No space left on device\n")
+    with pytest.raises(TypeError):  # A bug keeps its traceback.
+        fail(TypeError("bug"))
+    monkeypatch.setenv("JAXGAN_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="asked for"):
+        fail(ValueError("asked for"))
+
+
+def test_warnings_are_lines_too_and_handled_so_for_one_command_only(capsys, monkeypatch):
+    def command(args):
+        warnings.simplefilter("always")
+        warnings.warn("checkpoint 3 is damaged", stacklevel=1)
+        warnings.warn("of no concern to the user", DeprecationWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(cli, "verify", command)
+    before = warnings.showwarning
+    code, _, error = call(capsys, "verify")
+    assert (code, error) == (0, "jaxgan: warning: checkpoint 3 is damaged\n")
+    assert warnings.showwarning is before
+
+
+def test_metrics_are_a_table_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    judging.print_metrics(
+        {"runs/[red]a": {"frechet": 1.5, "modes": 10.0}, "real": {"frechet": 0.5}}
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert "runs/[red]a" in lines[0]  # No markup
+    assert [line.split() for line in lines[1:]] == [
+        ["frechet", "lower", "1.5", "0.5"],
+        ["modes", "higher", "10"],
+    ]

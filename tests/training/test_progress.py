@@ -1,0 +1,97 @@
+"""What a person sees of a run, on a terminal and off it."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from jaxgan.training import progress
+from jaxgan.training.progress import Display, counting
+
+LOSSES = {"discriminator_loss": 1.25, "generator_loss": 0.5, "real_logits": 3.0}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until told."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_off_a_terminal_there_is_one_line_an_interval(clock):
+    output = io.StringIO()
+    with Display(200, 64, Console(file=output, force_terminal=False, width=40)) as display:
+        display.say("run [1]: 5 samples and a line much longer than the console is wide")
+        for step in range(1, 51):
+            display.step(step)
+        display.log(50, LOSSES)
+        clock[0] += 2
+        display.log(100, LOSSES)
+    first, second, third = output.getvalue().splitlines()
+    assert first == "run [1]: 5 samples and a line much longer than the console is wide"
+    # No speed yet: the first interval held the compiling.
+    assert second == "step 50/200  discriminator 1.250  generator 0.500"
+    # 50 steps of 64 images in 2 s, 100 steps to go.
+    assert third == ("step 100/200  discriminator 1.250  generator 0.500  1,600 images/s  4 s left")
+
+
+def test_on_a_terminal_there_is_a_bar_and_what_is_said_stays_above_it():
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=100, color_system=None)
+    with Display(200, 64, console) as display:
+        display.say("hello")
+        display.log(50, LOSSES)
+        display.step(50)
+        display._bar.refresh()
+    lines = output.getvalue()
+    assert "hello\n" in lines
+    assert "50/200" in lines
+    assert "discriminator 1.250  generator 0.500" in lines
+    assert "step 50/200  discriminator" not in lines  # The line for logs is not there too.
+
+
+def test_on_a_terminal_compiling_is_news_until_the_first_step():
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=100, color_system=None)
+    with Display(200, 64, console) as display:
+        display._bar.refresh()
+        assert "compiling" in output.getvalue()
+        output.truncate(0)
+        display.step(1)
+        display._bar.refresh()
+    assert "1/200" in output.getvalue()
+    assert "compiling" not in output.getvalue()
+
+
+def test_a_summary_writer_gets_every_logged_scalar_and_is_closed():
+    calls = []
+
+    class Writer:
+        def add_scalar(self, name, value, step):
+            calls.append((name, value, step))
+
+        def close(self):
+            calls.append("closed")
+
+    with Display(200, 64, Console(file=io.StringIO()), Writer()) as display:
+        display.log(50, LOSSES)
+    assert calls == [*((name, value, 50) for name, value in LOSSES.items()), "closed"]
+
+
+def test_counting_off_a_terminal_says_a_line_now_and_then(clock):
+    written = io.StringIO()
+    with counting("translating", 10, Console(file=written)) as reach:
+        reach(1)
+        clock[0] += progress.SECONDS_BETWEEN_LINES + 1
+        reach(7)
+        reach(8)
+    assert written.getvalue() == "translating: 7 of 10\n"
+
+
+def test_counting_on_a_terminal_is_a_bar_that_goes_away():
+    written = io.StringIO()
+    with counting("translating", 10, Console(file=written, force_terminal=True)) as reach:
+        reach(7)
+    assert "7/10" in written.getvalue()
+    assert "7 of 10" not in written.getvalue()
