@@ -13,10 +13,11 @@ test: setup  ## the default tests
 test-slow: setup  ## the tests that train, or kill processes, for minutes
 	$(BIN)/python -m pytest -m slow
 
-lint: setup  ## style and types
+lint: setup  ## style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 setup: .venv/ready
 

@@ -1,16 +1,34 @@
-"""Generative adversarial networks in JAX: pure functions, and one jitted step for both players.
+"""Generative adversarial networks in JAX: pure functions, and one jitted step for all players.
 
     from jaxgan import losses, penalties      # into a loop of your own
     from jaxgan.games import adversarial      # or a whole game
-    from jaxgan.training import make_train_step
+    from jaxgan import load, train            # or a run: trained, found again, sampled
 
 Images are NHWC, float32 in [-1, 1] inside the library and uint8 at its edges. Keys are typed
 (`jax.random.key`) and consumed by whoever is given them.
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from jaxgan import consistency, latent, losses, penalties
 
-__all__ = ["consistency", "latent", "losses", "penalties"]
+if TYPE_CHECKING:
+    from jaxgan.training.trained import load, resume, train
+
+__all__ = ["consistency", "latent", "load", "losses", "penalties", "resume", "train"]
 __version__ = version("jaxgan")
+
+_DOOR = ("load", "resume", "train")
+"""Imported when first asked for, as all that they need takes seconds."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _DOOR:
+        return getattr(import_module("jaxgan.training.trained"), name)
+    raise AttributeError(f"module 'jaxgan' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_DOOR})

@@ -5,15 +5,20 @@ through a generator's sampling function to see it as images.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxgan.keys import own_rows
-from jaxgan.types import Array, Key
+from jaxgan.types import Array, Key, PyTree
 
 DISTRIBUTIONS = ("normal", "uniform")
+Prior: TypeAlias = Callable[[Key, int], PyTree]
+"""`(key, count) -> latents`: arrays whose first axis is `count`. A smaller count must give the head
+of a larger one, so that samples do not depend on how many are drawn. The key is consumed."""
 
 
 def latents_at(key: Key, indices: ArrayLike, size: int, distribution: str = "normal") -> Array:
@@ -56,6 +61,19 @@ def draw_latents(key: Key, count: int, size: int, distribution: str = "normal") 
     A smaller count gives the head of a larger one. Of a `keys.key_of_rows` they are its rows.
     """
     return latents_at(*own_rows(key, count), size, distribution)
+
+
+def prior(size: int, distribution: str = "normal") -> Prior:
+    """The prior of latents `[L]`, each number drawn alike.
+
+    Args:
+      size: L.
+      distribution: "normal", N(0, I), or "uniform", on [-1, 1).
+
+    Raises:
+      ValueError: when it draws, as `latents_at`.
+    """
+    return partial(draw_latents, size=size, distribution=distribution)
 
 
 def linear(a: ArrayLike, b: ArrayLike, steps: int) -> Array:

@@ -316,16 +316,17 @@ def clip_weights(params: PyTree, limit: float) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.clip(leaf, -limit, limit), params)
 
 
-def lazy(penalty_fn: Callable[[], Array], step: Array, every: int) -> Array:
-    """Applies a penalty at every k-th step, times k, and 0 in between.
+def lazy(penalty_fn: Callable[[], Array], update: Array | int, every: int) -> Array:
+    """Applies a penalty at every k-th update, times k, and 0 in between.
 
     The penalty costs 1/k of its time on an accelerator. On a CPU it is computed at every step and
     masked in between: there XLA has no fast convolution inside a branch (60 times slower at 28x28
-    with 32 channels), and a branch taken every 16th step would still lose.
+    with 32 channels), and a branch taken every 16th time would still lose.
 
     Args:
       penalty_fn: `() -> scalar`, the penalty with its arguments closed over.
-      step: int scalar, counts discriminator updates from 0; the 0th has the penalty.
+      update: int scalar, counts discriminator updates from 0 (`Turn.number`); the 0th has the
+        penalty.
       every: k, positive; StyleGAN2 has 16.
 
     Returns:
@@ -339,10 +340,10 @@ def lazy(penalty_fn: Callable[[], Array], step: Array, every: int) -> Array:
       (arXiv:1912.04958), appendix B.
     """
     if every < 1:
-        raise ValueError(f"a lazy penalty is applied every 1, 2, ... steps, not every {every}")
+        raise ValueError(f"a lazy penalty is applied every 1, 2, ... updates, not every {every}")
     if every == 1:
         return penalty_fn()
-    due = jnp.asarray(step) % every == 0
+    due = jnp.asarray(update) % every == 0
 
     def scaled() -> Array:
         return every * jnp.asarray(penalty_fn(), jnp.float32)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
-    from jaxgan.experiment.generation import BaseExperiment
-    from jaxgan.types import Key
+    from jaxgan.experiment.base import BaseExperiment
 
 
 def complain(message: str, code: int) -> int:
@@ -21,21 +20,12 @@ def complain(message: str, code: int) -> int:
     return code
 
 
-def key_of(seed: int) -> "Key":
-    import jax
-
-    from jaxgan.experiment.generation import check_seed
-
-    check_seed("seed", seed)
-    return jax.random.key(seed)
-
-
 def read_file(path: Path) -> "BaseExperiment":
     """A file's experiment, whose values are those of their types, as tyro expects of defaults."""
-    from jaxgan.experiment.generation import check
-    from jaxgan.runs import record as run
+    from jaxgan.experiment.base import check
+    from jaxgan.runs.record import load_file
 
-    experiment = run.load_file(path)
+    experiment = load_file(path)
     try:
         check(experiment)
     except ValueError as error:

@@ -28,11 +28,11 @@ def data(args: list[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from jaxgan.data import list_sources, prepare
+    from jaxgan.data import list_sources, prepare_set
 
     if args[:1] == ["prepare"]:
         wanted = parse(PrepareOptions, args[1:], "data prepare", "Prepares a stock TFDS set.")
-        print(f"{wanted.name}: {prepare(wanted.name, wanted.data_dir, wanted.downloads)}")
+        print(f"{wanted.name}: {prepare_set(wanted.name, wanted.data_dir, wanted.downloads)}")
         return 0
     options = parse(DataOptions, args, "data", "Lists the data that can be read.")
     if options.data_dir and not options.data_dir.is_dir():

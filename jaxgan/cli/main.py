@@ -1,4 +1,4 @@
-"""The command line. Nothing but this and `commands` parses arguments or prints."""
+"""The command line: which command it is, and how an error ends."""
 
 import difflib
 import os
@@ -9,9 +9,15 @@ from typing import TextIO
 
 from jaxgan.cli.arguments import complain, split_hosts
 from jaxgan.cli.data import data
-from jaxgan.cli.judging import diagnose, evaluate, report
-from jaxgan.cli.sampling import interpolate, sample, translate
-from jaxgan.cli.training import resume, train, verify
+from jaxgan.cli.diagnose import diagnose
+from jaxgan.cli.evaluate import evaluate
+from jaxgan.cli.interpolate import interpolate
+from jaxgan.cli.report import report
+from jaxgan.cli.resume import resume
+from jaxgan.cli.sample import sample
+from jaxgan.cli.train import train
+from jaxgan.cli.translate import translate
+from jaxgan.cli.verify import verify
 
 USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
 

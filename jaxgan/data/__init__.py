@@ -6,7 +6,7 @@ from jaxgan.data.pair import PairSource, PairSpec, open_domain
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Source, Spec
 from jaxgan.data.stacked import STACKED, StackedSource
-from jaxgan.data.tfds import prepare
+from jaxgan.data.tfds import prepare_set
 
 __all__ = [
     "MIXTURES",
@@ -22,5 +22,5 @@ __all__ = [
     "list_sources",
     "open_domain",
     "open_source",
-    "prepare",
+    "prepare_set",
 ]

@@ -59,7 +59,8 @@ def mixture(name: str, split: str) -> ArraySource:
     rng = np.random.default_rng(zlib.crc32(f"{name}/{split}".encode()))
     labels = rng.integers(len(centers), size=POINTS, dtype=np.int32)
     points = centers[labels] + std * rng.standard_normal((POINTS, 2), dtype=np.float32)
-    return ArraySource(name, points, labels, class_names=tuple(map(str, range(len(centers)))))
+    names = tuple(map(str, range(len(centers))))
+    return ArraySource(name, points, labels, class_names=names, gauge="mixture")
 
 
 def digits(split: str) -> ArraySource:

@@ -4,6 +4,13 @@ An entry is one file an array, `<stem>.<array>.<CRC-32>.npy`. The stem holds a f
 everything that the arrays depend on, so an entry is never out of date, only unused; the whole
 directory may be deleted at any time. A file whose contents do not have its checksum is as good
 as absent.
+
+A file is read whole for its checksum once. What it was then, its size, time of change and inode,
+stands in a stamp beside it, `<file>.verified`, and while the file still is that it is opened
+without reading it. Any difference, and a stamp that is missing or damaged, leads to a whole check
+again; so does a file that changed within the clock tick of its stamp, where a later change could
+not be told. What no stamp can tell is a disk that damages bytes by itself. A stamp that cannot be
+written costs time, at the next opening, and nothing else.
 """
 
 import hashlib
@@ -12,11 +19,13 @@ import re
 import tempfile
 import zlib
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from jaxgan.files import whole_file
 
 Layout = dict[str, tuple[tuple[int, ...], type]]
 """Shape and type of every array of an entry."""
@@ -48,24 +57,53 @@ def _header_checksum(shape: tuple[int, ...], dtype: np.dtype) -> int:
     return zlib.crc32(repr((shape, dtype.str)).encode())
 
 
-def load(stem: str, names: Iterable[str]) -> dict[str, np.ndarray] | None:
+def _stamp_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.verified")
+
+
+def _stamp(stat: os.stat_result) -> bytes:
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}\n".encode()
+
+
+def _is_verified(path: Path, stat: os.stat_result) -> bool:
+    """Whether the file was whole when it last was as `stat` says."""
+    stamp = _stamp_file(path)
+    try:
+        later = stamp.stat().st_mtime_ns > stat.st_mtime_ns
+        return later and stamp.read_bytes() == _stamp(stat)
+    except OSError:
+        return False
+
+
+def _open(path: Path) -> np.ndarray | None:
+    """A memory map of a file, or None unless it has its checksum."""
+    try:
+        stat = path.stat()  # Before the check, so that a change during it differs from the stamp.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    if _is_verified(path, stat):
+        return array
+    checksum = _checksum(array, _header_checksum(array.shape, array.dtype))
+    if not path.name.endswith(f".{checksum:08x}.npy"):
+        return None
+    with suppress(OSError), whole_file(_stamp_file(path)) as file:
+        file.write(_stamp(stat))
+    return array
+
+
+def find(stem: str, names: Iterable[str]) -> dict[str, np.ndarray] | None:
     """Memory maps of an entry's arrays, or None unless all are there and intact.
 
-    Every byte is read once for its checksum, at about a gigabyte a second.
+    Files are read, at about a gigabyte a second, where their stamps do not vouch for them.
     """
     arrays = {}
     for name in names:
-        for path in sorted(cache_dir().glob(f"{stem}.{name}.*.npy")):
-            try:
-                array = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError):
-                continue
-            checksum = _checksum(array, _header_checksum(array.shape, array.dtype))
-            if path.name == f"{stem}.{name}.{checksum:08x}.npy":
-                arrays[name] = array
-                break
-        else:
+        opened = map(_open, sorted(cache_dir().glob(f"{stem}.{name}.*.npy")))
+        array = next((array for array in opened if array is not None), None)
+        if array is None:
             return None
+        arrays[name] = array
     return arrays
 
 
@@ -74,9 +112,10 @@ def store(
     layout: Layout,
     blocks: Iterable[dict[str, np.ndarray]],
 ) -> dict[str, np.ndarray]:
-    """Writes an entry block by block, so that it need not fit in memory, and loads it.
+    """Writes an entry block by block, so that it need not fit in memory, and opens it.
 
-    Nothing stands under an entry's name before it is complete.
+    Nothing stands under an entry's name before it is complete. What was written is read back
+    once, which stamps it.
 
     Args:
       stem: of this module's `stem`.
@@ -118,7 +157,7 @@ def store(
             f"Decoded images cannot be cached in {folder} ({error.strerror or error}); set "
             "$JAXGAN_CACHE to a directory with room for them."
         ) from error
-    arrays = load(stem, layout)
+    arrays = find(stem, layout)
     if arrays is None:
         raise ValueError(f"The decoded images just cached in {folder} cannot be read back.")
     return arrays

@@ -118,7 +118,7 @@ def open_folder(
     every = [path for scan in scans.values() for path in scan.files]
     facts = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in every]
     key = cache.stem(folder.name, str(folder.resolve()), facts, split, image_size, channels)
-    arrays = cache.load(key, ["images"])
+    arrays = cache.find(key, ["images"])
     if arrays is None:
         shape = _common_shape(every, image_size, channels)
 

@@ -7,7 +7,7 @@ from jaxgan.keys import derive
 from jaxgan.types import Array, Batch, Key
 
 
-def normalize(samples: Array) -> Array:
+def to_float(samples: Array) -> Array:
     """Images uint8 [B, H, W, C] to float32 in [-1, 1]; points pass as they are."""
     return samples.astype(jnp.float32) / 127.5 - 1 if samples.dtype == jnp.uint8 else samples
 
@@ -18,9 +18,9 @@ def random_flip(images: Array, key: Key) -> Array:
     return jnp.where(mirrored, images[:, :, ::-1], images)
 
 
-def prepare(batch: Batch, key: Key, *, flip: bool = False) -> Batch:
+def prepare_batch(batch: Batch, key: Key, *, flip: bool = False) -> Batch:
     """A raw minibatch as games take it; labels stay. The key is consumed."""
-    real = normalize(batch["real"])
+    real = to_float(batch["real"])
     return batch | {"real": random_flip(real, derive(key, "flip")) if flip else real}
 
 
@@ -58,7 +58,7 @@ def prepare_pair(
     """
 
     def prepared(name: str, images: Array) -> Array:
-        images = normalize(images)
+        images = to_float(images)
         if load_size is not None:
             images = jitter(images, derive(key, name, "crop"), load_size)
         return random_flip(images, derive(key, name, "flip")) if flip else images

@@ -3,7 +3,7 @@
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import jax
 import numpy as np
@@ -24,6 +24,18 @@ class PairSpec(NamedTuple):
 
     x: Spec
     y: Spec
+
+    def to_record(self) -> dict[str, Any]:
+        """The spec as JSON holds it."""
+        return {domain: spec.to_record() for domain, spec in self._asdict().items()}
+
+    @classmethod
+    def from_record(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_record`; a ValueError for what cannot be a spec."""
+        try:
+            return cls(Spec.from_record(values["x"]), Spec.from_record(values["y"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the spec of the data is damaged: {values!r}") from error
 
     def example(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
         """Shapes and types of a batch of so many images of each domain."""
@@ -68,18 +80,23 @@ class PairSource:
         x, y = self.x.arrays, self.y.arrays
         return None if x is None or y is None else {"x": x["real"], "y": y["real"]}
 
+    @property
+    def amount(self) -> str:
+        """How many images there are, in words."""
+        return f"{len(self.x):,} and {len(self.y):,} images"
+
     def __len__(self) -> int:
         """Images in an epoch."""
         return (max if self.epoch == "longer" else min)(len(self.x), len(self.y))
 
-    def indices(self, seed: int, step: int, batch_size: int) -> np.ndarray:
-        """int32 [batch_size, 2], which images batch number `step` uses: a column a domain.
+    def indices(self, seed: int, images_seen: int, batch_size: int) -> np.ndarray:
+        """int32 [batch_size, 2], which images a batch uses after so many: a column a domain.
 
         Each domain goes through permutations of its own (`batch_indices`), the shorter one more
         often, so any image may meet any other.
         """
         columns = [
-            batch_indices(seed, step, batch_size, len(source), stream)
+            batch_indices(seed, images_seen, batch_size, len(source), stream)
             for stream, source in enumerate((self.x, self.y))
         ]
         return np.stack(columns, axis=1)

@@ -1,4 +1,7 @@
-"""Which samples step n uses: a pure function of (seed, n), so there is no iterator to save."""
+"""Which samples a minibatch uses: a pure function of (seed, samples seen before it).
+
+So there is no iterator to save.
+"""
 
 from functools import lru_cache
 
@@ -13,17 +16,20 @@ def _permutation(seed: int, epoch: int, size: int, stream: int) -> np.ndarray:
     return order
 
 
-def batch_indices(seed: int, step: int, batch_size: int, size: int, stream: int = 0) -> np.ndarray:
-    """Indices of the samples of batch number `step`.
+def batch_indices(
+    seed: int, images_seen: int, batch_size: int, size: int, stream: int = 0
+) -> np.ndarray:
+    """Indices of the samples of the batch that follows so many samples.
 
     The stream of indices is one permutation of the whole set after another, each drawn from
     `(seed, epoch)`, and batches are cut from it without a gap. So batches run across the borders
-    of epochs, no tail is dropped, and every sample is used equally often. A batch that crosses a
-    border may hold a sample twice.
+    of epochs, no tail is dropped, every sample is used equally often, and the size of batches may
+    change in mid-run. A batch that crosses a border may hold a sample twice.
 
     Args:
       seed: non-negative; the same seed gives the same stream on every machine.
-      step: number of the batch, from 0.
+      images_seen: samples of all batches before this one; `n * batch_size` for batch n of a run
+        with batches of one size.
       batch_size: from 1 to `size`.
       size: samples in the set.
       stream: non-negative; sets that are used side by side have one each, so that their orders
@@ -35,14 +41,16 @@ def batch_indices(seed: int, step: int, batch_size: int, size: int, stream: int 
     Raises:
       ValueError: an argument out of range.
     """
-    seed, step, batch_size, size = int(seed), int(step), int(batch_size), int(size)
+    seed, images_seen, batch_size, size = map(int, (seed, images_seen, batch_size, size))
     if not 1 <= batch_size <= size:
         raise ValueError(
             f"batch_size must be from 1 to the {size} samples of the data, and is {batch_size}."
         )
-    if step < 0 or seed < 0:
-        raise ValueError(f"step and seed must not be negative, and are {step} and {seed}.")
-    epoch, start = divmod(step * batch_size, size)
+    if images_seen < 0 or seed < 0:
+        raise ValueError(
+            f"images_seen and seed must not be negative, and are {images_seen} and {seed}."
+        )
+    epoch, start = divmod(images_seen, size)
     indices = _permutation(seed, epoch, size, stream)[start : start + batch_size]
     missing = batch_size - len(indices)
     if missing:

@@ -9,7 +9,7 @@ import os
 import weakref
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import jax
 import jax.numpy as jnp
@@ -38,15 +38,39 @@ class Spec(NamedTuple):
       shape: `(H, W, C)` of an image, `(D,)` of a point.
       num_classes: number of labels, or 0 when the data are unlabelled.
       class_names: one name a class, or empty when the data name none.
+      gauge: what samples are measured by, a name in `evaluation.GAUGES`; empty: by shape and
+        labels.
     """
 
     shape: tuple[int, ...]
     num_classes: int
     class_names: tuple[str, ...] = ()
+    gauge: str = ""
 
     @property
     def is_image(self) -> bool:
         return len(self.shape) == 3
+
+    def to_record(self) -> dict[str, Any]:
+        """The spec as JSON holds it."""
+        return self._asdict()
+
+    @classmethod
+    def from_record(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_record`; a ValueError for what cannot be a spec."""
+        try:
+            spec = cls(
+                tuple(values["shape"]),
+                values["num_classes"],
+                tuple(values["class_names"]),
+                values["gauge"],
+            )
+            sound = all(type(n) is int and n >= 0 for n in (*spec.shape, spec.num_classes))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the spec of the data is damaged: {values!r}") from error
+        if not sound or not all(type(name) is str for name in (*spec.class_names, spec.gauge)):
+            raise ValueError(f"the spec of the data is damaged: {values!r}")
+        return spec
 
     def example(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
         """Shapes and types of a batch of so many samples."""
@@ -111,6 +135,7 @@ class ArraySource:
       labels: integers [N] from 0, or None.
       class_names: one name a class; their number then sets `num_classes`, which is otherwise one
         more than the largest label.
+      gauge: as `Spec` has it.
       device_limit: bytes of `real` above which batches are gathered on the host instead.
 
     Raises:
@@ -124,6 +149,7 @@ class ArraySource:
         labels: np.ndarray | None = None,
         *,
         class_names: tuple[str, ...] = (),
+        gauge: str = "",
         device_limit: int = DEVICE_LIMIT,
     ) -> None:
         self.name = name
@@ -135,7 +161,7 @@ class ArraySource:
             self.host["label"] = np.array(labels, np.int32)  # In memory: it is small.
         streamed = self.host["real"].nbytes > device_limit
         self._rows = _row_reader(self.host["real"]) if streamed else None
-        self.spec = Spec(tuple(real.shape[1:]), num_classes, tuple(class_names))
+        self.spec = Spec(tuple(real.shape[1:]), num_classes, tuple(class_names), gauge)
 
     @cached_property
     def arrays(self) -> Batch | None:

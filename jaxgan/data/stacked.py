@@ -82,7 +82,7 @@ class StackedSource(ArraySource):
             )
         self.name, self.digits, self.rows = name, digits, rows.astype(np.int32)
         self.device_limit = digits.device_limit
-        self.spec = StackedSpec((*digits.spec.shape[:2], 3), 1000)
+        self.spec = StackedSpec((*digits.spec.shape[:2], 3), 1000, gauge="stacked")
 
     @cached_property
     def host(self) -> dict[str, np.ndarray]:  # type: ignore[override]

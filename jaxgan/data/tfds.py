@@ -1,6 +1,6 @@
 """TensorFlow Datasets by name, read without TensorFlow.
 
-A data set is prepared once, which needs TensorFlow (`prepare`); what is then on disk, in the
+A data set is prepared once, which needs TensorFlow (`prepare_set`); what is then on disk, in the
 array_record format, is read by Pillow and NumPy. Data sets are found by the folders
 `<data_dir>/<name>[/<config>]/<version>`, so that a user's own sets work like the stock ones.
 """
@@ -194,7 +194,7 @@ def open_prepared(
         stats = [(prepared.path / name).stat() for name in splits[split].filenames]
     facts = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
     key = cache.stem(f"{prepared.full_name}-{split}", str(prepared.path), facts, layout)
-    arrays = cache.load(key, layout)
+    arrays = cache.find(key, layout)
     if arrays is None:
         with _naming(prepared):
             records = builder.as_data_source(
@@ -220,7 +220,7 @@ def open_prepared(
     )
 
 
-def prepare(
+def prepare_set(
     name: str, data_dir: str | Path | None = None, download_dir: str | Path | None = None
 ) -> Path:
     """Prepares a stock TFDS data set as array_record, from where it is read without TensorFlow.

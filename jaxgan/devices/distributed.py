@@ -22,7 +22,7 @@ from jaxgan.types import Array
 Value = TypeVar("Value")
 HEARTBEAT_SECONDS = 20
 """Without a sign of life for so long, a process counts as gone and JAX ends the others."""
-_LONGEST = 4096
+_BLOCK = 4096
 
 
 def join(
@@ -113,10 +113,19 @@ def all_agree(yes: bool) -> bool:
 
 
 def _tell_all(text: str) -> list[str]:
-    """What each process says here, the start of it, in their order."""
-    said = np.frombuffer(text.encode()[:_LONGEST].ljust(_LONGEST, b"\0"), np.uint8)
-    heard = np.asarray(multihost_utils.process_allgather(said)).reshape(-1, _LONGEST)
-    return [row.tobytes().rstrip(b"\0").decode(errors="replace") for row in heard]
+    """What each process says here, in their order; first how long it is, then the text."""
+    said = np.frombuffer(text.encode(errors="backslashreplace"), np.uint8)
+    lengths = _gather(np.array([len(said)], np.int32)).ravel()
+    if not lengths.any():  # Nobody says anything, and all know it.
+        return [""] * len(lengths)
+    size = -(-int(lengths.max()) // _BLOCK) * _BLOCK  # Few sizes: each is a program to compile.
+    texts = _gather(np.pad(said, (0, size - len(said))))
+    return [row[:n].tobytes().decode() for row, n in zip(texts, lengths, strict=True)]
+
+
+def _gather(array: np.ndarray) -> np.ndarray:
+    """One row a process, of arrays of one shape."""
+    return np.asarray(multihost_utils.process_allgather(array)).reshape(-1, len(array))
 
 
 def make_vote(mesh: Mesh) -> Callable[[bool], bool]:

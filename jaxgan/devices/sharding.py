@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, Sharding
 from jax.sharding import PartitionSpec as P
@@ -154,3 +155,18 @@ def collective_bytes(program: str) -> Counter[str]:
             numbers = math.prod(int(n) for n in shape.split(",") if n)
             found[kind] += numbers * max(int(bits or 8) // 8, 1)
     return found
+
+
+def mean_over(tree: PyTree, axis_name: str | None) -> PyTree:
+    """The mean of the parts that the devices of a mapped axis have; None: the tree as it is.
+
+    Numbers that count stay as they are.
+    """
+    if axis_name is None:
+        return tree
+
+    def mean(leaf: Array) -> Array:
+        floating = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+        return jax.lax.pmean(leaf, axis_name) if floating else leaf
+
+    return jax.tree.map(mean, tree)

@@ -1,24 +1,28 @@
 """The description of a run: its options, and what a kind of run makes of them."""
 
-from jaxgan.experiment.generation import (
-    DIGITS,
-    BaseExperiment,
-    DiscriminatorOptions,
-    Experiment,
-    GeneratorOptions,
-    OptimizerOptions,
-    check,
-)
-from jaxgan.experiment.unpaired import PatchOptions, TranslatorOptions, UnpairedExperiment
+from jaxgan.experiment.adversarial import AdversarialExperiment
+from jaxgan.experiment.base import BaseExperiment, Phase, check
+from jaxgan.experiment.generation import DIGITS, Experiment
+from jaxgan.experiment.inputs import Inputs, LabelChoice, NoChoice, Reading
+from jaxgan.experiment.optimizers import OptimizerOptions
+from jaxgan.experiment.unpaired import UnpairedExperiment
+from jaxgan.networks.cyclegan import PatchOptions, TranslatorOptions
+from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
 
 __all__ = [
     "DIGITS",
+    "AdversarialExperiment",
     "BaseExperiment",
     "DiscriminatorOptions",
     "Experiment",
     "GeneratorOptions",
+    "Inputs",
+    "LabelChoice",
+    "NoChoice",
     "OptimizerOptions",
     "PatchOptions",
+    "Phase",
+    "Reading",
     "TranslatorOptions",
     "UnpairedExperiment",
     "check",

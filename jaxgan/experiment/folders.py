@@ -4,14 +4,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxgan.data import PairSource, Spec, images
 from jaxgan.data.files import entries
-from jaxgan.data.minibatch import normalize
+from jaxgan.data.minibatch import to_float
 from jaxgan.data.pair import inner_size
 from jaxgan.games.cyclegan import DIRECTIONS
 from jaxgan.games.game import Game
@@ -27,29 +27,30 @@ WAITING_BYTES = 1 << 28
 UNIT, LEAST = 4, 8
 """Generators take sides that are multiples of this, from that on."""
 
-Translator = Callable[[Variables, np.ndarray, str], np.ndarray]
+Translator = Callable[..., np.ndarray]
+"""`(variables, images, *extra) -> images`."""
 
 
 def make_translator(game: Game) -> Translator:
-    """The function `(variables, images, direction) -> images` of a translation game.
+    """The function `(variables, images, *extra) -> images` of a game whose samples are of images.
 
-    Images are uint8 [N, H, W, C]; the direction is a name in `games.cyclegan.DIRECTIONS`. They go
-    through in batches of a few megapixels; the last is filled up, so that it needs no compiling of
-    its own.
+    Images are uint8 [N, H, W, C]; `extra` are what the game's `sample` takes after the images, such
+    as the direction of a CycleGAN. They go through in batches of a few megapixels; the last is
+    filled up, so that it needs no compiling of its own.
     """
 
-    def sample(variables: Variables, batch: jax.Array, direction: str) -> jax.Array:
-        return game.sample(variables, normalize(batch), direction)
+    def sample(variables: Variables, batch: jax.Array, extra: tuple[Any, ...]) -> jax.Array:
+        return game.sample(variables, to_float(batch), *extra)
 
     jitted = jax.jit(sample, static_argnums=2)
 
-    def translate(variables: Variables, batch: np.ndarray, direction: str) -> np.ndarray:
+    def translate(variables: Variables, batch: np.ndarray, *extra: Any) -> np.ndarray:
         count = len(batch)
         size = min(count, batch_limit(batch.shape[1:3]))
         parts = []
         for start in range(0, count, size):
             rows = np.minimum(np.arange(start, start + size), count - 1)
-            part = to_uint8(np.asarray(jitted(variables, batch[rows], direction)))
+            part = to_uint8(np.asarray(jitted(variables, batch[rows], extra)))
             parts.append(part[: count - start])
         return np.concatenate(parts)
 
@@ -61,8 +62,10 @@ def batch_limit(shape: tuple[int, ...]) -> int:
     return max(BATCH_PIXELS // (shape[0] * shape[1]), 1)
 
 
-def make_panel(source: PairSource, game: Game) -> Callable[[Variables, Path], None]:
-    """The function `(variables, path)` that draws the same images of both domains every time.
+def make_panel(
+    source: PairSource, game: Game
+) -> Callable[[Variables, Path | None], dict[str, float]]:
+    """The preview of a CycleGAN, which draws the same images of both domains every time.
 
     A row of each: the images of x, translated to y, and back; the images of y, translated to x,
     and back. They are taken from all over the data, as a run was given them.
@@ -74,7 +77,9 @@ def make_panel(source: PairSource, game: Game) -> Callable[[Variables, Path], No
     ]
     batch = {n: np.asarray(array) for n, array in source.take(np.stack(columns, 1)).items()}
 
-    def panel(variables: Variables, path: Path) -> None:
+    def panel(variables: Variables, path: Path | None) -> dict[str, float]:
+        if path is None:
+            return {}
         rows, labels = [], []
         for there, (start, end) in DIRECTIONS.items():
             back = f"{end}_to_{start}"
@@ -84,6 +89,7 @@ def make_panel(source: PairSource, game: Game) -> Callable[[Variables, Path], No
         depth = max(row.shape[-1] for row in rows)  # Grey beside colour is shown in colour.
         picture = np.concatenate([np.broadcast_to(r, (*r.shape[:-1], depth)) for r in rows])
         save_image(path, grid(picture, columns=count, row_labels=labels))
+        return {}
 
     return panel
 

@@ -1,45 +1,62 @@
-"""From a generator's variables to samples on the host and pictures on disk."""
+"""From a generator's variables to samples on the host: drawn, measured, and shown."""
 
+import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
-from jaxgan.data import MIXTURES, Source, Spec
-from jaxgan.experiment.generation import Experiment
+from jaxgan.data import Source
+from jaxgan.evaluation import (
+    Evaluator,
+    FeatureChoice,
+    Reference,
+    block_size,
+    make_evaluator,
+    metric_key,
+    protocol_samples,
+)
 from jaxgan.files import whole_file
 from jaxgan.games.game import Game
 from jaxgan.imaging import NotFinite, grid, save_image, save_points, to_uint8
 from jaxgan.keys import derive
-from jaxgan.latent import draw_latents
 from jaxgan.metrics import pixels, sample_diversity
 from jaxgan.networks.network import Variables
-from jaxgan.types import Array, Key
+from jaxgan.types import Key
 
-Sampler: TypeAlias = Callable[[Variables, Array, Array | None], np.ndarray]
-BATCH = 500
+if TYPE_CHECKING:  # Kinds of runs are made of these functions.
+    from jaxgan.experiment.base import BaseExperiment, Preview
+
+Sampler: TypeAlias = Callable[..., np.ndarray]
+"""`(variables, *inputs) -> samples`."""
+ROWS, COLUMNS, POINTS = 20, 8, 2000
+"""Of a preview: classes at most, images of each, and points."""
 
 
 def make_sampler(game: Game) -> Sampler:
-    """The function `(variables, latents [N, L], labels [N] | None) -> samples` of a game.
+    """The function `(variables, *inputs) -> samples` of a game.
 
-    Samples are uint8 [N, H, W, C], or float32 [N, D] for points. They go through the generator in
-    batches of at most 500; the last is filled up, so that it needs no compiling of its own.
-    Images that hold NaN and points that are not finite are `imaging.NotFinite`.
+    Inputs are arrays or pytrees whose first axis counts the samples, or None. Samples are uint8
+    [N, H, W, C], or float32 [N, D] for points. They are made in blocks (`evaluation.block_size`);
+    the last is filled up, so that it needs no compiling of its own. Images that hold NaN and points
+    that are not finite are `imaging.NotFinite`.
     """
     sample = jax.jit(game.sample)
 
-    def run(variables: Variables, latents: Array, labels: Array | None = None) -> np.ndarray:
-        count = len(latents)
-        size = min(count, BATCH)
+    def run(variables: Variables, *inputs: Any) -> np.ndarray:
+        count = len(jax.tree.leaves(inputs)[0])
+        one = jax.eval_shape(sample, variables, *jax.tree.map(lambda leaf: leaf[:1], inputs))
+        size = min(count, block_size(one.shape[1:]))
         parts = []
         for start in range(0, count, size):
             rows = jnp.minimum(jnp.arange(start, start + size), count - 1)
-            chosen = None if labels is None else labels[rows]
-            part = np.asarray(sample(variables, latents[rows], chosen))[: count - start]
+            block = jax.tree.map(lambda leaf, rows=rows: leaf[rows], inputs)
+            part = np.asarray(sample(variables, *block))[: count - start]
             if part.ndim == 2 and not np.isfinite(part).all():
                 raise NotFinite("points must be finite, but some are NaN or infinite")
             parts.append(part if part.ndim == 2 else to_uint8(part))
@@ -48,62 +65,37 @@ def make_sampler(game: Game) -> Sampler:
     return run
 
 
-def draw_inputs(
-    experiment: Experiment, spec: Spec, key: Key, count: int, label: int | None = None
-) -> tuple[Array, Array | None]:
-    """Latents [count, L] from a key, and labels when the experiment is conditional.
+def grid_preview(
+    experiment: "BaseExperiment", source: Source, game: Game, root_key: Key, num_classes: int
+) -> "Preview":
+    """Draws samples of the same inputs every time, and measures how varied they are.
+
+    64 images; with classes, 8 of each (of the first 20), a class a row; 2,000 points.
 
     Args:
-      experiment: says the latents' size and distribution.
-      spec: of the data.
-      key: consumed.
-      count: how many.
-      label: the class asked for; None gives 0, 1, ... in turn.
-
-    Raises:
-      ValueError: for a label that does not exist.
+      experiment: says what inputs are and how samples are shown; its inputs are drawn.
+      source: the training data.
+      game: samples the averaged side.
+      root_key: the run's.
+      num_classes: of a conditional run, else 0.
     """
-    check_label(experiment, spec, label)
-    options = experiment.generator
-    latents = draw_latents(key, count, options.latent_size, options.latent_distribution)
-    if not experiment.conditional:
-        return latents, None
-    if label is None:
-        return latents, jnp.arange(count, dtype=jnp.int32) % spec.num_classes
-    return latents, jnp.full(count, label, jnp.int32)
+    inputs, spec, sampler = experiment.inputs(source.spec), source.spec, make_sampler(game)
+    assert inputs.draw is not None
+    rows = min(num_classes, ROWS) if num_classes else COLUMNS
+    count = COLUMNS * rows if spec.is_image else POINTS
+    drawn = inputs.draw(derive(root_key, 0, "preview"), count, inputs.choices())
+    row_labels = None
+    if num_classes:
+        names = spec.class_names or [str(row) for row in range(rows)]
+        row_labels = list(names[:rows])
+        if spec.is_image:
+            drawn = (drawn[0], jnp.repeat(jnp.arange(rows, dtype=jnp.int32), COLUMNS))
 
-
-def check_label(experiment: Experiment, spec: Spec, label: int | None) -> None:
-    """Raises a ValueError for a label that does not exist; None stands for any."""
-    if label is None:
-        return
-    if not experiment.conditional:
-        raise ValueError(f"label {label} was asked of a generator that takes no labels")
-    if not 0 <= label < spec.num_classes:
-        raise ValueError(f"label {label} does not exist: labels are 0 to {spec.num_classes - 1}")
-
-
-def make_preview(
-    experiment: Experiment, spec: Spec, game: Game, root_key: Key
-) -> Callable[[Variables, Path | None], np.ndarray]:
-    """The function `(variables, path or None) -> samples` that draws the same latents every time.
-
-    64 images; when conditional, 8 of each class (of the first 20), a class a row; 2,000 points.
-    """
-    sampler = make_sampler(game)
-    rows = min(spec.num_classes, 20) if experiment.conditional else 8
-    count = 8 * rows if spec.is_image else 2000
-    latents, labels = draw_inputs(experiment, spec, derive(root_key, 0, "preview"), count)
-    if labels is not None and spec.is_image:
-        labels = jnp.repeat(jnp.arange(rows, dtype=jnp.int32), 8)
-    names = spec.class_names or [str(row) for row in range(rows)]
-
-    def preview(variables: Variables, path: Path | None) -> np.ndarray:
-        row_labels = None if labels is None else list(names[:rows])
-        samples = sampler(variables, latents, labels)
+    def preview(variables: Variables, path: Path | None) -> dict[str, float]:
+        samples = sampler(variables, *drawn)
         if path is not None:
-            save_samples(path, samples, experiment.data, row_labels)
-        return samples
+            experiment.save_samples(path, samples, row_labels)
+        return measure_diversity(samples, source)
 
     return preview
 
@@ -125,15 +117,83 @@ def measure_diversity(samples: np.ndarray, source: Source) -> dict[str, float]:
     return sample_diversity(samples, real)._asdict()
 
 
+def evaluate_samples(
+    experiment: "BaseExperiment",
+    source: Source,
+    game: Game,
+    root_key: Key,
+    *,
+    thorough: bool = False,
+    features: FeatureChoice | None = None,
+    stacked_protocol: str = "pacgan",
+) -> Evaluator:
+    """The measurement that fits a run's data, for kinds that draw their samples.
+
+    Args:
+      experiment: opens the test split, and says what inputs are.
+      source: the training data.
+      game: samples the averaged side.
+      root_key: the run's; the inputs derive from it.
+      thorough: as `evaluation.make_evaluator`, like the rest.
+      features: see there.
+      stacked_protocol: see there.
+    """
+    inputs, sampler = experiment.inputs(source.spec), make_sampler(game)
+    assert inputs.draw is not None
+    draw, key = inputs.draw, derive(root_key, 0, "evaluate")
+
+    @cache
+    def drawn(count: int) -> tuple[Any, ...]:
+        return draw(key, count, inputs.choices())
+
+    def labels(count: int) -> NDArray | None:
+        asked = drawn(count)[1:]
+        return np.asarray(asked[0]) if asked and asked[0] is not None else None
+
+    total = protocol_samples(source.spec, stacked_protocol, features)
+
+    def sample(variables: Variables, start: int, stop: int) -> NDArray:
+        return sampler(variables, *jax.tree.map(lambda leaf: leaf[start:stop], drawn(total)))
+
+    return make_evaluator(
+        sample,
+        source,
+        reference_of(experiment, source),
+        metric_key(),
+        labels=labels,
+        thorough=thorough,
+        features=features,
+        stacked_protocol=stacked_protocol,
+    )
+
+
+def reference_of(experiment: "BaseExperiment", source: Source) -> Reference:
+    """What samples are compared with: the test split, or the training data where there is none."""
+    try:
+        return Reference(experiment.open_source("test"), "test")
+    except ValueError as error:
+        warnings.warn(f"samples are compared with the training data: {error}", stacklevel=2)
+        return Reference(source, "train")
+
+
 def save_samples(
-    path: Path, samples: np.ndarray, data: str, row_labels: list[str] | None = None
+    path: Path,
+    samples: np.ndarray,
+    row_labels: list[str] | None = None,
+    centers: np.ndarray | None = None,
 ) -> None:
-    """Draws samples: a grid of images, or points over the centres of their mixture."""
+    """Draws samples: a grid of images, or points, over the centres of their mixture if it has any.
+
+    Args:
+      path: a .png file.
+      samples: uint8 [N, H, W, C], or [N, D].
+      row_labels: a name for each row of images.
+      centers: [K, 2], shown behind points.
+    """
     if samples.ndim == 2:
-        mixture = MIXTURES.get(data)
         # Points of one coordinate lie on a line; of more than two the first two are shown.
         plane = np.pad(samples, ((0, 0), (0, 1)))[:, :2]
-        save_points(path, plane, centers=None if mixture is None else mixture.centers)
+        save_points(path, plane, centers=centers)
     else:
         save_image(path, grid(samples, row_labels=row_labels))
 

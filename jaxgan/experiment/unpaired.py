@@ -2,57 +2,40 @@
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxgan import losses
-from jaxgan.data import PairSource, PairSpec, Spec, open_domain
+from jaxgan.data import PairSource, PairSpec, open_domain
 from jaxgan.data.minibatch import prepare_pair
-from jaxgan.experiment.generation import BaseExperiment, OptimizerOptions
+from jaxgan.experiment.adversarial import AdversarialExperiment
+from jaxgan.experiment.base import Preview
+from jaxgan.experiment.folders import make_panel
+from jaxgan.experiment.inputs import Inputs, Reading
+from jaxgan.experiment.optimizers import OptimizerOptions
 from jaxgan.games import Game, cyclegan
-from jaxgan.layers.normalization import Normalization
-from jaxgan.networks import Network, from_linen
-from jaxgan.networks.cyclegan import PatchDiscriminator, TranslationGenerator
-from jaxgan.training.state import Optimizers
+from jaxgan.networks.cyclegan import (
+    PatchOptions,
+    TranslatorOptions,
+    make_patch_discriminator,
+    make_translator,
+)
+from jaxgan.options import AtLeast
 from jaxgan.types import Batch, Key
 
-DType = Literal["float32", "bfloat16"]
+
+@dataclass(frozen=True)
+class DirectionChoice:
+    """What must be chosen about a translation."""
+
+    direction: Literal["x-to-y", "y-to-x"]
+    """From the run's first domain to its second, or back."""
 
 
 @dataclass(frozen=True)
-class TranslatorOptions:
-    """Both generators, which translate."""
-
-    width: int = 64
-    """Channels at full resolution; four times as many in the blocks."""
-    blocks: int = 9
-    """Residual blocks; the paper has 6 for images of 128 pixels and 9 for 256."""
-    normalization: Normalization = "instance"
-    """Between the layers. "instance" makes thick and thin strokes alike; "batch" does not."""
-    dtype: DType = "float32"
-    """Of the layers' computation; weights, statistics, losses and images are float32."""
-    remat: bool = False
-    """Recompute activations in the backward pass: less memory, more time (a CPU ignores it)."""
-
-
-@dataclass(frozen=True)
-class PatchOptions:
-    """Both discriminators, which judge overlapping patches."""
-
-    width: int = 64
-    """Channels of the first layer."""
-    layers: int = 3
-    """Layers of stride 2: patches are of 70 pixels with 3, of 34 with 2, of 16 with 1."""
-    normalization: Normalization = "instance"
-    """Between the layers."""
-    dtype: DType = "float32"
-    """Of the layers' computation; weights, statistics, losses and logits are float32."""
-
-
-@dataclass(frozen=True)
-class UnpairedExperiment(BaseExperiment):
+class UnpairedExperiment(AdversarialExperiment):
     """A translation between the domains x and y, described completely.
 
     A run's length and its optimisers' decay are numbers of steps. `epochs` and `decay_epochs` say
@@ -61,7 +44,7 @@ class UnpairedExperiment(BaseExperiment):
 
     name: str = "translation"
     """Names the run's folder: runs/<name>/..."""
-    batch_size: int = 1
+    batch_size: Annotated[int, AtLeast(1)] = 1
     """Images of each domain in a minibatch."""
 
     data_x: str = "cycle_gan/horse2zebra"
@@ -86,10 +69,10 @@ class UnpairedExperiment(BaseExperiment):
     """Enlarge images to this many pixels and cut image_size out of them at random (paper: 286)."""
     epoch: Literal["longer", "shorter"] = "longer"
     """Which domain is passed through once in an epoch; the other is repeated, or used in part."""
-    epochs: int = 0
-    """Train so many epochs instead of `steps`; 0: `steps` counts."""
-    decay_epochs: int = 0
-    """Let both learning rates fall linearly to 0 over the last so many of the epochs."""
+    epochs: Annotated[int, AtLeast(0)] = 0
+    """Train this many epochs instead of `steps`; 0: `steps` counts."""
+    decay_epochs: Annotated[int, AtLeast(0)] = 0
+    """Let both learning rates fall linearly to 0 over this many epochs at the end."""
 
     generator: TranslatorOptions = field(default_factory=TranslatorOptions)
     discriminator: PatchOptions = field(default_factory=PatchOptions)
@@ -97,11 +80,11 @@ class UnpairedExperiment(BaseExperiment):
         "least_squares", "non_saturating", "hinge", "relativistic_pairing", "relativistic_average"
     ] = "least_squares"
     """Adversarial loss, from jaxgan.losses; those that need no penalty."""
-    cycle_weight: float = 10.0
-    """Of the cycle consistency, each way (the authors' 10 is 5 here: games.cyclegan)."""
-    identity_weight: float = 0.0
-    """Of the identity loss, each way; the paper's option is half the cycle's weight."""
-    pool_size: int = 50
+    cycle_weight: Annotated[float, AtLeast(0)] = 10.0
+    """Weight of the cycle consistency, each way (the authors' 10 is 5 here: games.cyclegan)."""
+    identity_weight: Annotated[float, AtLeast(0)] = 0.0
+    """Weight of the identity loss, each way; the paper's option is half the cycle's weight."""
+    pool_size: Annotated[int, AtLeast(0)] = 50
     """Fakes remembered for each discriminator; 0: none."""
 
     def open_source(self, split: str = "train") -> PairSource:
@@ -140,48 +123,39 @@ class UnpairedExperiment(BaseExperiment):
                 "(image_size)"
             )
 
-    def indices(self, source: PairSource, number: int) -> np.ndarray:
-        return source.indices(self.seed, number, self.batch_size)
+    def indices(self, source: PairSource, images_seen: int) -> np.ndarray:
+        return source.indices(self.seed, images_seen, self.batch_size)
 
     def prepare(self, batch: Batch, key: Key) -> Batch:
         return prepare_pair(batch, key, load_size=self.load_size, flip=self.flip)
 
     def make_game(self, spec: PairSpec) -> Game:
         """The game over domains of these specs."""
-        generator, discriminator = self.generator, self.discriminator
-
-        def translator(target: Spec) -> Network:
-            return from_linen(
-                TranslationGenerator(
-                    target.shape[-1],
-                    generator.width,
-                    generator.blocks,
-                    generator.normalization,
-                    dtype=jnp.dtype(generator.dtype),
-                    remat=generator.remat,
-                )
-            )
-
-        def judge() -> Network:
-            dtype = jnp.dtype(discriminator.dtype)
-            return from_linen(
-                PatchDiscriminator(
-                    discriminator.width, discriminator.layers, discriminator.normalization, dtype
-                )
-            )
-
         return cyclegan(
-            translator(spec.y),
-            translator(spec.x),
-            judge(),
-            judge(),
+            make_translator(self.generator, spec.y.shape[-1]),
+            make_translator(self.generator, spec.x.shape[-1]),
+            make_patch_discriminator(self.discriminator),
+            make_patch_discriminator(self.discriminator),
             losses.ADVERSARIAL[self.loss],
             cycle_weight=self.cycle_weight,
             identity_weight=self.identity_weight,
             pool_size=self.pool_size,
+            discriminator_steps=self.discriminator_steps,
         )
 
-    def make_optimizers(self) -> Optimizers:
+    def inputs(self, spec: PairSpec) -> Inputs:
+        def read(choice: DirectionChoice) -> Reading:
+            there = choice.direction.replace("-", "_")
+            if there.startswith("x"):
+                return Reading(spec.x, self.margin_x, (there,))
+            return Reading(spec.y, self.margin_y, (there,))
+
+        return Inputs(DirectionChoice, read=read)
+
+    def preview(self, source: PairSource, game: Game, root_key: Key) -> Preview:
+        return make_panel(source, game)
+
+    def make_optimizers(self) -> dict[str, optax.GradientTransformation]:
         """One optimiser a side.
 
         Raises:

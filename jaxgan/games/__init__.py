@@ -1,7 +1,17 @@
-"""Who plays whom for what: each kind of GAN as a few pure functions."""
+"""Who plays whom for what: each kind of model as an ordered list of moves."""
 
-from jaxgan.games.adversarial import adversarial
+from jaxgan.games.adversarial import Head, Memory, adversarial
 from jaxgan.games.cyclegan import cyclegan
-from jaxgan.games.game import Aux, Game, Turn
+from jaxgan.games.game import Aux, Game, Move, Sides, Turn
 
-__all__ = ["Aux", "Game", "Turn", "adversarial", "cyclegan"]
+__all__ = [
+    "Aux",
+    "Game",
+    "Head",
+    "Memory",
+    "Move",
+    "Sides",
+    "Turn",
+    "adversarial",
+    "cyclegan",
+]

@@ -1,20 +1,20 @@
 """The game of one generator against one discriminator, with or without labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from jaxgan.devices.sharding import split_rows
-from jaxgan.games.game import Aux, Game, Turn
+from jaxgan.games.game import Aux, Game, Move, Sides, Turn
 from jaxgan.keys import derive
-from jaxgan.latent import draw_latents
+from jaxgan.latent import Prior
 from jaxgan.layers.spectral_norm import advance
 from jaxgan.losses import AdversarialLoss
 from jaxgan.networks.network import Network, Variables
-from jaxgan.types import Array, Batch, Key, PyTree
+from jaxgan.types import Array, Batch, Key, PyTree, Scalars
 
 DiscriminatorFn: TypeAlias = Callable[[Array], Array]
 Penalty: TypeAlias = Callable[[DiscriminatorFn, Array, Array, Turn], Array]
@@ -23,45 +23,106 @@ View: TypeAlias = Callable[[Array, Key, Turn], Array]
 """`(images [B, ...], key, turn) -> images`, such as `augment.instance_noise` or `augment.pack`."""
 
 
+class Judged(NamedTuple):
+    """What a discriminator said in a turn, for memories and heads.
+
+    Attributes:
+      real: its output for real images: logits, or with heads a dict that holds `logits`.
+      fake: its output for fakes.
+      latents: what the fakes were made from, as the prior drew it.
+      labels: int32 [B], or None.
+    """
+
+    real: Any
+    fake: Any
+    latents: PyTree
+    labels: Array | None
+
+
+class Memory(NamedTuple):
+    """Something that is remembered from turn to turn, in the carry.
+
+    Attributes:
+      start: arrays, before the first step.
+      update: `(memory, real logits, fake logits) -> memory`, after each discriminator's turn.
+    """
+
+    start: PyTree
+    update: Callable[[PyTree, Array, Array], PyTree]
+
+
+class Head(NamedTuple):
+    """Something a discriminator gives besides logits, and what each player pays for it.
+
+    Attributes:
+      discriminator: `(Judged, turn) -> scalar`, already weighted, added to its loss.
+      generator: the same for the generator's loss.
+    """
+
+    discriminator: Callable[[Judged, Turn], Array]
+    generator: Callable[[Judged, Turn], Array]
+
+
+def average_logits(decay: float) -> Memory:
+    """Moving averages of the mean logits, `{"real": scalar, "fake": scalar}` from 0 on.
+
+    `penalties.lecam_penalty` takes them; the paper's decay is .99.
+    """
+
+    def update(old: PyTree, real_logits: Array, fake_logits: Array) -> PyTree:
+        means = {"real": real_logits.mean(), "fake": fake_logits.mean()}
+        return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, old, means)
+
+    return Memory({"real": jnp.zeros(()), "fake": jnp.zeros(())}, update)
+
+
 def adversarial(
     generator: Network,
     discriminator: Network,
     loss: AdversarialLoss | Callable[[Turn], AdversarialLoss],
     *,
-    latent_size: int,
-    latent_distribution: str = "normal",
+    prior: Prior,
     conditional: bool = False,
+    discriminator_steps: int = 1,
     penalty: Penalty | None = None,
     view: View | None = None,
-    average_logits: float | None = None,
+    memories: Mapping[str, Memory] | None = None,
+    heads: Mapping[str, Head] | None = None,
 ) -> Game:
     """Goodfellow's game: a generator makes fakes from latents, a discriminator tells them apart.
 
     The discriminator scores real and fake in two separate passes, so that its batch statistics
     never mix them (the DCGAN practice). A fake is asked for with the labels of the real minibatch
-    and judged under the same labels. Spectral-norm vectors move once a discriminator's turn.
+    and judged under the same labels. Each side's spectral-norm vectors move once a turn of its own.
 
     Args:
-      generator: `apply(variables, latents [B, L], labels [B] | None, train, key)` gives images.
-      discriminator: `apply(variables, images, labels, train, key)` gives logits.
+      generator: `apply(variables, latents, labels [B] | None, train, key)` gives images.
+      discriminator: `apply(variables, images, labels, train, key)` gives logits, or with heads a
+        dict of `logits` and what the heads read.
       loss: a pair of `jaxgan.losses`, or a function of the turn that gives one, for targets that
         are drawn anew (`losses.with_targets`).
-      latent_size: L.
-      latent_distribution: `normal` or `uniform`.
+      prior: draws latents, such as `latent.prior(100)`.
       conditional: whether both networks are given the batch's labels.
+      discriminator_steps: discriminator updates a step, each on a minibatch of its own.
       penalty: added to the discriminator's loss. It is given the images as the discriminator sees
         them.
       view: what the discriminator sees of the images, real and fake alike, in both players' turns.
-      average_logits: decay of moving averages of the mean logits, kept in the carry as
-        `{"real": scalar, "fake": scalar}` from 0 on, where a loss of the turn finds them (for
-        `penalties.lecam_penalty`); None: the carry is empty.
+      memories: what is remembered from turn to turn, by name. A loss of the turn, a penalty and a
+        view find it in `turn.carry[name]`.
+      heads: what the discriminator gives besides logits, by name, and how both players are paid
+        for it (an auxiliary classifier, an encoder of codes). The names are those of the log.
 
     Returns:
       A game whose batches hold `real` [B, ...] and, when conditional, `label` int32 [B], and whose
-      `sample(generator, latents [N, L], labels [N] | None)` gives images [N, ...]. It logs
+      `sample(generator, latents, labels [N] | None)` gives images [N, ...]. It logs
       `real_logits` and `fake_logits` (means), `real_accuracy` and `fake_accuracy` (shares of logits
-      on the right side of 0), and `penalty`.
+      on the right side of 0), `penalty`, and for each head `discriminator_<name>` and
+      `generator_<name>`.
+
+    Raises:
+      ValueError: when first traced, for a discriminator that with heads gives no dict of `logits`.
     """
+    remembered, read = dict(memories or {}), dict(heads or {})
 
     def labels_of(batch: Batch) -> Array | None:
         return batch["label"] if conditional else None
@@ -72,49 +133,52 @@ def adversarial(
     def look(images: Array, turn: Turn, purpose: str) -> Array:
         return images if view is None else view(images, derive(turn.key, purpose), turn)
 
-    def make_fake(variables: Variables, turn: Turn) -> tuple[Array, PyTree]:
-        """Fakes for the turn's batch, as the discriminator sees them, and the new state."""
+    def make_fake(variables: Variables, turn: Turn) -> tuple[Array, PyTree, PyTree]:
+        """Fakes for the turn's batch as the discriminator sees them, the latents, the new state."""
         count = len(turn.batch["real"])
-        latents = draw_latents(derive(turn.key, "latent"), count, latent_size, latent_distribution)
-        latents = split_rows(latents)
+        latents = jax.tree.map(split_rows, prior(derive(turn.key, "latent"), count))
         key, labels = derive(turn.key, "generator"), labels_of(turn.batch)
         fake, state = generator.apply(variables, latents, labels, train=True, key=key)
-        return look(fake, turn, "look at fake"), state
+        return look(fake, turn, "look at fake"), latents, state
 
     def score(
         variables: Variables, images: Array, turn: Turn, purpose: str
-    ) -> tuple[Array, Variables]:
+    ) -> tuple[Any, Variables]:
         key, labels = derive(turn.key, purpose), labels_of(turn.batch)
-        logits, state = discriminator.apply(variables, images, labels, train=True, key=key)
-        return logits, replace(variables, state=state)
+        output, state = discriminator.apply(variables, images, labels, train=True, key=key)
+        return output, replace(variables, state=state)
 
-    def remember(carry: PyTree, real_logits: Array, fake_logits: Array) -> PyTree:
-        if average_logits is None:
-            return carry
-        means = {"real": real_logits.mean(), "fake": fake_logits.mean()}
-        return jax.tree.map(
-            lambda old, new: average_logits * old + (1 - average_logits) * new, carry, means
+    def logits_of(output: Any) -> Array:
+        if not read:
+            return output
+        if not hasattr(output, "keys") or "logits" not in output:
+            raise ValueError(
+                "with heads a discriminator must give a dict that holds 'logits', not "
+                f"{sorted(output) if hasattr(output, 'keys') else type(output).__name__}"
+            )
+        return output["logits"]
+
+    def init(key: Key, batch: Batch) -> tuple[dict[str, Variables], PyTree]:
+        labels, carry = (
+            labels_of(batch),
+            {name: memory.start for name, memory in remembered.items()},
         )
-
-    def init(key: Key, batch: Batch) -> tuple[Variables, Variables, PyTree]:
-        labels, count = labels_of(batch), len(batch["real"])
-        latents = draw_latents(derive(key, "latent"), count, latent_size, latent_distribution)
-        turn = Turn(batch, derive(key, "turn"), jnp.zeros((), jnp.int32), ())
+        latents = prior(derive(key, "latent"), len(batch["real"]))
+        turn = Turn(batch, derive(key, "turn"), jnp.zeros((), jnp.int32), carry)
         seen = look(batch["real"], turn, "look at real")
-        return (
-            generator.init(derive(key, "generator"), latents, labels),
-            discriminator.init(derive(key, "discriminator"), seen, labels),
-            () if average_logits is None else {"real": jnp.zeros(()), "fake": jnp.zeros(())},
-        )
+        sides = {
+            "generator": generator.init(derive(key, "generator"), latents, labels),
+            "discriminator": discriminator.init(derive(key, "discriminator"), seen, labels),
+        }
+        return sides, carry
 
-    def discriminator_loss(
-        generator_side: Variables, discriminator_side: Variables, turn: Turn
-    ) -> tuple[Array, Aux]:
+    def discriminator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
         real = look(turn.batch["real"], turn, "look at real")
-        fake, _ = make_fake(generator_side, turn)
-        before = advance(discriminator_side)
-        real_logits, after_real = score(before, real, turn, "score real")
-        fake_logits, after_fake = score(after_real, fake, turn, "score fake")
+        fake, latents, _ = make_fake(sides["generator"], turn)
+        before = advance(sides["discriminator"])
+        of_real, after_real = score(before, real, turn, "score real")
+        of_fake, after_fake = score(after_real, fake, turn, "score fake")
+        real_logits, fake_logits = logits_of(of_real), logits_of(of_fake)
         value = loss_of(turn).discriminator(real_logits, fake_logits)
         scalars = {
             "real_logits": real_logits.mean(),
@@ -125,25 +189,39 @@ def adversarial(
         if penalty is not None:
 
             def discriminator_fn(images: Array) -> Array:
-                return score(before, images, turn, "score penalty")[0]
+                return logits_of(score(before, images, turn, "score penalty")[0])
 
             scalars["penalty"] = penalty(discriminator_fn, real, fake, turn)
             value = value + scalars["penalty"]
-        carry = remember(turn.carry, real_logits, fake_logits)
+        judged = Judged(of_real, of_fake, latents, labels_of(turn.batch))
+        for name, head in read.items():
+            scalars[f"discriminator_{name}"] = head.discriminator(judged, turn)
+            value = value + scalars[f"discriminator_{name}"]
+        carry = {
+            name: memory.update(turn.carry[name], real_logits, fake_logits)
+            for name, memory in remembered.items()
+        }
         return value, Aux(after_fake.state, carry, scalars)
 
-    def generator_loss(
-        generator_side: Variables, discriminator_side: Variables, turn: Turn
-    ) -> tuple[Array, Aux]:
-        fake, state = make_fake(generator_side, turn)
+    def generator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
+        fake, latents, state = make_fake(advance(sides["generator"]), turn)
         real = look(turn.batch["real"], turn, "look at real")
-        fake_logits, _ = score(discriminator_side, fake, turn, "score fake")
+        of_fake, _ = score(sides["discriminator"], fake, turn, "score fake")
         # Most losses ignore the real logits; the compiler then drops the pass that makes them.
-        real_logits, _ = score(discriminator_side, real, turn, "score real")
-        value = loss_of(turn).generator(fake_logits, real_logits)
-        return value, Aux(state, turn.carry, {})
+        of_real, _ = score(sides["discriminator"], real, turn, "score real")
+        value = loss_of(turn).generator(logits_of(of_fake), logits_of(of_real))
+        scalars: Scalars = {}
+        judged = Judged(of_real, of_fake, latents, labels_of(turn.batch))
+        for name, head in read.items():
+            scalars[f"generator_{name}"] = head.generator(judged, turn)
+            value = value + scalars[f"generator_{name}"]
+        return value, Aux(state, turn.carry, scalars)
 
-    def sample(variables: Variables, latents: Array, labels: Array | None = None) -> Array:
+    def sample(variables: Variables, latents: PyTree, labels: Array | None = None) -> Array:
         return generator.apply(variables, latents, labels, train=False)[0]
 
-    return Game(init, discriminator_loss, generator_loss, sample)
+    moves = (
+        Move("discriminator", discriminator_loss, repeat=discriminator_steps),
+        Move("generator", generator_loss),
+    )
+    return Game(init, moves, sample)

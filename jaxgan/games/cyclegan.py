@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 
 from jaxgan.consistency import cycle_consistency_loss, identity_loss
-from jaxgan.games.game import Aux, Game, Turn
+from jaxgan.games.game import Aux, Game, Move, Sides, Turn
 from jaxgan.games.pool import init_pool, query
 from jaxgan.keys import derive
 from jaxgan.layers.spectral_norm import advance
@@ -27,6 +27,7 @@ def cyclegan(
     cycle_weight: float = 10.0,
     identity_weight: float = 0.0,
     pool_size: int = 50,
+    discriminator_steps: int = 1,
 ) -> Game:
     """Zhu's game: translate both ways so that the images fool, and are recognised when back.
 
@@ -55,11 +56,12 @@ def cyclegan(
       cycle_weight: λ.
       identity_weight: μ, 0 or, in the paper, λ/2; needs domains of one shape.
       pool_size: fakes remembered for each discriminator; 0: each sees what was just made.
+      discriminator_steps: discriminator updates a step, each on a minibatch of its own.
 
     Returns:
-      A game whose batches hold `x` [B, H, W, C] and `y` [B, H, W, C'], whose carry holds a pool for
-      each domain and whose `sample(generators, images, direction)` translates `x_to_y` or `y_to_x`.
-      It logs, for each domain d, `d_real_logits` and `d_fake_logits` (means), and for the
+      A game whose batches hold `x` [B, H, W, C] and `y` [B, H, W, C'], whose carry holds `pools`,
+      one for each domain, and whose `sample(generators, images, direction)` translates `x_to_y` or
+      `y_to_x`. It logs, for each domain d, `d_real_logits` and `d_fake_logits` (means), and for the
       generators `d_adversarial`, `d_cycle` and `d_identity`, unweighted.
 
     Raises:
@@ -87,7 +89,7 @@ def cyclegan(
         output, state = discriminators[name].apply(side[name], images, train=True, key=key)
         return output, replace(side, state={**side.state, name: state})
 
-    def init(key: Key, batch: Batch) -> tuple[Variables, Variables, PyTree]:
+    def init(key: Key, batch: Batch) -> tuple[dict[str, Variables], PyTree]:
         shapes = {domain: batch[domain].shape[1:] for domain in discriminators}
         if identity_weight and shapes["x"] != shapes["y"]:
             raise ValueError(
@@ -107,31 +109,31 @@ def cyclegan(
             }
         )
         pools = {domain: init_pool(pool_size, shape) for domain, shape in shapes.items()}
-        return generator_side, discriminator_side, pools if pool_size else ()
+        sides = {"generator": generator_side, "discriminator": discriminator_side}
+        return sides, {"pools": pools} if pool_size else {}
 
-    def discriminator_loss(
-        generator_side: Variables, discriminator_side: Variables, turn: Turn
-    ) -> tuple[Array, Aux]:
-        carry, value = turn.carry, jnp.zeros(())
+    def discriminator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
+        generator_side, discriminator_side = sides["generator"], sides["discriminator"]
+        pools, value = dict(turn.carry["pools"]) if pool_size else {}, jnp.zeros(())
         scalars: Scalars = {}
         side = join({domain: advance(discriminator_side[domain]) for domain in discriminators})
         for name, (source, target) in DIRECTIONS.items():
             key = derive(turn.key, "judge", target)
             fake, _ = translate(generator_side, name, turn.batch[source], turn.key)
             if pool_size:
-                pool, fake = query(carry[target], fake, derive(turn.key, "pool", target))
-                carry = {**carry, target: pool}
+                pools[target], fake = query(pools[target], fake, derive(turn.key, "pool", target))
             real_logits, side = score(side, target, turn.batch[target], derive(key, "real"))
             fake_logits, side = score(side, target, fake, derive(key, "fake"))
             value += loss.discriminator(real_logits, fake_logits)
             scalars[f"{target}_real_logits"] = real_logits.mean()
             scalars[f"{target}_fake_logits"] = fake_logits.mean()
+        carry = {"pools": pools} if pool_size else {}
         return value, Aux(side.state, carry, scalars)
 
-    def generator_loss(
-        generator_side: Variables, discriminator_side: Variables, turn: Turn
-    ) -> tuple[Array, Aux]:
-        batch, side, value = turn.batch, generator_side, jnp.zeros(())
+    def generator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
+        batch, discriminator_side = turn.batch, sides["discriminator"]
+        side = join({name: advance(sides["generator"][name]) for name in generators})
+        value = jnp.zeros(())
         scalars: Scalars = {}
         for name, (source, target) in DIRECTIONS.items():
             back = next(other for other in DIRECTIONS if other != name)
@@ -158,4 +160,8 @@ def cyclegan(
             raise ValueError(f"direction must be one of {', '.join(generators)}, not {direction!r}")
         return generators[direction].apply(generator_side[direction], images, train=False)[0]
 
-    return Game(init, discriminator_loss, generator_loss, sample)
+    moves = (
+        Move("discriminator", discriminator_loss, repeat=discriminator_steps),
+        Move("generator", generator_loss),
+    )
+    return Game(init, moves, sample)

@@ -1,42 +1,49 @@
-"""What the train step knows of a game: who plays whom for what, as pure functions over arrays.
+"""What the train step knows of a game: an ordered list of moves over named sides.
 
-A game holds no state. Each of its two sides is one `Variables`: of a single network in a GAN, of
-two in a CycleGAN (`networks.join`). The step serves both without knowing which it has.
+A side is one `Variables`: of a single network in a GAN, of two in a CycleGAN (`networks.join`). A
+move changes one side, by descending a loss or by an update of its own. A game holds no state: it is
+pure functions over arrays. A GAN has two sides and two moves, an autoencoder one of each, a mixture
+fitted by EM one move that is an update.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from jaxgan.networks.network import Variables
 from jaxgan.types import Array, Batch, Key, PyTree, Scalars
 
+Sides: TypeAlias = Mapping[str, Variables]
+"""All sides of a game by name, such as "generator" and "discriminator"."""
+
 
 class Turn(NamedTuple):
-    """What a loss is given besides the two sides.
+    """What a move is given besides the sides.
 
     Attributes:
       batch: this turn's minibatch, already prepared: images float32 in [-1, 1].
       key: this turn's key, consumed.
       step: int32 scalar, the step under way, from 0. Whatever anneals reads it.
       carry: what the game remembers from turn to turn, such as an image pool or running averages.
-      opponent_opt_state: in the generator's turn, the state of the discriminator's optimiser, for
-        games that look ahead.
+      number: int32 scalar, how often this move was played before. It differs from `step` where a
+        move is repeated within a step; what happens at every k-th update reads it.
+      opt_states: the state of each side's optimiser, for games that look ahead.
     """
 
     batch: Batch
     key: Key
     step: Array
     carry: PyTree
-    opponent_opt_state: PyTree = ()
+    number: Array | int = 0
+    opt_states: Mapping[str, PyTree] = {}
 
 
 class Aux(NamedTuple):
-    """What a loss brings back besides its value.
+    """What a move brings back besides its value.
 
     Attributes:
-      state: the new state of the side that the loss trains. The other side's never moves.
+      state: the new state of the side that the move changes. Other sides never move.
       carry: the new carry.
-      scalars: what to log, float scalars by name. The loss itself is added by the step.
+      scalars: what to log, float scalars by name. The step adds the loss.
     """
 
     state: PyTree
@@ -44,21 +51,96 @@ class Aux(NamedTuple):
     scalars: Scalars
 
 
-class Game(NamedTuple):
-    """Everything that makes one kind of GAN different from another.
+Loss: TypeAlias = Callable[[Sides, Turn], tuple[Array, Aux]]
+"""`(sides, turn) -> (scalar, Aux)`, differentiated with respect to the params of its own side."""
+Update: TypeAlias = Callable[[Sides, Turn], tuple[PyTree, Aux]]
+"""`(sides, turn) -> (new params, Aux)`: a move without a gradient, such as EM's."""
 
-    `generator` and `discriminator` are the two sides' `Variables`. A loss sees both and is
-    differentiated with respect to the params of its own.
+
+class Move(NamedTuple):
+    """One player's turn. Exactly one of `loss` and `update` is given.
 
     Attributes:
-      init: `(key, batch) -> (generator, discriminator, carry)`, from one prepared minibatch.
-      discriminator_loss: `(generator, discriminator, turn) -> (scalar, Aux)`.
-      generator_loss: `(generator, discriminator, turn) -> (scalar, Aux)`.
-      sample: `(generator, *inputs) -> images`, deterministic, with the stored statistics. What
-        the inputs are is the game's: latents and labels, or images to translate.
+      side: whose variables it changes.
+      loss: descended by the side's optimiser.
+      update: what becomes of the side's params, without an optimiser.
+      repeat: how many times in a step it is played, each time on a minibatch and draws of its own;
+        None: once, on the step's last minibatch.
+      name: of the move in its keys and in the log; the side's, unless two moves change one side.
     """
 
-    init: Callable[[Key, Batch], tuple[Variables, Variables, PyTree]]
-    discriminator_loss: Callable[[Variables, Variables, Turn], tuple[Array, Aux]]
-    generator_loss: Callable[[Variables, Variables, Turn], tuple[Array, Aux]]
-    sample: Callable[..., PyTree]
+    side: str
+    loss: Loss | None = None
+    update: Update | None = None
+    repeat: int | None = None
+    name: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The name, or the side's."""
+        return self.name or self.side
+
+
+class Game(NamedTuple):
+    """Everything that makes one kind of model different from another.
+
+    Attributes:
+      init: `(key, batch) -> ({side: Variables}, carry)`, from one prepared minibatch.
+      moves: what a step plays, in this order; each sees what those before it changed.
+      sample: `(variables of the averaged side, *inputs) -> samples`, deterministic, with the stored
+        statistics. What the inputs are is the game's: latents and labels, or images to translate.
+      averaged: the side of which the state keeps a moving average, which is what gets sampled.
+    """
+
+    init: Callable[[Key, Batch], tuple[dict[str, Variables], PyTree]]
+    moves: tuple[Move, ...]
+    sample: Callable[..., Any]
+    averaged: str = "generator"
+
+    @property
+    def minibatches(self) -> int:
+        """Minibatches that a step takes: as many as its most repeated move."""
+        return max(move.repeat or 1 for move in self.moves)
+
+    def move(self, title: str) -> Move:
+        """The move of this name.
+
+        Raises:
+          ValueError: when there is none.
+        """
+        for move in self.moves:
+            if move.title == title:
+                return move
+        titles = ", ".join(move.title for move in self.moves)
+        raise ValueError(f"the game has no move {title!r}; its moves are {titles}")
+
+    def with_loss(self, title: str, loss: Loss) -> "Game":
+        """The game with another loss in the move of this name."""
+        old = self.move(title)
+        new = old._replace(loss=loss)
+        return self._replace(moves=tuple(new if move is old else move for move in self.moves))
+
+
+def check_game(game: Game) -> None:
+    """Refuses moves that cannot be played.
+
+    Raises:
+      ValueError: for a game without moves, a move with both or neither of loss and update, a
+        repeat below 1, and two moves of one name.
+    """
+    if not game.moves:
+        raise ValueError("a game needs a move, and this one has none")
+    for move in game.moves:
+        if (move.loss is None) == (move.update is None):
+            raise ValueError(f"the move {move.title!r} needs either a loss or an update")
+        if move.repeat is not None and move.repeat < 1:
+            raise ValueError(
+                f"the move {move.title!r} must be played 1 or more times a step, not {move.repeat}"
+            )
+    titles = [move.title for move in game.moves]
+    twice = next((title for title in titles if titles.count(title) > 1), None)
+    if twice is not None:
+        raise ValueError(
+            f"two moves are named {twice!r}: give one of them a name of its own, from which its "
+            "draws and its logged scalars have theirs"
+        )

@@ -1,41 +1,43 @@
 """Any game with a penalty on a side's own parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
-from jaxgan.games.game import Aux, Game, Turn
-from jaxgan.networks.network import Variables
+from jaxgan.games.game import Aux, Game, Loss, Move, Sides, Turn
 from jaxgan.types import Array, PyTree
 
 Regularizer = Callable[[PyTree], Array]
 """`params -> scalar`, already weighted, such as `penalties.orthogonal_penalty`."""
 
 
-def regularized(
-    game: Game, *, generator: Regularizer | None = None, discriminator: Regularizer | None = None
-) -> Game:
-    """Adds to a side's loss a function of the parameters that this loss trains.
+def regularized(game: Game, regularizers: Mapping[str, Regularizer]) -> Game:
+    """Adds to the losses of a side a function of the parameters that they train.
 
     Args:
       game: any game.
-      generator: of the generator's params; None: nothing is added.
-      discriminator: of the discriminator's params.
+      regularizers: by the name of the side.
 
     Returns:
-      The game, which logs what was added as `generator_regularizer`, `discriminator_regularizer`.
+      The game, which logs what was added as `<move>_regularizer`.
+
+    Raises:
+      ValueError: for a side that no loss trains.
     """
+    trained = {move.side for move in game.moves if move.loss is not None}
+    for side in regularizers:
+        if side not in trained:
+            raise ValueError(
+                f"no loss trains {side!r}, so that nothing can be added to it; trained are "
+                f"{', '.join(sorted(trained))}"
+            )
 
-    def add(name: str, result: tuple[Array, Aux], value: Array) -> tuple[Array, Aux]:
-        loss, aux = result
-        return loss + value, aux._replace(scalars={**aux.scalars, f"{name}_regularizer": value})
+    def add(loss: Loss, move: Move, sides: Sides, turn: Turn) -> tuple[Array, Aux]:
+        value, aux = loss(sides, turn)
+        added = regularizers[move.side](sides[move.side].params)
+        scalars = {**aux.scalars, f"{move.title}_regularizer": added}
+        return value + added, aux._replace(scalars=scalars)
 
-    def generator_loss(own: Variables, opponent: Variables, turn: Turn) -> tuple[Array, Aux]:
-        result = game.generator_loss(own, opponent, turn)
-        return result if generator is None else add("generator", result, generator(own.params))
-
-    def discriminator_loss(opponent: Variables, own: Variables, turn: Turn) -> tuple[Array, Aux]:
-        result = game.discriminator_loss(opponent, own, turn)
-        if discriminator is None:
-            return result
-        return add("discriminator", result, discriminator(own.params))
-
-    return game._replace(generator_loss=generator_loss, discriminator_loss=discriminator_loss)
+    for move in game.moves:
+        if move.loss is not None and move.side in regularizers:
+            game = game.with_loss(move.title, partial(add, move.loss, move))
+    return game

@@ -1,6 +1,6 @@
 """Normalization of activations `[B, ..., C]`, with statistics in float32.
 
-`normalize` gives the kinds that networks take by name, with parameters of their own;
+`named_norm` gives the kinds that networks take by name, with parameters of their own;
 `instance_norm` has none and is a plain function.
 """
 
@@ -23,7 +23,7 @@ def check_normalization(kind: str) -> None:
         raise ValueError(f"normalization is {kind!r}; allowed are {allowed}.")
 
 
-def normalize(
+def named_norm(
     x: Array,
     kind: str,
     *,

@@ -91,7 +91,7 @@ def power_iteration(params: PyTree, vectors: PyTree) -> PyTree:
     return _map(iterate, vectors, params)
 
 
-def normalize(params: PyTree, vectors: PyTree) -> PyTree:
+def normalize_weights(params: PyTree, vectors: PyTree) -> PyTree:
     """Divides every weight by its σ; the other parameters stay as they are.
 
     Args:
@@ -135,7 +135,9 @@ def spectrally_normalized(network: "Network") -> "Network":
     ) -> tuple[Array, PyTree]:
         state = dict(variables.state)
         vectors = state.pop(COLLECTION)
-        variables = replace(variables, params=normalize(variables.params, vectors), state=state)
+        variables = replace(
+            variables, params=normalize_weights(variables.params, vectors), state=state
+        )
         output, state = network.apply(variables, *inputs, train=train, key=key)
         return output, {**state, COLLECTION: vectors}
 

@@ -27,7 +27,7 @@ import optax
 from numpy.typing import ArrayLike, NDArray
 
 from jaxgan.files import whole_file
-from jaxgan.layers import conv
+from jaxgan.layers.conv import conv
 from jaxgan.metrics.features import check_images
 from jaxgan.types import Array
 

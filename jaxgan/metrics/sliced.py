@@ -6,6 +6,8 @@ for images takes the patches of their Laplacian pyramids, a distance a scale. Nu
 float64; the lines are drawn from a key.
 """
 
+from typing import Literal, NamedTuple, TypeAlias
+
 import numpy as np
 from jax import random
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +17,9 @@ from jaxgan.metrics.features import check_images, check_pair
 from jaxgan.types import Key
 
 _BLOCK = 1 << 23  # projections at a time
+_IMAGES = 500  # whose pyramids are held at a time
 _BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
-_PATCH = 7
+PATCH = 7
 _SMALLEST = 16  # pixels along a side of the coarsest scale
 
 
@@ -109,22 +112,154 @@ def laplacian_sliced_wasserstein(
       2018, https://arxiv.org/abs/1710.10196
     """
     a, b = check_images(images_a), check_images(images_b)
-    if a.shape[1:] != b.shape[1:] or min(a.shape[1:3]) < _PATCH or not (len(a) and len(b)):
+    if a.shape[1:] != b.shape[1:] or min(a.shape[1:3]) < PATCH or not (len(a) and len(b)):
         raise ValueError(
-            f"two sets of images must have one size of at least {_PATCH} pixels, "
+            f"two sets of images must have one size of at least {PATCH} pixels, "
             f"not {list(a.shape)} and {list(b.shape)}"
         )
     if patches < 1:
         raise ValueError(f"patches must be at least 1, not {patches}")
-    distances = []
-    pyramids = zip(laplacian_pyramid(a), laplacian_pyramid(b), strict=True)
-    for level, (of_a, of_b) in enumerate(pyramids):
-        scale = derive(key, level)
-        found = [
-            _patches(derive(scale, side), x, patches) for side, x in (("a", of_a), ("b", of_b))
+    gathered_a = PatchGatherer(key, "a", len(a), patches)
+    gathered_b = PatchGatherer(key, "b", len(b), patches)
+    for gathered, images in ((gathered_a, a), (gathered_b, b)):
+        for start in range(0, len(images), _IMAGES):
+            gathered.add(images[start : start + _IMAGES])
+    scales = gathered_a.scales(), gathered_b.scales()
+    return patch_distances(*scales, key=key, projections=projections)
+
+
+Scales: TypeAlias = tuple[NDArray[np.float32], ...]
+"""Patches `[N * patches, 7 * 7 * C]` of each scale, the finest first, each channel of mean 0 and
+deviation 1."""
+
+
+class _Scale(NamedTuple):
+    """The patches of one scale.
+
+    Attributes:
+      size: H, W and C of its images.
+      rows: where patches begin, `[N, patches, 1, 1]`.
+      columns: the same across.
+      patches: `[N, patches, 7, 7, C]`, filled as images come.
+    """
+
+    size: tuple[int, ...]
+    rows: NDArray
+    columns: NDArray
+    patches: NDArray[np.float32]
+
+
+class PatchGatherer:
+    """Random patches of one set's images, which come a block at a time and are not kept.
+
+    This is `laplacian_sliced_wasserstein` for sets that are too large to hold::
+
+        a = PatchGatherer(key, "a", count, patches)
+        for images in blocks:
+            a.add(images)
+        distances = patch_distances(a.scales(), b.scales(), key=key)
+
+    The patches do not depend on how the images are parted into blocks.
+
+    Args:
+      key: the same for both sets.
+      side: which of the two sets it is; each has places of its own.
+      count: images in all.
+      patches: of each image at each scale, at least 1.
+    """
+
+    def __init__(self, key: Key, side: Literal["a", "b"], count: int, patches: int) -> None:
+        if count < 1 or patches < 1:
+            raise ValueError(f"images and patches must be at least 1, not {count} and {patches}")
+        self._key, self._side, self._count, self._patches = key, side, count, patches
+        self._scales: list[_Scale] = []
+        self._added = 0
+
+    def add(self, images: ArrayLike) -> None:
+        """Takes the patches of the next images.
+
+        Args:
+          images: uint8 `[n, H, W, C]`, H and W at least 7.
+
+        Raises:
+          ValueError: if the images are not as said, not of the size of those before, or too many.
+        """
+        images = check_images(images)
+        rows = slice(self._added, self._added + len(images))
+        if min(images.shape[1:3]) < PATCH or rows.stop > self._count:
+            raise ValueError(
+                f"there must be {self._count} images of at least {PATCH} pixels in all, "
+                f"not {list(images.shape)} after {self._added}"
+            )
+        if not len(images):
+            return
+        pyramid = laplacian_pyramid(images)
+        self._scales = self._scales or [
+            self._open(level, x.shape[1:]) for level, x in enumerate(pyramid)
         ]
-        distances.append(sliced_wasserstein(*found, key=scale, projections=projections))
-    return tuple(distances)
+        if self._scales[0].size != images.shape[1:]:
+            raise ValueError(
+                "images of one set must have one size, "
+                f"not {list(self._scales[0].size)} and {list(images.shape[1:])}"
+            )
+        image, offset = np.arange(len(images))[:, None, None, None], np.arange(PATCH)
+        for scale, x in zip(self._scales, pyramid, strict=True):
+            places = scale.rows[rows] + offset[:, None], scale.columns[rows] + offset
+            scale.patches[rows] = x[image, *places]
+        self._added = rows.stop
+
+    def scales(self) -> Scales:
+        """The patches, when all images have been added; call it once.
+
+        Raises:
+          ValueError: if images are missing.
+        """
+        if self._added < self._count:
+            raise ValueError(f"{self._count - self._added} images of {self._count} are missing")
+        return tuple(_standardised(scale.patches) for scale in self._scales)
+
+    def _open(self, level: int, size: tuple[int, ...]) -> _Scale:
+        """Room for the patches of one scale, and the places of all of them."""
+        key = derive(self._key, level, self._side)
+        height, width, channels = size
+        rows, columns = (
+            np.asarray(
+                random.randint(
+                    derive(key, axis), (self._count, self._patches, 1, 1), 0, side - PATCH + 1
+                )
+            )
+            for axis, side in (("rows", height), ("columns", width))
+        )
+        shape = (self._count, self._patches, PATCH, PATCH, channels)
+        return _Scale(size, rows, columns, np.empty(shape, np.float32))
+
+
+def patch_distances(
+    scales_a: Scales, scales_b: Scales, *, key: Key, projections: int = 512
+) -> tuple[float, ...]:
+    """`laplacian_sliced_wasserstein` of the patches of two sets.
+
+    Args:
+      scales_a: of a `PatchGatherer` of side "a".
+      scales_b: of one of side "b", for images of the same size.
+      key: as the gatherers took it.
+      projections: as in `sliced_wasserstein`.
+
+    Returns:
+      A distance for each scale, the finest first.
+
+    Raises:
+      ValueError: if the images were of different sizes, as far as the patches tell.
+    """
+    if len(scales_a) != len(scales_b):
+        raise ValueError(
+            "two sets of images must have one size, "
+            f"not one of {len(scales_a)} scales and one of {len(scales_b)}"
+        )
+    return tuple(
+        sliced_wasserstein(a, b, key=derive(key, level), projections=projections)
+        for level, (a, b) in enumerate(zip(scales_a, scales_b, strict=True))
+    )
 
 
 def laplacian_pyramid(images: ArrayLike) -> list[NDArray[np.float32]]:
@@ -158,21 +293,13 @@ def _blur(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return correlate1d(rows, _BINOMIAL, axis=2, mode="mirror")
 
 
-def _patches(key: Key, images: NDArray[np.float32], patches: int) -> NDArray[np.float32]:
-    """Random patches `[N * patches, 7 * 7 * C]`, each channel of mean 0 and deviation 1."""
-    count, height, width, channels = images.shape
-    corners = (
-        np.asarray(random.randint(derive(key, axis), (count, patches, 1, 1), 0, size - _PATCH + 1))
-        for axis, size in (("rows", height), ("columns", width))
-    )
-    rows, columns = corners
-    offset = np.arange(_PATCH)
-    image = np.arange(count)[:, None, None, None]
-    found = images[image, rows + offset[:, None], columns + offset]
-    found -= found.mean(axis=(0, 1, 2, 3), dtype=np.float64).astype(np.float32)
-    spread = found.std(axis=(0, 1, 2, 3), dtype=np.float64)
-    found /= np.where(spread > 0, spread, 1).astype(np.float32)  # A constant channel stays 0.
-    return found.reshape(count * patches, _PATCH * _PATCH * channels)
+def _standardised(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The patches, in place, each channel of mean 0 and deviation 1; `[N * patches, 7 * 7 * C]`."""
+    axes = (0, 1, 2, 3)
+    patches -= patches.mean(axis=axes, dtype=np.float64).astype(np.float32)
+    spread = patches.std(axis=axes, dtype=np.float64)
+    patches /= np.where(spread > 0, spread, 1).astype(np.float32)  # A constant channel stays 0.
+    return patches.reshape(len(patches) * patches.shape[1], -1)
 
 
 def _steps(n: int, m: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

@@ -18,20 +18,76 @@ References:
   (arXiv:1611.07004), for the discriminator.
 """
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from jaxgan.layers.conv import Conv, ConvTranspose
-from jaxgan.layers.normalization import Normalization, normalize
+from jaxgan.layers.normalization import Normalization, named_norm
 from jaxgan.layers.resample import reflect_pad
+from jaxgan.networks.network import Network, from_linen
 from jaxgan.networks.options import check_options
+from jaxgan.options import AtLeast, AtMost
 from jaxgan.types import Array
 
+DType = Literal["float32", "bfloat16"]
 _init = nn.initializers.normal(0.02)
+
+
+@dataclass(frozen=True)
+class TranslatorOptions:
+    """Both generators, which translate."""
+
+    width: Annotated[int, AtLeast(1)] = 64
+    """Channels at full resolution; four times as many in the blocks."""
+    blocks: Annotated[int, AtMost(100)] = 9
+    """Residual blocks; the paper has 6 for images of 128 pixels and 9 for 256."""
+    normalization: Normalization = "instance"
+    """Between the layers. "instance" makes thick and thin strokes alike; "batch" does not."""
+    dtype: DType = "float32"
+    """Type of the layers' computation; weights, statistics, losses and images are float32."""
+    remat: bool = False
+    """Recompute activations in the backward pass: less memory, more time (a CPU ignores it)."""
+
+
+@dataclass(frozen=True)
+class PatchOptions:
+    """Both discriminators, which score overlapping patches."""
+
+    width: Annotated[int, AtLeast(1)] = 64
+    """Channels of the first layer."""
+    layers: Annotated[int, AtMost(100)] = 3
+    """Layers of stride 2: patches are of 70 pixels with 3, of 34 with 2, of 16 with 1."""
+    normalization: Normalization = "instance"
+    """Between the layers."""
+    dtype: DType = "float32"
+    """Type of the layers' computation; weights, statistics, losses and logits are float32."""
+
+
+def make_translator(options: TranslatorOptions, channels: int) -> Network:
+    """The generator that the options describe, for images of so many channels."""
+    return from_linen(
+        TranslationGenerator(
+            channels,
+            options.width,
+            options.blocks,
+            options.normalization,
+            dtype=jnp.dtype(options.dtype),
+            remat=options.remat,
+        )
+    )
+
+
+def make_patch_discriminator(options: PatchOptions) -> Network:
+    """The discriminator that the options describe."""
+    dtype = jnp.dtype(options.dtype)
+    return from_linen(
+        PatchDiscriminator(options.width, options.layers, options.normalization, dtype)
+    )
 
 
 class Stage(nn.Module):
@@ -41,7 +97,7 @@ class Stage(nn.Module):
       features: channels of the output.
       kind: "outer" (7x7, padded by reflection), "down" (3x3 of stride 2) or "up" (3x3, transposed,
         of stride 2).
-      normalization: as `layers.normalization.normalize` takes it.
+      normalization: as `layers.normalization.named_norm` takes it.
       train: whether statistics of a batch are this one's.
       dtype: dtype of the computation; parameters and statistics are float32.
     """
@@ -62,14 +118,14 @@ class Stage(nn.Module):
                 x = conv((3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))(x)
             case "up":
                 x = ConvTranspose(self.features, (3, 3), dtype=self.dtype, kernel_init=_init)(x)
-        return nn.relu(normalize(x, self.normalization, train=self.train, dtype=self.dtype))
+        return nn.relu(named_norm(x, self.normalization, train=self.train, dtype=self.dtype))
 
 
 class ResidualBlock(nn.Module):
     """x + norm(conv(relu(norm(conv(x))))) with 3x3 convolutions, padded by reflection.
 
     Attributes:
-      normalization: as `layers.normalization.normalize` takes it.
+      normalization: as `layers.normalization.named_norm` takes it.
       train: whether statistics of a batch are this one's.
       dtype: dtype of the computation; parameters and statistics are float32.
     """
@@ -83,7 +139,7 @@ class ResidualBlock(nn.Module):
         conv = partial(
             Conv, x.shape[-1], (3, 3), padding="VALID", dtype=self.dtype, kernel_init=_init
         )
-        norm = partial(normalize, kind=self.normalization, train=self.train, dtype=self.dtype)
+        norm = partial(named_norm, kind=self.normalization, train=self.train, dtype=self.dtype)
         y = nn.relu(norm(conv()(reflect_pad(x, 1))))
         return x + norm(conv()(reflect_pad(y, 1)))
 
@@ -196,7 +252,7 @@ class PatchDiscriminator(nn.Module):
             features = self.width * 2 ** min(i, 3)
             x = conv(features, strides=(stride, stride), dtype=self.dtype)(x)
             if i:
-                x = normalize(x, self.normalization, train=train, dtype=self.dtype)
+                x = named_norm(x, self.normalization, train=train, dtype=self.dtype)
             x = nn.leaky_relu(x, 0.2)
         return conv(1, dtype=jnp.float32)(x.astype(jnp.float32))
 

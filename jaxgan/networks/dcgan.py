@@ -16,15 +16,21 @@ References:
   Generative Adversarial Networks, 2016.
 """
 
+from typing import TYPE_CHECKING
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from jaxgan.layers.conv import Conv, ConvImpl, ConvTranspose
-from jaxgan.layers.normalization import Normalization, normalize
+from jaxgan.layers.normalization import Normalization, named_norm
 from jaxgan.networks.labels import append_label, project_label
+from jaxgan.networks.network import Network, from_linen
 from jaxgan.networks.options import check_options
 from jaxgan.types import Array
+
+if TYPE_CHECKING:  # Options are of all families, and so above each.
+    from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
 
 _init = nn.initializers.normal(0.02)
 
@@ -69,7 +75,7 @@ class DCGANGenerator(nn.Module):
         normalized = self.normalization != "none"
 
         def activate(x: Array) -> Array:
-            x = normalize(
+            x = named_norm(
                 x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
             )
             return nn.relu(x)
@@ -140,7 +146,7 @@ class DCGANDiscriminator(nn.Module):
                 kernel_init=_init,
             )(x)
             if normalized:
-                x = normalize(
+                x = named_norm(
                     x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
                 )
             x = nn.leaky_relu(x, 0.2)
@@ -194,3 +200,23 @@ def _doublings(size: int) -> int:
 
 def _allowed(size: int) -> bool:
     return size >= 8 and size % (1 << _doublings(size)) == 0
+
+
+def make_generator(
+    options: "GeneratorOptions", shape: tuple[int, ...], num_classes: int = 0
+) -> Network:
+    """The family's generator, by the experiment's options."""
+    width, dtype = options.width, jnp.dtype(options.dtype)
+    module = DCGANGenerator(shape, width, options.normalization, num_classes, dtype=dtype)
+    return from_linen(module, remat=options.remat)
+
+
+def make_discriminator(
+    options: "DiscriminatorOptions", shape: tuple[int, ...], num_classes: int = 0
+) -> Network:
+    """The family's discriminator, by the experiment's options."""
+    width, dtype = options.width, jnp.dtype(options.dtype)
+    module = DCGANDiscriminator(
+        width, options.normalization, options.dropout, num_classes, dtype=dtype
+    )
+    return from_linen(module, remat=options.remat)

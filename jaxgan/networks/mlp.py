@@ -9,15 +9,20 @@ References:
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from jaxgan.layers.normalization import Normalization, normalize
+from jaxgan.layers.normalization import Normalization, named_norm
 from jaxgan.networks.labels import append_label, project_label
+from jaxgan.networks.network import Network, from_linen
 from jaxgan.networks.options import check_options
 from jaxgan.types import Array
+
+if TYPE_CHECKING:  # Options are of all families, and so above each.
+    from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
 
 
 class MLPGenerator(nn.Module):
@@ -55,7 +60,7 @@ class MLPGenerator(nn.Module):
         )
         for _ in range(self.depth):
             x = nn.Dense(self.width, dtype=self.dtype)(x)
-            x = normalize(
+            x = named_norm(
                 x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
             )
             x = nn.relu(x)
@@ -96,7 +101,7 @@ class MLPDiscriminator(nn.Module):
         for i in range(self.depth):
             x = nn.Dense(self.width, dtype=self.dtype)(x)
             if i > 0:
-                x = normalize(
+                x = named_norm(
                     x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
                 )
             x = nn.leaky_relu(x, 0.2)
@@ -112,3 +117,23 @@ def _check(network: MLPGenerator | MLPDiscriminator) -> None:
             f"{type(network).__name__} has normalization='instance', which averages over the "
             "pixels of images; allowed are 'batch', 'group', 'none'."
         )
+
+
+def make_generator(
+    options: "GeneratorOptions", shape: tuple[int, ...], num_classes: int = 0
+) -> Network:
+    """The family's generator, by the experiment's options."""
+    width, depth, dtype = options.width, options.depth, jnp.dtype(options.dtype)
+    module = MLPGenerator(shape, width, depth, options.normalization, num_classes, dtype=dtype)
+    return from_linen(module, remat=options.remat)
+
+
+def make_discriminator(
+    options: "DiscriminatorOptions", shape: tuple[int, ...], num_classes: int = 0
+) -> Network:
+    """The family's discriminator, by the experiment's options."""
+    width, depth, dtype = options.width, options.depth, jnp.dtype(options.dtype)
+    module = MLPDiscriminator(
+        width, depth, options.normalization, options.dropout, num_classes, dtype=dtype
+    )
+    return from_linen(module, remat=options.remat)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import optax
 from flax import linen as nn
 from flax import struct
 
@@ -98,4 +99,4 @@ def from_linen(module: nn.Module, *, remat: bool = False) -> Network:
 
 def parameter_count(params: PyTree) -> int:
     """The number of trained scalars."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
+    return optax.tree.size(params)

@@ -27,19 +27,23 @@ References:
 """
 
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from jaxgan.layers.conv import Conv
-from jaxgan.layers.normalization import Normalization, normalize
+from jaxgan.layers.normalization import Normalization, named_norm
 from jaxgan.layers.resample import average_pool, upsample_nearest
 from jaxgan.networks.dcgan import doublings
 from jaxgan.networks.labels import append_label, project_label
+from jaxgan.networks.network import Network, from_linen
 from jaxgan.networks.options import check_options
 from jaxgan.types import Array
+
+if TYPE_CHECKING:  # Options are of all families, and so above each.
+    from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
 
 Resample: TypeAlias = Literal["up", "down", "none"]
 
@@ -91,7 +95,7 @@ class ResidualBlock(nn.Module):
 
     def _activate(self, x: Array) -> Array:
         kind = "none" if self.on_pixels else self.normalization
-        x = normalize(x, kind, train=self.train, axis_name=self.axis_name, dtype=self.dtype)
+        x = named_norm(x, kind, train=self.train, axis_name=self.axis_name, dtype=self.dtype)
         return nn.relu(x)
 
 
@@ -147,7 +151,7 @@ class ResNetGenerator(nn.Module):
         x = nn.DenseGeneral(base, dtype=self.dtype, kernel_init=_init)(x)
         for i in range(k):
             x = block(name=f"ResidualBlock_{i}")(x)  # named, for `nn.remat` changes the default
-        x = normalize(
+        x = named_norm(
             x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
         )
         x = Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_init)(nn.relu(x))
@@ -219,3 +223,31 @@ def down_blocks(shape: tuple[int, ...]) -> int:
     k = doublings(shape, "ResNet")
     shorter = min(shape[:2]) >> k  # 4 to 7, twice which is 8 to 14
     return max(1, k - 1) if shorter <= 5 else k
+
+
+def make_generator(
+    options: "GeneratorOptions", shape: tuple[int, ...], num_classes: int = 0
+) -> Network:
+    """The family's generator, by the experiment's options; it recomputes block by block."""
+    width, dtype = options.width, jnp.dtype(options.dtype)
+    return from_linen(
+        ResNetGenerator(
+            shape, width, options.normalization, num_classes, dtype=dtype, remat=options.remat
+        )
+    )
+
+
+def make_discriminator(
+    options: "DiscriminatorOptions", shape: tuple[int, ...], num_classes: int = 0
+) -> Network:
+    """The family's discriminator, by the experiment's options; it recomputes block by block."""
+    width, dtype = options.width, jnp.dtype(options.dtype)
+    module = ResNetDiscriminator(
+        width,
+        options.normalization,
+        options.dropout,
+        num_classes,
+        dtype=dtype,
+        remat=options.remat,
+    )
+    return from_linen(module)

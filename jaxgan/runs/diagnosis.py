@@ -107,27 +107,22 @@ Series: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float64]]
 """Steps and values, of those lines that have the value."""
 
 
-def diagnose(records: Records, options: Mapping[str, Any]) -> Diagnosis:
+def diagnose(records: Records, options: Mapping[str, Any], rules: Sequence[str]) -> Diagnosis:
     """Names the regime of a run.
 
     Args:
       records: the lines of metrics.jsonl.
       options: of the experiment, by dotted name (`options.flat(options.to_dict(experiment))`).
+      rules: names in `RULES`, of those that fit the kind of run (`experiment.rules`).
 
     Returns:
-      The first regime whose rule finds evidence, in this order: divergence, late collapse,
-      discriminator too strong (which starves a generator into a collapse), mode collapse,
+      The first regime whose rule finds evidence, in the order of `RULES`: divergence, late
+      collapse, discriminator too strong (which starves a generator into a collapse), mode collapse,
       oscillation; else healthy. A run that has logged too little is too early to tell.
     """
     run = _Run(records, options)
-    rules: list[tuple[Regime, Callable[[_Run], list[str]]]] = [
-        ("divergence", _divergence),
-        ("late collapse", _late_collapse),
-        ("discriminator too strong", _too_strong),
-        ("mode collapse", _mode_collapse),
-        ("oscillation", _oscillation),
-    ]
-    found = {regime: evidence for regime, rule in rules if (evidence := rule(run))}
+    chosen = {regime: rule for regime, rule in RULES.items() if regime in rules}
+    found = {regime: evidence for regime, rule in chosen.items() if (evidence := rule(run))}
     if "divergence" in found or (found and run.lines >= FEWEST):
         regime = next(iter(found))
         return Diagnosis(regime, found[regime], advise(regime, options))
@@ -150,7 +145,7 @@ class _Run:
         self._records = records
         self.loss = str(options.get("loss"))
         self.wasserstein = self.loss == "wasserstein"
-        logged = [int(line["step"]) for line in records if "discriminator_loss" in line]
+        logged = [int(line["step"]) for line in records if "images_seen" in line]
         self.lines = len(logged)
         self.start = logged[int(LATE * len(logged))] if logged else 0
 
@@ -167,6 +162,13 @@ class _Run:
     def median(self, name: str) -> float:
         """Of the judged half; NaN where nothing was logged, which no comparison is true of."""
         return _median(self.late(name)[1])
+
+    @property
+    def moves(self) -> list[str]:
+        """Whose updates were logged."""
+        ending = "_update_ratio"
+        names = dict.fromkeys(name for line in self._records for name in line)
+        return [name.removesuffix(ending) for name in names if name.endswith(ending)]
 
     @property
     def window(self) -> str:
@@ -186,7 +188,7 @@ def _divergence(run: _Run) -> list[str]:
     evidence = [
         f"numbers were no longer finite at step {step}" for step in run.series("diverged")[0]
     ]
-    for side in ("generator", "discriminator"):
+    for side in run.moves:
         ratio = run.median(f"{side}_update_ratio")
         if ratio > JUMP:
             evidence.append(
@@ -384,3 +386,13 @@ def _health(run: _Run) -> list[str]:
                 f"{name} was {values[0]:.4g} at step {steps[0]} and is {values[-1]:.4g}"
             )
     return evidence or ["no rule finds anything in what is logged"]
+
+
+RULES: dict[Regime, Callable[[_Run], list[str]]] = {
+    "divergence": _divergence,
+    "late collapse": _late_collapse,
+    "discriminator too strong": _too_strong,
+    "mode collapse": _mode_collapse,
+    "oscillation": _oscillation,
+}
+"""What each regime is recognised by: the evidence, none where it is not there."""

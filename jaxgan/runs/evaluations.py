@@ -3,7 +3,7 @@
 evaluation.json holds
 
     metrics     name: value of the samples
-    real        name: what real data score in the same place (see `jaxgan.evaluation.evaluator`)
+    real        name: what real data score in the same place (see `jaxgan.evaluation`)
     protocol    samples, reference, features and the metrics' settings: equal where figures compare
     experiment  name of the experiment, its data, and the run's seed, of which the latents are drawn
     step, ema   which generator
@@ -18,38 +18,47 @@ from pathlib import Path
 from typing import Any
 
 import jaxgan
-from jaxgan.evaluation.evaluator import HIGHER_IS_BETTER
-from jaxgan.experiment.generation import Experiment
+from jaxgan.evaluation import better
+from jaxgan.experiment.base import BaseExperiment
 from jaxgan.options import differences
-from jaxgan.runs import record as run
+from jaxgan.runs.record import environment
 
 FILE = "evaluation.json"
-NEUTRAL = {"kernel_distance_std", "train_distance"}
-"""Metrics of which neither more nor less is better."""
 
 
 def make_record(
-    experiment: Experiment,
+    experiment: BaseExperiment,
+    data: str,
     step: int,
     ema: bool,
     metrics: dict[str, float],
     real: dict[str, float],
     protocol: dict[str, Any],
 ) -> dict[str, Any]:
-    """The record of an evaluation, for `run.write_json`."""
+    """The record of an evaluation, for `writing.write_json`.
+
+    Args:
+      experiment: of the run.
+      data: the name of its data.
+      step: of the checkpoint.
+      ema: whether the averaged side was measured.
+      metrics: of the samples.
+      real: what real data score in the same place.
+      protocol: what the numbers depend on.
+    """
     return {
         "metrics": metrics,
         "real": real,
         "protocol": protocol,
         "experiment": {
             "name": experiment.name,
-            "data": experiment.data,
+            "data": data,
             "seed": experiment.seed,
         },
         "step": step,
         "ema": ema,
         "code": code_digest(),
-        **run.environment(),
+        **environment(),
     }
 
 
@@ -105,7 +114,7 @@ def table(columns: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
     return [
         [
             name,
-            "" if name in NEUTRAL else "higher" if name in HIGHER_IS_BETTER else "lower",
+            better(name),
             *(f"{column[name]:.4g}" if name in column else "" for column in columns.values()),
         ]
         for name in first

@@ -1,8 +1,8 @@
-"""The run directory: what a run leaves on disk, and how it is found again.
+"""A run directory's record, experiment.json: what was run, and how it is found again.
 
 Of several processes the first one writes.
 
-experiment.json   the resolved experiment, package versions and the device
+experiment.json   the resolved experiment and its class, its data's spec, versions and the device
 metrics.jsonl     scalars, the diversity of samples, evaluations: of the key alone, so without times
 digests.json      digests of the parameters after the first steps, for `verify`
 checkpoints/      the latest three and the best
@@ -10,34 +10,27 @@ samples/          step_000500.png ...: the same latents every time
 """
 
 import fcntl
-import hashlib
+import importlib
 import importlib.metadata
 import importlib.util
 import json
-import math
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jax
-import numpy as np
 
-from jaxgan.data import PairSpec, Spec
-from jaxgan.devices.distributed import is_first
-from jaxgan.devices.sharding import local
-from jaxgan.experiment.generation import BaseExperiment, Experiment
-from jaxgan.experiment.unpaired import UnpairedExperiment
-from jaxgan.files import whole_file
-from jaxgan.options import check_types, from_dict, to_dict
-from jaxgan.types import PyTree
+from jaxgan.experiment.base import BaseExperiment
+from jaxgan.options import check_values, from_dict, to_dict
+from jaxgan.runs.writing import write_json
 
-KINDS = {kind.__name__: kind for kind in (Experiment, UnpairedExperiment)}
-"""The library's own kinds of experiment, by the name in a run's record."""
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+FILE = "experiment.json"
 
 
 def load_file(path: Path) -> BaseExperiment:
@@ -46,6 +39,14 @@ def load_file(path: Path) -> BaseExperiment:
     Raises:
       ValueError: when the file is missing, does not run, or defines no `experiment`.
     """
+    experiment = getattr(_run_file(path), "experiment", None)
+    if not isinstance(experiment, BaseExperiment):
+        found = "no such name" if experiment is None else f"a {type(experiment).__name__}"
+        raise ValueError(f"{path} must define `experiment = Experiment(...)`; it has {found}")
+    return experiment
+
+
+def _run_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ValueError(f"there is no experiment file {path}")
     spec = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
@@ -60,11 +61,7 @@ def load_file(path: Path) -> BaseExperiment:
         raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
     finally:
         sys.dont_write_bytecode = before
-    experiment = getattr(module, "experiment", None)
-    if not isinstance(experiment, BaseExperiment):
-        found = "no such name" if experiment is None else f"a {type(experiment).__name__}"
-        raise ValueError(f"{path} must define `experiment = Experiment(...)`; it has {found}")
-    return experiment
+    return module
 
 
 def environment() -> dict[str, Any]:
@@ -77,39 +74,40 @@ def environment() -> dict[str, Any]:
     }
 
 
-def create(
-    directory: Path,
-    experiment: BaseExperiment,
-    file: Path | None = None,
-    spec: Spec | PairSpec | None = None,
-) -> None:
+def create(directory: Path, experiment: BaseExperiment, specs: Sequence[Any]) -> None:
     """Starts a run directory.
 
     Args:
       directory: must not exist or be empty.
       experiment: the resolved experiment.
-      file: where its class is defined, when that is not the library's own.
-      spec: of its data, with which samples can be drawn where the data are not.
+      specs: of its data, one a phase, with which samples can be drawn where the data are not.
 
     Raises:
-      ValueError: when the directory holds a run or anything else.
+      ValueError: when the directory holds a run or anything else, or the experiment's class is
+        neither the library's nor of a file.
     """
     refuse_occupied(directory)
-    (directory / "samples").mkdir(parents=True)
-    own_class = type(experiment) not in KINDS.values()
     record = {
-        "kind": type(experiment).__name__,
+        **_place_of(type(experiment)),
         "experiment": to_dict(experiment),
-        "file": str(file.resolve()) if own_class and file else None,
-        "spec": spec and _spec_record(spec),
+        "specs": [{**_place_of(type(spec)), "values": spec.to_record()} for spec in specs],
     }
-    write_json(directory / "experiment.json", record | environment())
+    (directory / "samples").mkdir(parents=True)
+    write_json(directory / FILE, record | environment())
 
 
-def _spec_record(spec: Spec | PairSpec) -> dict[str, Any]:
-    if isinstance(spec, PairSpec):
-        return {domain: part._asdict() for domain, part in spec._asdict().items()}
-    return spec._asdict()
+def _place_of(kind: type) -> dict[str, str | None]:
+    """Where a class is defined: `module:Class`, and its file where it is not the library's."""
+    module, name = kind.__module__, kind.__qualname__
+    if module.partition(".")[0] == "jaxgan":
+        return {"class": f"{module}:{name}", "file": None}
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or module == "__main__" or "<" in name:
+        raise ValueError(
+            f"the class {name} is defined in {module}, and a run must be able to find it again: "
+            "define it at the top of a Python file and import it from there"
+        )
+    return {"class": f"{Path(file).stem}:{name}", "file": str(Path(file).resolve())}
 
 
 def newest_step(directory: Path) -> int:
@@ -119,11 +117,10 @@ def newest_step(directory: Path) -> int:
 
 
 def prolong(directory: Path, experiment: BaseExperiment) -> None:
-    """Records the steps that a resumed run is to reach, and where it goes on."""
-    with lock(directory):
-        _, record = load(directory)
-        record["experiment"] = to_dict(experiment)
-        write_json(directory / "experiment.json", record | environment())
+    """Records the steps that a resumed run is to reach, and where it goes on; under its lock."""
+    _, record = read(directory)
+    record["experiment"] = to_dict(experiment)
+    write_json(directory / FILE, record | environment())
 
 
 @contextmanager
@@ -148,7 +145,7 @@ def lock(directory: Path) -> Iterator[None]:
 
 def refuse_occupied(directory: Path) -> None:
     """Raises a ValueError unless a run may start in the directory."""
-    if (directory / "experiment.json").exists():
+    if (directory / FILE).exists():
         raise ValueError(
             f"{directory} already holds a run; resume it with `jaxgan resume {directory}` "
             "or choose another --out"
@@ -163,145 +160,73 @@ def refuse_occupied(directory: Path) -> None:
         raise ValueError(f"{directory} cannot be made: {around} is no folder to write to")
 
 
-def load(directory: Path) -> tuple[BaseExperiment, dict[str, Any]]:
+def read(directory: Path) -> tuple[BaseExperiment, dict[str, Any]]:
     """The experiment of a run, and the whole record it was read from.
 
     Raises:
-      ValueError: when the directory is no run, its record cannot be read, or the record names a
-        file of its class that is not an absolute path outside the run. That file is run.
+      ValueError: when the directory is no run, its record cannot be read or was written by a
+        version before 0.2, or names a file of its class that is not an absolute path outside the
+        run. That file is run.
     """
-    path = directory / "experiment.json"
+    path = directory / FILE
     if not path.is_file():
-        raise ValueError(f"{directory} is not a run directory: it has no experiment.json")
+        raise ValueError(f"{directory} is not a run directory: it has no {FILE}")
     try:
         record = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if not isinstance(record, dict) or not isinstance(record.get("experiment"), dict):
         raise ValueError(f"{path} is damaged: it holds no experiment")
-    kind = _recorded_kind(directory, record)
+    if "class" not in record and isinstance(record.get("versions"), dict):
+        raise ValueError(
+            f"{directory} was written by jaxgan {record['versions'].get('jaxgan', '0.1')}, whose "
+            "runs this version cannot read: use that version, or train anew"
+        )
+    kind = _class_of(directory, record, BaseExperiment)
     try:
         experiment = from_dict(kind, record["experiment"])
-        check_types(experiment)
+        check_values(experiment)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     return experiment, record
 
 
-def _recorded_kind(directory: Path, record: dict[str, Any]) -> type[BaseExperiment]:
-    """The class of a run's experiment. A run brings no code of its own: its file lies elsewhere."""
-    # Runs from before there were kinds are of the first.
-    name, file = record.get("kind", "Experiment"), record.get("file")
+def recorded_specs(directory: Path, record: dict[str, Any]) -> list[Any]:
+    """The specs of a run's data, one a phase; a ValueError where they are damaged."""
+    specs = record.get("specs")
+    sound = isinstance(specs, list) and all(
+        isinstance(spec, dict) and isinstance(spec.get("values"), dict) for spec in specs
+    )
+    if not sound or not specs:
+        raise ValueError(f"{directory / FILE} is damaged: it holds no specs of the data")
+    found = [_class_of(directory, spec, object) for spec in specs]
+    return [kind.from_record(spec["values"]) for kind, spec in zip(found, specs, strict=True)]
+
+
+def _class_of(directory: Path, record: dict[str, Any], wanted: type) -> Any:
+    """The class that a record names. A run brings no code of its own: its file lies elsewhere."""
+    place, file = record.get("class"), record.get("file")
+    module, _, name = str(place).partition(":")
     if file is None:
-        if name not in KINDS:
+        if module.partition(".")[0] != "jaxgan" or not name:
             raise ValueError(
-                f"{directory / 'experiment.json'} names the kind {name!r} and no file that has it"
+                f"{directory / FILE} names the class {place!r} and no file that has it"
             )
-        return KINDS[name]
-    path = Path(str(file))
-    if not path.is_absolute() or path.resolve().is_relative_to(directory.resolve()):
-        raise ValueError(
-            f"{directory / 'experiment.json'} names the class file {file!r}, which would be run "
-            "and must be an absolute path outside the run directory"
-        )
-    return type(load_file(path))
-
-
-def recorded_spec(record: dict[str, Any]) -> Spec | PairSpec | None:
-    """The spec of a run's data, as its record holds it."""
-
-    def read(spec: dict[str, Any]) -> Spec:
-        shape, classes = tuple(spec["shape"]), spec["num_classes"]
-        if not all(type(number) is int and number >= 0 for number in (*shape, classes)):
-            raise ValueError
-        return Spec(shape, classes, tuple(spec["class_names"]))
-
-    spec = record.get("spec")
-    try:
-        if not spec:
-            return None
-        return PairSpec(read(spec["x"]), read(spec["y"])) if "x" in spec else read(spec)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the spec in experiment.json is damaged: {spec!r}") from error
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes a whole file or none."""
-    _write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    if not is_first():
-        return
-    with whole_file(path) as file:
-        file.write(text.encode())
-
-
-def read_metrics(directory: Path) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl; a last line cut short by a kill is left out.
-
-    Raises:
-      ValueError: naming a line that is damaged.
-    """
-    return [values for values, _ in _metrics_lines(directory)]
-
-
-def append_metrics(directory: Path, line: dict[str, float]) -> None:
-    """Adds a line to metrics.jsonl."""
-    if not is_first():
-        return
-    with (directory / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
-
-
-def truncate_metrics(directory: Path, step: int) -> None:
-    """Drops the lines that lie beyond a step, as a resumed run writes them again.
-
-    Raises:
-      ValueError: naming a line that is damaged.
-    """
-    kept = [text for values, text in _metrics_lines(directory) if values["step"] <= step]
-    _write_text(directory / "metrics.jsonl", "".join(kept))
-
-
-def _metrics_lines(directory: Path) -> list[tuple[dict[str, float], str]]:
-    path = directory / "metrics.jsonl"
-    text = path.read_text(errors="replace") if path.exists() else ""
-    parsed = []
-    for number, line in enumerate(text.split("\n")[:-1], 1):
         try:
-            values = json.loads(line)
-            largest = max(abs(value) for value in values.values())  # All must be numbers.
-            if type(values["step"]) is not int or 1e300 < largest < math.inf:
-                raise ValueError
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise ValueError(f"line {number} of {path} is damaged: {line[:60]!r}") from None
-        parsed.append((values, line + "\n"))
-    return parsed
-
-
-def record_digest(directory: Path, step: int, params: PyTree) -> None:
-    """Notes the digest of the parameters after a step in digests.json."""
-    write_json(directory / "digests.json", read_digests(directory) | {str(step): digest(params)})
-
-
-def read_digests(directory: Path) -> dict[str, str]:
-    """Digest by step, as far as the run recorded any."""
-    path = directory / "digests.json"
-    try:
-        digests = json.loads(path.read_text()) if path.exists() else {}
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if not isinstance(digests, dict) or not all(step.isdecimal() for step in digests):
-        raise ValueError(f"{path} is damaged: it holds no digests by step")
-    return digests
-
-
-def digest(tree: PyTree) -> str:
-    """SHA-256 over the paths, types, shapes and bytes of all leaves, wherever they lie."""
-    sha = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        array = np.asarray(local(leaf))
-        sha.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).tobytes())
-    return sha.hexdigest()
+            found = getattr(importlib.import_module(module), name, None)
+        except ImportError:
+            found = None
+    else:
+        path = Path(str(file))
+        if not path.is_absolute() or path.resolve().is_relative_to(directory.resolve()):
+            raise ValueError(
+                f"{directory / FILE} names the class file {file!r}, which would be run "
+                "and must be an absolute path outside the run directory"
+            )
+        found = getattr(_run_file(path), name, None)
+    if not (isinstance(found, type) and issubclass(found, wanted)) or (
+        wanted is object and not hasattr(found, "from_record")
+    ):
+        where = f" of {file}" if file else ""
+        raise ValueError(f"{directory / FILE} names the class {place!r}{where}, which is none")
+    return found

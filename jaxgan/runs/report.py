@@ -19,9 +19,10 @@ from jaxgan.files import whole_file
 from jaxgan.imaging import grid
 from jaxgan.metrics import nearest_neighbours, pixels
 from jaxgan.options import flat, to_dict
-from jaxgan.runs import record as run
 from jaxgan.runs.diagnosis import Diagnosis, diagnose
 from jaxgan.runs.evaluations import FILE, read_record, table
+from jaxgan.runs.log import read_metrics
+from jaxgan.runs.record import read, recorded_specs
 from jaxgan.runs.summary import course
 
 SIDE = 960
@@ -102,16 +103,16 @@ def write_report(path: Path, directory: Path, neighbours: Closest | str) -> None
     Raises:
       ValueError: when the directory is no run, or what it holds cannot be read.
     """
-    experiment, record = run.load(directory)
-    records = run.read_metrics(directory)
-    options = flat(to_dict(experiment))
+    experiment, record = read(directory)
+    records = read_metrics(directory)
+    options, spec = flat(to_dict(experiment)), recorded_specs(directory, record)[-1]
     shown, left_out = _samples(directory / "samples")
     parts = [
         f"<h1>{escape(experiment.name)}</h1>",
         f"<p>{escape(_progress(records, experiment.steps))}</p>",
-        _diagnosis(diagnose(records, options)),
+        _diagnosis(diagnose(records, options, experiment.rules)),
         _slider(shown, left_out),
-        _measured(directory, records, course(experiment, run.recorded_spec(record), records)),
+        _measured(directory, records, course(experiment, spec, records)),
         _neighbours(neighbours),
         _curves(directory / "curves.png"),
         "<h2>Experiment</h2>",
@@ -154,7 +155,7 @@ def _measured(directory: Path, records: Sequence[Mapping[str, float]], sentence:
         rest = {name: record[name] for name in record if name not in ("metrics", "real")}
         parts.append(_table(("evaluation.json", "value"), flat(rest).items()) + "</details>")
     # Lines of scalars and of samples' variety are in the curves.
-    lines = [line for line in records if not {"discriminator_loss", "diversity"} & set(line)]
+    lines = [line for line in records if not {"images_seen", "diversity"} & set(line)]
     if lines:
         names = list(dict.fromkeys(name for line in lines for name in line))
         parts.append("<p>During training:</p>")

@@ -9,22 +9,20 @@ evaluation to the next.
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from jaxgan.data import Spec
-from jaxgan.evaluation.evaluator import HIGHER_IS_BETTER, metric_names
-from jaxgan.experiment.generation import BaseExperiment, Experiment
+from jaxgan.experiment.base import BaseExperiment
 
 COLLAPSE = 1.5
 SLACK = {"kl": 0.05}
 
 
 class Summary(NamedTuple):
-    """The course of a metric of which smaller is better.
+    """The course of a metric.
 
     Attributes:
       metric: its name.
-      best: the smallest value; the first of equals.
+      best: the best value; the first of equals.
       best_step: its step.
       last: the last value.
       last_step: its step.
@@ -39,7 +37,9 @@ class Summary(NamedTuple):
     collapsed: bool
 
 
-def summarize(lines: Iterable[Mapping[str, float]], metric: str) -> Summary | None:
+def summarize(
+    lines: Iterable[Mapping[str, float]], metric: str, *, higher_is_better: bool = False
+) -> Summary | None:
     """The course of a metric over the lines of metrics.jsonl; None when it was never measured.
 
     Values that are not finite count as measured and as no best.
@@ -48,21 +48,22 @@ def summarize(lines: Iterable[Mapping[str, float]], metric: str) -> Summary | No
     finite = [value for value in values if math.isfinite(value[0])]
     if not finite:
         return None
-    (best, best_step), (last, last_step) = min(finite), values[-1]
-    collapsed = not last <= COLLAPSE * best + SLACK.get(metric, 0)
-    return Summary(metric, best, best_step, last, last_step, collapsed)
+    sign, slack = -1 if higher_is_better else 1, SLACK.get(metric, 0)
+    best, best_step = min(finite, key=lambda value: (sign * value[0], value[1]))
+    last, last_step = values[-1]
+    kept = last >= best / COLLAPSE - slack if higher_is_better else last <= COLLAPSE * best + slack
+    return Summary(metric, best, best_step, last, last_step, not kept)
 
 
-def metric_of(experiment: BaseExperiment, spec: object) -> str | None:
-    """The metric to sum a run up by: `best_metric`, else the first evaluated one that can rank."""
+def metric_of(experiment: BaseExperiment, spec: Any) -> str | None:
+    """The metric to sum a run up by: `best_metric`, else the first that is evaluated."""
     if experiment.best_metric is not None:
         return experiment.best_metric
-    if not isinstance(experiment, Experiment) or not isinstance(spec, Spec):
+    if not experiment.evaluate_every:
         return None
-    if not experiment.evaluation_interval:
-        return None
-    names = metric_names(experiment, spec)
-    return next((name for name in names if name not in HIGHER_IS_BETTER), None)
+    names = experiment.metric_names(spec)
+    lower = (name for name, better in names.items() if better == "lower")
+    return next(lower, next(iter(names), None))
 
 
 def sentence(summary: Summary, evaluated: bool) -> str:
@@ -79,13 +80,15 @@ def sentence(summary: Summary, evaluated: bool) -> str:
         return text
     if summary.collapsed:
         slack = SLACK.get(summary.metric)
+        if summary.last < summary.best:
+            return f"{text}; collapsed late: the last is less than the best over {COLLAPSE}"
         margin = f"{COLLAPSE} times the best" + (f" plus {slack}" if slack else "")
         return f"{text}; collapsed late: the last is more than {margin}"
     return f"{text}; no late collapse"
 
 
 def course(
-    experiment: BaseExperiment, spec: object, lines: Iterable[Mapping[str, float]]
+    experiment: BaseExperiment, spec: Any, lines: Iterable[Mapping[str, float]]
 ) -> str | None:
     """The sentence on a run's metric; None when it has none, or none was measured.
 
@@ -94,13 +97,8 @@ def course(
       spec: of its data.
       lines: of its metrics.jsonl.
     """
-    metric = metric_of(experiment, spec)
-    summary = None if metric is None else summarize(lines, metric)
-    if summary is None:
+    metric, names = metric_of(experiment, spec), experiment.metric_names(spec)
+    if metric is None:
         return None
-    evaluated = (
-        isinstance(experiment, Experiment)
-        and isinstance(spec, Spec)
-        and summary.metric in metric_names(experiment, spec)
-    )
-    return sentence(summary, evaluated)
+    summary = summarize(lines, metric, higher_is_better=names.get(metric) == "higher")
+    return None if summary is None else sentence(summary, metric in names)

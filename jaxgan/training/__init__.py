@@ -1,6 +1,6 @@
 """The state, the step, the loop and the checkpoints."""
 
-from jaxgan.training.state import GANState, Optimizers, TrainState, inherit, init_state
+from jaxgan.training.state import Optimizers, Side, TrainingState, inherit, init_state
 from jaxgan.training.step import make_train_step
 
-__all__ = ["GANState", "Optimizers", "TrainState", "inherit", "init_state", "make_train_step"]
+__all__ = ["Optimizers", "Side", "TrainingState", "inherit", "init_state", "make_train_step"]

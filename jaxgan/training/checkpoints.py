@@ -1,8 +1,9 @@
 """Checkpoints: Orbax behind one module.
 
 Saving is asynchronous; a checkpoint exists once its folder has its final name, which it gets when
-it is complete. Beside the state it holds a record: the state's digest, because neither Orbax nor
-TensorStore notices flipped bits, its shapes, and the value that ranks it.
+it is complete. It holds three items: `averaged`, all that sampling reads; `state`, the rest
+of the training state, and `record`: digests of both, because neither Orbax nor TensorStore notices
+flipped bits, shapes, the phase, and the value that ranks it.
 """
 
 import contextlib
@@ -19,9 +20,10 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -29,11 +31,25 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
 
 from jaxgan.devices import distributed, sharding
-from jaxgan.runs import record as run
-from jaxgan.training.state import GANState
+from jaxgan.networks import Variables
+from jaxgan.runs.log import digest
+from jaxgan.training.state import TrainingState
 from jaxgan.types import PyTree
 
 KEPT = 3
+
+
+class Expected(NamedTuple):
+    """What a checkpoint must hold.
+
+    Attributes:
+      phase: number of the phase that it was saved in.
+      abstract: the state's shapes and types (`jax.eval_shape`), and its shardings, whatever they
+        were when it was saved; without them, one device's.
+    """
+
+    phase: int
+    abstract: TrainingState
 
 
 class Checkpoints:
@@ -43,16 +59,24 @@ class Checkpoints:
 
     Args:
       directory: the folder that holds one folder a step; made when missing.
-      abstract: the state's shapes and types (`jax.eval_shape`), which a checkpoint must fit, and
-        its shardings, whatever they were when it was saved; without them, one device's.
+      expected: `step -> Expected`.
+      higher_is_better: the largest value marks the best checkpoint, instead of the smallest.
       read_only: never write, move or clean anything up.
     """
 
-    def __init__(self, directory: Path, abstract: GANState, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        expected: Callable[[int], Expected],
+        *,
+        higher_is_better: bool = False,
+        read_only: bool = False,
+    ) -> None:
         for name in ("absl", "asyncio"):  # Orbax narrates every save, and each part of a failure.
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.directory = directory.resolve()
-        self._abstract = abstract
+        self._expected = expected
+        self._sign = -1 if higher_is_better else 1
         self._read_only = read_only
         self._manager = self._open()
         several = jax.process_count() > 1
@@ -95,7 +119,7 @@ class Checkpoints:
             with contextlib.suppress(OSError):  # The first error is the one to tell of.
                 _write(self._manager.close)
 
-    def save(self, step: int, state: GANState, value: float | None = None) -> None:
+    def save(self, step: int, state: TrainingState, value: float | None = None) -> None:
         """Starts saving a state.
 
         The state may be donated to the next step at once: where Orbax still reads a buffer, JAX
@@ -104,7 +128,7 @@ class Checkpoints:
         Args:
           step: later than that of every checkpoint there is.
           state: what to save.
-          value: ranks the checkpoint, smaller is better; None and what is not finite rank nowhere.
+          value: ranks the checkpoint; None and what is not finite rank nowhere.
 
         Raises:
           OSError: when the disk has no room for it, or the save before could not be written. All
@@ -119,9 +143,15 @@ class Checkpoints:
         if value is not None and not math.isfinite(value):
             value = None
         self._values[step] = value
-        record = {"digest": run.digest(state), "shapes": _shapes(state), "value": value}
+        items = _split(state)
+        record = {
+            "digests": {name: digest(item) for name, item in items.items()},
+            "shapes": {name: _shapes(item) for name, item in items.items()},
+            "phase": self._expected(step).phase,
+            "value": value,
+        }
         args = ocp.args.Composite(
-            state=ocp.args.StandardSave(state),
+            **{name: ocp.args.StandardSave(item) for name, item in items.items()},
             record=ocp.args.JsonSave(record | {"checksum": _checksum(record)}),
         )
         _write(lambda: self._manager.save(step, args=args))
@@ -137,10 +167,11 @@ class Checkpoints:
     def best_step(self) -> int | None:
         """The step of the best checkpoint, the latest of equals; None when none is ranked."""
         existing = set(self.steps())
-        values = [(v, -s) for s, v in self._values.items() if v is not None and s in existing]
+        ranked = [(s, v) for s, v in self._values.items() if v is not None and s in existing]
+        values = [(self._sign * value, -step) for step, value in ranked]
         return -min(values)[1] if values else None
 
-    def restore(self, step: int | None = None) -> tuple[int, GANState] | None:
+    def restore(self, step: int | None = None) -> tuple[int, TrainingState] | None:
         """The newest readable checkpoint, or that of one step.
 
         A damaged checkpoint is passed over with a warning that names it. Once one before it was
@@ -153,24 +184,44 @@ class Checkpoints:
           ValueError: when the asked step has no checkpoint, no checkpoint can be read, or one
             holds a state of another experiment.
         """
+        found = self._newest(step, ("averaged", "state"))
+        if found is None:
+            return None
+        step, items = found
+        state = _joined(items)
+        return step, self._place(state, self._expected(step).abstract)
+
+    def restore_averaged(self, step: int | None = None) -> tuple[int, Variables] | None:
+        """As `restore`, reading nothing but the averaged variables, which it gives."""
+        found = self._newest(step, ("averaged",))
+        if found is None:
+            return None
+        step, items = found
+        return step, self._place(items["averaged"], self._expected(step).abstract.ema)
+
+    def _newest(
+        self, step: int | None, names: tuple[str, ...]
+    ) -> tuple[int, dict[str, PyTree]] | None:
+        """Items of the newest readable checkpoint, or of one step, in arrays of the host."""
         steps = self.steps()
         if step is not None and step not in steps:
             known = ", ".join(map(str, steps)) or "none"
             raise ValueError(f"{self.directory} has no checkpoint of step {step}; it has: {known}")
         damaged: list[int] = []
         for candidate in [step] if step is not None else steps[::-1]:
-            state, reason = None, "another process cannot read it"
+            items, reason = None, "another process cannot read it"
             try:
-                state = self._read(candidate)
+                items = self._read(candidate, names)
             except _DoesNotFitError as error:
                 raise ValueError(str(error)) from None
             except Exception as error:
                 # Whatever a damaged file makes Orbax raise, the checkpoint before it may be fine.
                 reason = _reason(error)
-            if distributed.all_agree(state is not None):
+            if distributed.all_agree(items is not None):
+                assert items is not None
                 if not self._read_only:
                     self._set_aside(damaged)
-                return candidate, self._place(state)
+                return candidate, items
             warnings.warn(
                 f"checkpoint {self.directory / str(candidate)} is damaged and passed over "
                 f"({reason})",
@@ -181,28 +232,36 @@ class Checkpoints:
             raise ValueError(f"no checkpoint in {self.directory} can be read")
         return None
 
-    def _read(self, step: int) -> PyTree:
-        """The state in arrays of the host, whatever devices it was saved from."""
-        record = self._record(step)
-        wanted = _shapes(self._abstract)
-        for name in sorted(wanted | record["shapes"]):
-            there, here = record["shapes"].get(name, "missing"), wanted.get(name, "missing")
-            if there != here:
-                raise _DoesNotFitError(
-                    f"checkpoint {self.directory / str(step)} does not fit the experiment: "
-                    f"{name} is {there} in the checkpoint and {here} in the experiment"
-                )
-        on_host = jax.tree.map(
-            lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), self._abstract
+    def _read(self, step: int, names: tuple[str, ...]) -> dict[str, PyTree]:
+        """Items in arrays of the host, whatever devices they were saved from."""
+        record, (phase, abstract) = self._record(step), self._expected(step)
+        path, wanted = self.directory / str(step), _split(abstract)
+        if record["phase"] != phase:
+            raise _DoesNotFitError(
+                f"checkpoint {path} does not fit the experiment: it was saved in phase "
+                f"{record['phase']}, and the experiment is in phase {phase} then"
+            )
+        for item in names:
+            here, there = _shapes(wanted[item]), record["shapes"][item]
+            for name in sorted(here | there):
+                if there.get(name) != here.get(name):
+                    raise _DoesNotFitError(
+                        f"checkpoint {path} does not fit the experiment: {name} is "
+                        f"{there.get(name, 'missing')} in the checkpoint and "
+                        f"{here.get(name, 'missing')} in the experiment"
+                    )
+        args = ocp.args.Composite(
+            **{name: ocp.args.StandardRestore(_on_host(wanted[name])) for name in names}
         )
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(on_host))
-        state = _quietly(lambda: self._reader.restore(step, args=args)["state"])
-        if run.digest(state) != record["digest"]:
-            raise ValueError("its arrays are not those that were saved")
-        return state
+        found = _quietly(lambda: self._reader.restore(step, args=args))
+        items = {name: found[name] for name in names}
+        for name, item in items.items():
+            if digest(item) != record["digests"][name]:
+                raise ValueError("its arrays are not those that were saved")
+        return items
 
-    def _place(self, state: PyTree) -> GANState:
-        shardings = jax.tree.map(lambda leaf: leaf.sharding, self._abstract)
+    def _place(self, state: PyTree, abstract: PyTree) -> Any:
+        shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
         if None in jax.tree.leaves(shardings, is_leaf=lambda leaf: leaf is None):
             return jax.device_put(state)
         return sharding.place(state, shardings)
@@ -229,23 +288,6 @@ class Checkpoints:
         self._manager.reload()
 
 
-def refuse_unreadable(directory: Path, abstract: GANState) -> None:
-    """Raises a ValueError as `Checkpoints.restore` does, and writes nothing.
-
-    A folder that is missing or holds no checkpoint is none to refuse.
-    """
-    if not directory.exists():
-        return
-    if not directory.is_dir():
-        raise ValueError(f"{directory} is not a folder of checkpoints")
-    with (
-        warnings.catch_warnings(),  # They come when it is restored.
-        Checkpoints(directory, abstract, read_only=True) as checkpoints,
-    ):
-        warnings.simplefilter("ignore")
-        checkpoints.restore()
-
-
 class _DoesNotFitError(Exception):
     """A checkpoint is sound and holds another experiment's state."""
 
@@ -259,6 +301,22 @@ class _Best:
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
         best = self._checkpoints.best_step()
         return [checkpoint.step == best for checkpoint in checkpoints]
+
+
+def _split(state: TrainingState) -> dict[str, PyTree]:
+    """The items of a state, by name."""
+    return {"averaged": state.ema, "state": replace(state, ema=Variables({}, {}))}
+
+
+def _joined(items: dict[str, PyTree]) -> TrainingState:
+    return replace(items["state"], ema=items["averaged"])
+
+
+def _on_host(abstract: PyTree) -> PyTree:
+    """Arrays of the host of these shapes, which take no memory."""
+    return jax.tree.map(
+        lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), abstract
+    )
 
 
 def _shapes(tree: PyTree) -> dict[str, str]:

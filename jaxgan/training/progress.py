@@ -11,7 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 COMPILING = "compiling"
 SECONDS_BETWEEN_LINES = 10.0
-"""Of a count, where it is not shown as a bar."""
+"""Between two lines of a count, where it is not shown as a bar."""
+HEADLINE = 3
+"""Scalars on the progress line of a game without losses."""
 
 
 class Display:
@@ -21,18 +23,16 @@ class Display:
 
     Args:
       steps: the run's number of steps.
-      images_per_step: real images a step uses.
-      console: where to write.
+      console: where to write; by default standard output, or the cell of a notebook.
       writer: a tensorboardX `SummaryWriter` that gets the logged scalars too.
     """
 
-    def __init__(
-        self, steps: int, images_per_step: int, console: Console, writer: Any = None
-    ) -> None:
+    def __init__(self, steps: int, console: Console | None = None, writer: Any = None) -> None:
+        console = console or Console()
         self._writer = writer
-        self.steps, self.images_per_step, self.console = steps, images_per_step, console
-        self._mark: tuple[int, float] | None = None
-        self._rate = 0.0
+        self.steps, self.console = steps, console
+        self._mark: tuple[int, float, float] | None = None
+        self._steps_a_second = self._images_a_second = 0.0
         self._bar = Progress(
             TextColumn("step"),
             MofNCompleteColumn(),
@@ -40,7 +40,7 @@ class Display:
             TextColumn("{task.fields[news]}"),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=not self._live,
             transient=True,
         )
         self._task = self._bar.add_task("", total=steps, news=COMPILING)
@@ -62,36 +62,50 @@ class Display:
 
     def step(self, step: int) -> None:
         """Moves the bar."""
-        if not self.console.is_terminal:
+        if not self._live:
             return
         news = self._bar.tasks[0].fields["news"]
         self._bar.update(self._task, completed=step, news="" if news == COMPILING else news)
 
     def log(self, step: int, scalars: dict[str, float]) -> None:
-        """Shows both losses, the speed and, off a terminal, the time left."""
+        """Shows the losses, the speed and, off a terminal, the time left."""
+        images = scalars.get("images_seen", 0.0)
         if self._writer is not None:
             for name, value in scalars.items():
-                self._writer.add_scalar(name, value, step)
+                if name != "images_seen":
+                    self._writer.add_scalar(name, value, step)
         now = time.perf_counter()
-        if self._mark is not None and now > self._mark[1]:
-            self._rate = (step - self._mark[0]) / (now - self._mark[1])
-        self._mark = (step, now)
-        news = (
-            f"discriminator {scalars['discriminator_loss']:.3f}  "
-            f"generator {scalars['generator_loss']:.3f}"
-        )
-        if self._rate:
-            news += f"  {self._rate * self.images_per_step:,.0f} images/s"
-        if self.console.is_terminal:
+        if self._mark is not None and now > self._mark[2]:
+            seconds = now - self._mark[2]
+            self._steps_a_second = (step - self._mark[0]) / seconds
+            self._images_a_second = (images - self._mark[1]) / seconds
+        self._mark = (step, images, now)
+        news = headline(scalars)
+        if self._steps_a_second:
+            news += f"  {self._images_a_second:,.0f} images/s"
+        if self._live:
             self._bar.update(self._task, news=news)
             return
-        if self._rate:
-            news += f"  {(self.steps - step) / self._rate:.0f} s left"
+        if self._steps_a_second:
+            news += f"  {(self.steps - step) / self._steps_a_second:.0f} s left"
         self.say(f"step {step}/{self.steps}  {news}")
+
+    @property
+    def _live(self) -> bool:
+        """Whether there is a place for a bar: a terminal or a notebook."""
+        return self.console.is_terminal or self.console.is_jupyter
 
     def say(self, message: str) -> None:
         """Prints one line, above the bar if there is one."""
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+def headline(scalars: dict[str, float]) -> str:
+    """The losses of all moves, or of a game without any the first of what it logs."""
+    losses = {n.removesuffix("_loss"): v for n, v in scalars.items() if n.endswith("_loss")}
+    others = {n: v for n, v in scalars.items() if n != "images_seen"}
+    shown = losses or dict(list(others.items())[:HEADLINE])
+    return "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
 
 
 @contextmanager

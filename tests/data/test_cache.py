@@ -1,6 +1,9 @@
 """The cache of decoded images: private, complete or absent, and checked."""
 
+import os
+import shutil
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +21,11 @@ def blocks():
         yield {"images": rows, "labels": rows[:, 0].astype(np.int64)}
 
 
-def test_what_is_stored_is_loaded_as_memory_maps():
+def test_what_is_stored_is_found_as_memory_maps():
     key = cache.stem("some set", 1)
-    assert cache.load(key, LAYOUT) is None
-    stored, loaded = cache.store(key, LAYOUT, blocks()), cache.load(key, LAYOUT)
-    for arrays in (stored, loaded):
+    assert cache.find(key, LAYOUT) is None
+    stored, found = cache.store(key, LAYOUT, blocks()), cache.find(key, LAYOUT)
+    for arrays in (stored, found):
         assert isinstance(arrays["images"], np.memmap)
         np.testing.assert_array_equal(arrays["images"], ROWS)
         np.testing.assert_array_equal(arrays["labels"], ROWS[:, 0])
@@ -76,12 +79,125 @@ def nonsense(contents: bytearray) -> bytes:
 @pytest.mark.parametrize("damage", [cut_short, flip_a_pixel, flip_the_shape, empty, nonsense])
 def test_a_damaged_file_is_as_good_as_absent(cache_folder, damage):
     cache.store("x", LAYOUT, blocks())
-    (file,) = cache_folder.glob("x.images.*")
+    (file,) = cache_folder.glob("x.images.*.npy")
     intact = file.read_bytes()
     file.write_bytes(damage(bytearray(intact)))
-    assert cache.load("x", LAYOUT) is None
+    assert cache.find("x", LAYOUT) is None
     np.testing.assert_array_equal(cache.store("x", LAYOUT, blocks())["images"], ROWS)
     assert file.read_bytes() == intact
+
+
+@pytest.fixture
+def stamped(cache_folder):
+    """The images' file of an entry that was found whole a while after it was written."""
+    cache.store("x", LAYOUT, blocks())
+    for file in cache_folder.glob("*.npy"):
+        backdate(file)
+    assert cache.find("x", LAYOUT) is not None
+    (file,) = cache_folder.glob("x.images.*.npy")
+    return file
+
+
+@pytest.fixture
+def read_whole(monkeypatch):
+    """The shapes of the arrays that were read whole."""
+    shapes, checksum = [], cache._checksum
+
+    def noting(array, start):
+        shapes.append(array.shape)
+        return checksum(array, start)
+
+    monkeypatch.setattr(cache, "_checksum", noting)
+    return shapes
+
+
+def backdate(file: Path) -> None:
+    then = file.stat().st_mtime_ns - 10**9
+    os.utime(file, ns=(then, then))
+
+
+def stamp_of(file: Path) -> Path:
+    return file.with_name(file.name + ".verified")
+
+
+def test_a_file_that_was_whole_is_not_read_again(stamped, read_whole):
+    found = cache.find("x", LAYOUT)
+    assert read_whole == []
+    np.testing.assert_array_equal(found["images"], ROWS)
+    np.testing.assert_array_equal(found["labels"], ROWS[:, 0])
+
+
+def test_a_set_that_takes_long_to_write_is_stamped_when_stored(monkeypatch, read_whole):
+    replace = os.replace
+
+    def after_a_while(source, target):
+        if Path(target).suffix == ".npy":
+            backdate(Path(source))
+        replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", after_a_while)
+        cache.store("x", LAYOUT, blocks())
+    read_whole.clear()
+    assert cache.find("x", LAYOUT) is not None
+    assert read_whole == []
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip_a_pixel, flip_the_shape, empty, nonsense])
+def test_damage_after_the_stamp_is_seen(stamped, damage):
+    intact = stamped.read_bytes()
+    stamped.write_bytes(damage(bytearray(intact)))
+    assert cache.find("x", LAYOUT) is None
+    np.testing.assert_array_equal(cache.store("x", LAYOUT, blocks())["images"], ROWS)
+    assert stamped.read_bytes() == intact
+
+
+def test_another_file_under_the_name_is_read_whole(stamped, read_whole):
+    """A copy with the same size and time of change, in another inode."""
+    copy = stamped.with_name("copy")
+    shutil.copy2(stamped, copy)
+    os.replace(copy, stamped)
+    assert cache.find("x", LAYOUT) is not None
+    assert read_whole == [(10, 4)]
+
+
+def test_a_file_that_changed_when_its_stamp_was_written_is_read_whole(stamped, read_whole):
+    """Within a tick of the clock a second change has the time of the first."""
+    then = stamped.stat().st_mtime_ns
+    os.utime(stamp_of(stamped), ns=(then, then))
+    assert cache.find("x", LAYOUT) is not None
+    assert read_whole == [(10, 4)]
+
+
+@pytest.mark.parametrize(
+    "stamp", [b"", b"1 2 3\n", b"\xff" * 100, None], ids=["empty", "other", "nonsense", "missing"]
+)
+def test_a_damaged_or_missing_stamp_is_replaced(stamped, read_whole, stamp):
+    if stamp is None:
+        stamp_of(stamped).unlink()
+    else:
+        stamp_of(stamped).write_bytes(stamp)
+    for _ in range(2):
+        assert cache.find("x", LAYOUT) is not None
+    assert read_whole == [(10, 4)]
+
+
+def test_a_stamp_that_cannot_be_written_costs_time_alone(stamped, read_whole):
+    stamp_of(stamped).unlink()
+    stamp_of(stamped).mkdir()
+    for _ in range(2):
+        np.testing.assert_array_equal(cache.find("x", LAYOUT)["images"], ROWS)
+    assert read_whole == [(10, 4)] * 2
+    assert not list(stamped.parent.glob("*.partial"))
+
+
+def test_many_may_look_at_once(stamped):
+    stamp_of(stamped).unlink()
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: cache.find("x", LAYOUT), range(32)):
+            np.testing.assert_array_equal(found["images"], ROWS)
+    assert stamp_of(stamped).exists()
+    assert not list(stamped.parent.glob("*.partial"))
 
 
 def test_a_failure_half_way_leaves_nothing(cache_folder):

@@ -4,18 +4,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.data.minibatch import normalize, prepare, random_flip
+from jaxgan.data.minibatch import prepare_batch, random_flip, to_float
 
 
 def test_uint8_spans_minus_one_to_one():
     images = jnp.array([0, 51, 255], jnp.uint8).reshape(1, 1, 3, 1)
-    np.testing.assert_allclose(normalize(images).ravel(), [-1, -0.6, 1], atol=1e-6)
-    assert normalize(images).dtype == jnp.float32
+    np.testing.assert_allclose(to_float(images).ravel(), [-1, -0.6, 1], atol=1e-6)
+    assert to_float(images).dtype == jnp.float32
 
 
 def test_points_pass_unchanged():
     points = jnp.array([[3.5, -200.0]])
-    assert normalize(points) is points
+    assert to_float(points) is points
 
 
 def test_flip_mirrors_whole_images_half_of_the_time():
@@ -29,8 +29,8 @@ def test_flip_mirrors_whole_images_half_of_the_time():
 
 def test_prepare_keeps_labels_and_flips_only_when_asked():
     batch = {"real": jnp.arange(4, dtype=jnp.uint8).reshape(1, 1, 4, 1), "label": jnp.array([7])}
-    plain = prepare(batch, jax.random.key(1))
+    plain = prepare_batch(batch, jax.random.key(1))
     assert plain["label"] is batch["label"]
-    np.testing.assert_array_equal(plain["real"], normalize(batch["real"]))
-    flipped = [prepare(batch, jax.random.key(n), flip=True)["real"] for n in range(9)]
+    np.testing.assert_array_equal(plain["real"], to_float(batch["real"]))
+    flipped = [prepare_batch(batch, jax.random.key(n), flip=True)["real"] for n in range(9)]
     assert len({float(images[0, 0, 0, 0]) for images in flipped}) == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxgan.data import Spec, list_sources, open_source, prepare
+from jaxgan.data import Spec, list_sources, open_source, prepare_set
 
 
 @pytest.fixture
@@ -73,11 +73,11 @@ def test_the_data_dir_comes_from_the_environment(tfds_dir, monkeypatch):
 
 def test_decoded_once(own_sets, cache_folder):
     first = {k: v.copy() for k, v in open_source("tiny", data_dir=own_sets).host.items()}
-    files = {path: path.stat().st_mtime_ns for path in cache_folder.iterdir()}
+    files = {path: path.stat().st_mtime_ns for path in cache_folder.glob("*.npy")}
     assert len(files) == 2
     again = open_source("tiny", data_dir=own_sets)
     np.testing.assert_array_equal(first["real"], again.host["real"])
-    assert {path: path.stat().st_mtime_ns for path in cache_folder.iterdir()} == files
+    assert {path: path.stat().st_mtime_ns for path in cache_folder.glob("*.npy")} == files
     # A damaged entry is decoded again.
     for path in files:
         path.write_bytes(b"damaged")
@@ -172,22 +172,22 @@ def test_reading_imports_no_tensorflow(tfds_dir):
 class TestPrepare:
     def test_unknown_names(self, tmp_path):
         with pytest.raises(ValueError, match="no data set 'mnsit'; nearest: mnist"):
-            prepare("mnsit", tmp_path)
+            prepare_set("mnsit", tmp_path)
 
     def test_a_prepared_set_is_left_as_it_is(self, own_sets, monkeypatch):
         monkeypatch.setattr("jaxgan.data.tfds.is_stock", lambda name: True)
-        assert prepare("tiny", own_sets) == own_sets / "tiny/1.2.0"
+        assert prepare_set("tiny", own_sets) == own_sets / "tiny/1.2.0"
 
     def test_without_tensorflow_it_names_the_extra(self, tmp_path, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
         with pytest.raises(ValueError, match=re.escape("pip install jaxgan[prepare]")):
-            prepare("mnist", tmp_path / "sets")
+            prepare_set("mnist", tmp_path / "sets")
         assert not (tmp_path / "sets").exists()
 
     def test_a_missing_directory_of_downloads(self, tmp_path, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
         with pytest.raises(ValueError, match=r"no directory .*downloads of downloaded files"):
-            prepare("mnist", tmp_path / "sets", tmp_path / "downloads")
+            prepare_set("mnist", tmp_path / "sets", tmp_path / "downloads")
 
     def test_a_failure_leaves_nothing_behind(self, tmp_path, monkeypatch):
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
@@ -201,5 +201,5 @@ class TestPrepare:
         ):
             (downloads / f"{part}-ubyte.gz").write_bytes(b"not what it was")
         with pytest.raises(ValueError, match=r"Preparing 'mnist' .* failed: .*wrong checksum"):
-            prepare("mnist", tmp_path / "sets", downloads)
+            prepare_set("mnist", tmp_path / "sets", downloads)
         assert list((tmp_path / "sets").iterdir()) == []

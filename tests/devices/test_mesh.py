@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxgan import losses, penalties
 from jaxgan.data import ArraySource, open_source
-from jaxgan.data.minibatch import prepare
+from jaxgan.data.minibatch import prepare_batch
 from jaxgan.devices import sharding
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.games import adversarial
@@ -66,12 +66,12 @@ OPTIMIZERS = Optimizers(optax.sgd(1e-2), optax.sgd(1e-2))
 
 
 def step_over(axis_name):
-    prepared = partial(prepare, flip=True)
+    prepared = partial(prepare_batch, flip=True)
     return make_train_step(game(axis_name), OPTIMIZERS, prepare=prepared, axis_name=axis_name)
 
 
 def start(batch):
-    prepared = prepare(batch, KEY)
+    prepared = prepare_batch(batch, KEY)
     return init_state(game(None), OPTIMIZERS, prepared, KEY)
 
 

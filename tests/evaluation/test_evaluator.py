@@ -1,82 +1,77 @@
 """What samples are measured by, with a judge and generators whose answers are known."""
 
+import ast
 import hashlib
 import json
 from pathlib import Path
-from typing import ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import random
 
-from jaxgan.data import MIXTURES, Spec, StackedSource, open_source
-from jaxgan.evaluation import evaluator as evaluation
-from jaxgan.evaluation.evaluator import make_evaluator, metric_names
-from jaxgan.experiment import Experiment, GeneratorOptions
-from jaxgan.games import Game
+from jaxgan import evaluation
+from jaxgan.data import MIXTURES, ArraySource, Spec, StackedSource, open_source
+from jaxgan.evaluation import (
+    GAUGES,
+    Gauge,
+    Reference,
+    make_evaluator,
+    metric_key,
+    metric_names,
+    protocol,
+    sets,
+)
+from jaxgan.evaluation.gauges import _plain
+from jaxgan.evaluation.sets import pick
+from jaxgan.keys import derive
 from jaxgan.metrics import (
     frechet_distance,
+    laplacian_sliced_wasserstein,
     mixture_statistics,
     nearest_neighbours,
     pixels,
     precision_recall_density_coverage,
+    sliced_wasserstein,
 )
 from jaxgan.networks import Variables
-from jaxgan.runs.evaluations import refuse_other_protocol
 
 NOTHING = Variables({}, {})
 
 
-class Judge:
-    """Names an image by its first pixel, class `pixel * 9 / 255`; features are the first two."""
+def evaluator(samples, source="digits", reference=None, **how):
+    """An evaluator of fixed samples, against the test split unless a reference is given."""
+    if isinstance(source, str):
+        reference = reference or Reference(open_source(source, split="test"), "test")
+        source = open_source(source)
+    reference = reference or Reference(source, "train")
 
-    digest, test_accuracy = "d1", 0.75
-    looks: ClassVar = []
+    def sample(variables, start, stop):
+        return samples[start:stop]
 
-    def features(self, images):
-        self.looks.append(len(images))
-        return images.reshape(len(images), -1)[:, :2].astype(np.float32)
-
-    def probabilities_of(self, features):
-        classes = np.rint(features[:, 0] * 9 / 255).astype(int)
-        return np.eye(10)[classes]
-
-
-@pytest.fixture(autouse=True)
-def judged(monkeypatch, tmp_path):
-    """Calls of `load_or_fit`, which returns the judge at once; 40 samples instead of 10,000."""
-    calls = []
-
-    def load_or_fit(path, images, labels, test_images, test_labels, num_classes, *, shift):
-        calls.append((path, len(images), len(labels), len(test_images), num_classes))
-        return Judge()
-
-    monkeypatch.setenv("JAXGAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(evaluation, "load_or_fit", load_or_fit)
-    monkeypatch.setattr(evaluation, "SAMPLES", 40)
-    for name, less in (("SUBSETS", 3), ("PROJECTIONS", 16), ("PATCHES", 2)):
-        monkeypatch.setattr(evaluation, name, less)
-    monkeypatch.setattr(Judge, "looks", [])
-    return calls
-
-
-def evaluator(sample, *, data="digits", thorough=False, features=None, **changes):
-    experiment = Experiment(data=data, generator=GeneratorOptions(latent_size=2), **changes)
-    game = Game(None, None, None, sample)
-    how = {"thorough": thorough, "features": features}
-    return make_evaluator(experiment, open_source(data), game, random.key(0), **how)
+    return make_evaluator(sample, source, reference, metric_key(), **how)
 
 
 def grey(values):
-    """8x8 images of the given values in [-1, 1]."""
-    return jnp.broadcast_to(values[:, None, None, None], (len(values), 8, 8, 1))
+    """8x8 images of one value each."""
+    return np.broadcast_to(np.uint8(values)[:, None, None, None], (len(values), 8, 8, 1))
+
+
+def of_class(classes):
+    """Images that the judge gives these classes."""
+    return grey(np.rint(np.asarray(classes) * 255 / 9))
+
+
+def in_turn(count):
+    """Classes 0, 1, ..., 9, 0, ..."""
+    return np.arange(count) % 10
+
+
+def noise(seed, count, *shape):
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
 
 
 def test_a_generator_that_does_as_asked(judged):
-    evaluate = evaluator(
-        lambda variables, latents, labels: grey(labels / 4.5 - 1), conditional=True
-    )
+    evaluate = evaluator(of_class(in_turn(40)), labels=in_turn)
     quality = evaluate.measure(NOTHING)
     assert list(quality) == ["frechet", "frechet_train", "kl", "smallest_share", "label_accuracy"]
     assert quality["label_accuracy"] == 1
@@ -87,13 +82,22 @@ def test_a_generator_that_does_as_asked(judged):
     assert path.name == "digits-8x8x1.npz"
 
 
-def test_a_collapsed_generator():
-    evaluate = evaluator(lambda variables, latents, labels: grey(jnp.full(len(latents), -1.0)))
-    quality = evaluate.measure(NOTHING)
+def test_label_accuracy_is_the_share_of_samples_that_are_of_the_class_asked_for():
+    asked = np.where(np.arange(40) < 10, 9 - in_turn(40), in_turn(40))  # A quarter is not.
+    evaluate = evaluator(of_class(in_turn(40)), labels=lambda count: asked)
+    assert evaluate.measure(NOTHING)["label_accuracy"] == 0.75
+    for labels in (None, lambda count: None):
+        assert "label_accuracy" not in evaluator(grey(np.zeros(40)), labels=labels).measure(NOTHING)
+    with pytest.raises(ValueError, match=r"labels must be \[40\], one a sample, not \[3\]"):
+        evaluator(grey(np.zeros(40)), labels=lambda count: np.zeros(3, int))
+
+
+def test_a_collapsed_generator(judge):
+    quality = evaluator(grey(np.zeros(40))).measure(NOTHING)
     assert list(quality) == ["frechet", "frechet_train", "kl", "smallest_share"]
     assert quality["kl"] == pytest.approx(np.log(10))  # One class of ten
     assert quality["smallest_share"] == 0
-    collapsed, judge = np.zeros((40, 2), np.float32), Judge()
+    collapsed = np.zeros((40, 2), np.float32)
     train = judge.features(open_source("digits", split="train").host["real"])
     test = judge.features(open_source("digits", split="test").host["real"])
     assert quality["frechet"] == pytest.approx(frechet_distance(collapsed, test))
@@ -101,7 +105,7 @@ def test_a_collapsed_generator():
 
 
 def test_the_protocol_says_what_the_numbers_depend_on():
-    protocol = evaluator(lambda *inputs: None).protocol
+    protocol = evaluator(None).protocol
     assert protocol["samples"] == 40
     assert protocol["reference"] == "digits, test split, 360 images"
     test = open_source("digits", split="test").host["real"]
@@ -110,87 +114,60 @@ def test_the_protocol_says_what_the_numbers_depend_on():
     assert protocol["classifier_test_accuracy"] == 0.75
 
 
-def test_data_without_a_test_split_are_their_own_reference_and_it_says_so(tmp_path, judged):
-    path = str(tmp_path / "own.npz")
-    labels = np.arange(12) % 3
-    np.savez(path, images=np.zeros((12, 8, 8, 1), np.uint8), labels=labels)
-    with pytest.warns(UserWarning, match="compared with the training data: .*no split 'test'"):
-        evaluate = evaluator(lambda *inputs: None, data=path)
-    assert evaluate.protocol["reference"] == f"{path}, train split, 12 images"
+def test_a_protocol_names_the_key_that_lines_and_subsets_are_drawn_from():
+    source = ArraySource("own", noise(0, 30, 8, 8, 1))
+    seeds = [
+        make_evaluator(
+            lambda *block: None, source, Reference(source, "train"), key, thorough=True
+        ).protocol["metric_seed"]
+        for key in (metric_key(), random.key(7), derive(metric_key(), "own"))
+    ]
+    assert seeds[:2] == [0, 7]
+    assert seeds[2] > 2**32
+
+
+def test_data_without_a_test_split_are_their_own_reference(judged, judge):
+    source = ArraySource("own", np.zeros((12, 8, 8, 1), np.uint8), np.arange(12) % 3)
+    evaluate = evaluator(None, source)
+    assert evaluate.protocol["reference"] == "own, train split, 12 images"
     assert judged[0][1:] == (12, 12, 12, 3)
+    assert judge.looks == [12]
 
 
 @pytest.mark.parametrize("data", ["ring", "grid"])
 def test_points_are_judged_by_their_mixture(data, judged):
-    centers = jnp.asarray(MIXTURES[data].centers)
-
-    def one_center(variables, latents, labels):
-        return jnp.tile(centers[:1], (len(latents), 1))
-
-    evaluate = evaluator(one_center, data=data)
+    centers = MIXTURES[data].centers
+    evaluate = evaluator(np.tile(centers[:1], (40, 1)), data)
     quality = evaluate.measure(NOTHING)
     assert quality == pytest.approx({"modes": 1, "high_quality": 1, "kl": np.log(len(centers))})
     assert evaluate.protocol["reference"] == f"mixture {data}"
     assert judged == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "spec", "expected"),
-    [
-        ({"data": "ring"}, Spec((2,), 8), ("modes", "high_quality", "kl")),
-        ({}, Spec((8, 8, 1), 10), ("frechet", "frechet_train", "kl", "smallest_share")),
-        (
-            {"data": "stacked_mnist"},
-            Spec((28, 28, 3), 1000),
-            ("frechet", "modes", "kl", "smallest_share"),
-        ),
-        ({"data": "faces"}, Spec((8, 8, 1), 0), ("frechet", "sliced_wasserstein")),
-        ({"data": "faces"}, Spec((8, 8, 1), 1), ("frechet", "sliced_wasserstein")),
-        ({"data": "faces"}, Spec((2,), 8), ("frechet", "sliced_wasserstein")),
-        (
-            {"conditional": True},
-            Spec((8, 8, 1), 10),
-            ("frechet", "frechet_train", "kl", "smallest_share", "label_accuracy"),
-        ),
-    ],
-)
-def test_metric_names(changes, spec, expected):
-    assert metric_names(Experiment(**changes), spec) == expected
-
-
-def test_an_evaluation_looks_at_its_samples_once():
-    evaluate = evaluator(lambda variables, latents, labels: grey(jnp.full(len(latents), -1.0)))
-    assert sorted(Judge.looks) == [360, 1437]
-    Judge.looks.clear()
+def test_an_evaluation_looks_at_its_samples_once(judge):
+    evaluate = evaluator(grey(np.zeros(40)))
+    assert sorted(judge.looks) == [360, 437, 500, 500]
+    judge.looks.clear()
     evaluate.measure(NOTHING)
-    assert Judge.looks == [40]
-
-
-def memorised(variables, latents, labels):
-    """The first images of the digits' training set."""
-    images = open_source("digits").host["real"][: len(latents)]
-    return jnp.asarray(images / 127.5 - 1, jnp.float32)
+    assert judge.looks == [40]
 
 
 def test_a_thorough_evaluation_by_pixels(judged):
+    train, test = (open_source("digits", split=split).host["real"] for split in ("train", "test"))
+    memorised = train[:40]
     evaluate = evaluator(memorised, thorough=True, features="pixels")
     found, real = evaluate.measure(NOTHING), evaluate.real()
-    train, test = (open_source("digits", split=split).host["real"] for split in ("train", "test"))
-    reference = test[evaluation._rows(360, 40)]  # As many as there are samples
-    assert {"precision", "density", "kernel_distance", "sliced_wasserstein", "patches_8"} < set(
-        found
-    )
+    reference = test[pick(360, 40)]  # As many as there are samples
+    assert {"precision", "density", "kernel_distance", "sliced_wasserstein"} < set(found)
     assert set(found) == set(real)
-    expected = precision_recall_density_coverage(pixels(reference), pixels(train[:40]), 5)
+    expected = precision_recall_density_coverage(pixels(reference), pixels(memorised), 5)
     for name, value in expected._asdict().items():
         assert found[name] == pytest.approx(value)
-    assert found["frechet"] == pytest.approx(
-        frechet_distance(pixels(train[:40]), pixels(reference))
-    )
+    assert found["frechet"] == pytest.approx(frechet_distance(pixels(memorised), pixels(reference)))
     # Memory is at no distance from the training data it is of; unseen images are.
-    rows = evaluation._rows(1437, 40)
+    rows = pick(1437, 40)
     assert found["train_distance"] == pytest.approx(
-        np.median(nearest_neighbours(pixels(train[:40]), pixels(train[rows])).distances)
+        np.median(nearest_neighbours(pixels(memorised), pixels(train[rows])).distances)
     )
     assert real["train_distance"] > 1
     assert real["frechet"] == pytest.approx(
@@ -202,11 +179,24 @@ def test_a_thorough_evaluation_by_pixels(judged):
     assert json.loads(json.dumps(evaluate.protocol)) == evaluate.protocol
 
 
+def test_patches_are_compared_scale_by_scale():
+    real, samples = noise(0, 50, 32, 32, 3), noise(1, 40, 32, 32, 3)
+    source = ArraySource("own", real)
+    found = evaluator(samples, source, thorough=True).measure(NOTHING)
+    key, reference = derive(metric_key(), "patches"), real[pick(50, 40)]
+    fine, coarse = laplacian_sliced_wasserstein(
+        samples, reference, key=key, patches=2, projections=16
+    )
+    assert (found["patches_32"], found["patches_16"]) == (fine, coarse)
+    small = ArraySource("small", real[:, :6, :6])
+    found = evaluator(samples[:, :6, :6], small, thorough=True).measure(NOTHING)
+    assert not any(name.startswith("patches") for name in found)  # Which are of 7x7.
+
+
 def test_a_thorough_evaluation_by_a_classifier(monkeypatch):
-    monkeypatch.setattr(evaluation, "SAMPLES", 400)
-    train = open_source("digits").host["real"][evaluation._rows(1437, 400)]
-    samples = jnp.asarray(train / 127.5 - 1, jnp.float32)
-    evaluate = evaluator(lambda *inputs: samples, thorough=True)
+    monkeypatch.setattr(protocol, "SAMPLES", 400)
+    train = open_source("digits").host["real"][pick(1437, 400)]
+    evaluate = evaluator(train, thorough=True)
     found, real = evaluate.measure(NOTHING), evaluate.real()
     assert list(found)[:4] == ["frechet", "frechet_train", "kl", "smallest_share"]
     assert found["train_distance"] == 0
@@ -220,7 +210,7 @@ def test_a_thorough_evaluation_by_a_classifier(monkeypatch):
 
 def test_a_thorough_evaluation_of_points():
     points = open_source("ring").host["real"][:40]
-    evaluate = evaluator(lambda *inputs: jnp.asarray(points), data="ring", thorough=True)
+    evaluate = evaluator(points, "ring", thorough=True)
     found, real = evaluate.measure(NOTHING), evaluate.real()
     mixture = MIXTURES["ring"]
     assert found["high_quality"] == mixture_statistics(*(points, *mixture)).high_quality
@@ -229,111 +219,219 @@ def test_a_thorough_evaluation_of_points():
     assert set(found) == set(real)
 
 
-@pytest.mark.parametrize("labels", [{}, {"labels": np.zeros(30, int)}])
-def test_images_without_classes_are_measured_by_their_pixels(tmp_path, judged, labels):
-    images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
-    path = str(tmp_path / "own.npz")
-    np.savez(path, images=images, **labels)
-    real = jnp.asarray(images / 127.5 - 1, jnp.float32)
-    with pytest.warns(UserWarning, match="compared with the training data"):
-        evaluate = evaluator(
-            lambda variables, latents, labels: real[jnp.arange(40) % 30], data=path
-        )
+def test_the_nearest_is_sought_among_so_many_training_samples(monkeypatch):
+    monkeypatch.setattr(protocol, "TRAIN_ROWS", 500)
+    points = open_source("ring").host["real"]
+    evaluate = evaluator(points[:40], "ring", thorough=True)
+    nearest = nearest_neighbours(points[:40], points[pick(100_000, 500)])
+    assert evaluate.measure(NOTHING)["train_distance"] == np.median(nearest.distances)
+    assert evaluate.protocol["train_rows"] == 500
+    monkeypatch.setattr(protocol, "TRAIN_ROWS", 100_000)
+    assert "train_rows" not in evaluator(points[:40], "ring", thorough=True).protocol
+
+
+@pytest.mark.parametrize("labels", [None, np.zeros(30, int)])
+def test_images_without_classes_are_measured_by_their_pixels(judged, labels):
+    images = noise(0, 30, 8, 8, 1)
+    source = ArraySource("own", images, labels)
+    samples = images[np.arange(40) % 30]
+    evaluate = evaluator(samples, source)
     quality = evaluate.measure(NOTHING)
     assert list(quality) == ["frechet", "sliced_wasserstein"]
-    repeated = pixels(images[np.arange(40) % 30])
-    assert quality["frechet"] == pytest.approx(frechet_distance(repeated, pixels(images)))
+    assert quality["frechet"] == pytest.approx(frechet_distance(pixels(samples), pixels(images)))
     assert 0 < quality["sliced_wasserstein"] < 0.1
-    assert evaluate.protocol["reference"] == f"{path}, train split, 30 images"
+    assert evaluate.protocol["reference"] == "own, train split, 30 images"
     assert judged == []
-    with pytest.warns(UserWarning, match="compared with the training data"):
-        evaluate = evaluator(lambda *inputs: real[jnp.arange(40) % 30], data=path, thorough=True)
+    evaluate = evaluator(samples, source, thorough=True)
     assert evaluate.real() == {}  # They would be compared with themselves.
-    with pytest.raises(ValueError, match="features=classifier needs labels of 2 classes or more"):
-        evaluator(memorised, data=path, features="classifier")
+    with pytest.raises(
+        ValueError, match="features=classifier needs labels of 2 classes or more, and 'own' has"
+    ):
+        evaluator(samples, source, features="classifier")
 
 
-def test_points_of_no_mixture_are_measured_by_their_coordinates(tmp_path):
-    path, points = str(tmp_path / "own.npz"), np.random.default_rng(0).normal(size=(30, 3))
-    np.savez(path, points=points)
-    repeated = points[np.arange(40) % 30].astype(np.float32)
-    with pytest.warns(UserWarning, match="compared with the training data"):
-        evaluate = evaluator(lambda *inputs: repeated, data=path)
+def test_points_of_no_mixture_are_measured_by_their_coordinates():
+    points = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+    repeated = points[np.arange(40) % 30]
+    source = ArraySource("own", points)
+    evaluate = evaluator(repeated, source)
     quality = evaluate.measure(NOTHING)
-    assert quality["frechet"] == pytest.approx(
-        frechet_distance(repeated, points.astype(np.float32))
-    )
+    assert quality["frechet"] == pytest.approx(frechet_distance(repeated, points))
     assert evaluate.protocol["protocol"] == "points"
-    with pytest.raises(ValueError, match="features=pixels is for images"):
-        evaluator(lambda *inputs: None, data=path, features="pixels")
+    with pytest.raises(ValueError, match="features=pixels is for images, and 'own' holds points"):
+        evaluator(None, source, features="pixels")
+    with pytest.raises(ValueError, match="features=corner is for images, and 'own' holds points"):
+        evaluator(None, source, features=corner)
 
 
-class Stacks(Experiment):
+def stack_splits():
     """Stacks of scikit-learn's digits in the place of MNIST's."""
-
-    def open_source(self, split="train"):
-        rows = np.random.default_rng(0).integers(360, size=(60, 3))
-        return StackedSource(open_source("digits", split=split), rows)
+    rows = np.random.default_rng(0).integers(360, size=(60, 3))
+    return [StackedSource(open_source("digits", split=split), rows) for split in ("train", "test")]
 
 
-def stacks(protocol, **changes):
-    """An evaluator of a generator that makes classes 0, 1, 2, ... of 1,000."""
-
-    def sample(variables, latents, labels):
-        count = jnp.arange(len(latents))
-        digits = jnp.stack([count // 100, count // 10 % 10, count % 10], axis=1)
-        return jnp.broadcast_to((digits / 4.5 - 1)[:, None, None], (len(latents), 8, 8, 3))
-
-    experiment = Stacks(data="stacked_mnist", stacked_protocol=protocol)
-    game = Game(None, None, None, sample)
-    source = experiment.open_source()
-    return make_evaluator(experiment, source, game, random.key(0), **changes)
+def stacks(name, **how):
+    """An evaluator of samples of classes 0, 1, 2, ... of 1,000."""
+    train, test = stack_splits()
+    count = np.arange(50)
+    digits = np.stack([count // 100, count // 10 % 10, count % 10], axis=1)
+    samples = np.broadcast_to(np.uint8(digits * 255 / 9)[:, None, None], (50, 8, 8, 3))
+    return evaluator(samples, train, Reference(test, "test"), stacked_protocol=name, **how)
 
 
-def test_stacks_are_judged_a_digit_a_channel(monkeypatch, judged):
+def test_stacks_are_judged_a_digit_a_channel(monkeypatch, judged, judge):
     for name, count in (("pacgan", 50), ("unrolled", 48)):
-        protocol = evaluation.STACKED_PROTOCOLS[name][0], count
-        monkeypatch.setitem(evaluation.STACKED_PROTOCOLS, name, protocol)
+        described = protocol.STACKED_PROTOCOLS[name][0], count
+        monkeypatch.setitem(protocol.STACKED_PROTOCOLS, name, described)
     evaluate = stacks("pacgan")
     [(path, train, _, test, classes)] = judged
     assert (path.name, train, test, classes) == ("digits-8x8x1.npz", 1437, 360, 10)
-    Judge.looks.clear()
+    judge.looks.clear()
     quality = evaluate.measure(NOTHING)
-    assert Judge.looks == [50, 50, 50]
+    assert judge.looks == [50, 50, 50]
     assert list(quality) == ["frechet", "modes", "kl", "smallest_share"]
     assert (quality["modes"], quality["smallest_share"]) == (50, 0)
     assert quality["kl"] == pytest.approx(np.log(1000 / 50))
     assert evaluate.protocol["reference"] == "stacked_mnist, test split, 50 images"
     other = stacks("unrolled")
     assert other.measure(NOTHING)["modes"] == 48
-    with pytest.raises(ValueError, match=r"protocol is .*VEEGAN.*samples is 50 there, 48 here"):
-        refuse_other_protocol(other.protocol, {"protocol": evaluate.protocol}, Path("b.json"))
+    changed = {name for name in other.protocol if other.protocol[name] != evaluate.protocol[name]}
+    assert changed == {"protocol", "samples", "reference", "reference_digest"}
+    assert "VEEGAN" in evaluate.protocol["protocol"]
     thorough = stacks("pacgan", thorough=True)
     found = thorough.measure(NOTHING)
     assert {"precision", "kernel_distance", "patches_8", "train_distance"} < set(found)
     assert set(found) == set(thorough.real())
+    with pytest.raises(ValueError, match="must be pacgan or unrolled, not 'metz'"):
+        stacks("metz")
 
 
 def test_the_published_protocols_of_stacked_mnist():
-    counts = {name: count for name, (_, count) in evaluation.STACKED_PROTOCOLS.items()}
+    counts = {name: count for name, (_, count) in protocol.STACKED_PROTOCOLS.items()}
     assert counts == {"pacgan": 26_000, "unrolled": 25_600}
 
 
-def test_a_large_set_is_fetched_in_blocks():
-    source = open_source("ring")
-    taken = []
+def corner(images):
+    """Features that tell little."""
+    return images[:, :3, :2, 0].reshape(len(images), 6)
 
-    class Streamed:
-        spec, name, arrays = source.spec, "s", None
 
-        def __len__(self):
-            return 25_000
+def test_a_function_of_images_takes_the_place_of_the_judge(judged):
+    train, test = (open_source("digits", split=split).host["real"] for split in ("train", "test"))
+    samples = train[100:140]
+    evaluate = evaluator(samples, labels=in_turn, features=corner)
+    a, b = corner(samples), corner(test[pick(360, 40)])
+    assert evaluate.measure(NOTHING) == {
+        "frechet": frechet_distance(a, b),
+        "sliced_wasserstein": sliced_wasserstein(a, b, key=metric_key(), projections=16),
+    }
+    assert evaluate.protocol["features"] == "corner, 6 numbers"
+    assert evaluate.protocol["protocol"] == "unlabelled images"
+    assert judged == []
 
-        def take(self, indices):
-            taken.append(len(indices))
-            return source.take(indices)
+    class Eye:
+        def __call__(self, images):
+            return corner(images)[:, :4]
 
-    host = evaluation._host(Streamed())
-    assert max(taken) <= 10_000
-    assert np.array_equal(host["real"], source.host["real"][:25_000])
-    assert np.array_equal(host["label"], source.host["label"][:25_000])
+    assert evaluator(samples, features=Eye()).protocol["features"].endswith("Eye, 4 numbers")
+
+
+def test_features_that_are_not_a_row_a_sample_are_named():
+    samples = grey(np.zeros(40))
+    with pytest.raises(ValueError, match=r"\[N, D\], one row a sample, not \[40, 8, 8, 1\] for 40"):
+        evaluator(samples, features=lambda images: images)
+    with pytest.raises(ValueError, match=r"not \[39, 6\] for 40 samples"):
+        evaluator(samples, features=lambda images: corner(images)[1:])
+    with pytest.raises(ValueError, match="classifier, pixels or a function, not 'eyes'"):
+        evaluator(samples, features="eyes")
+
+
+def test_samples_and_references_of_another_shape_are_named():
+    source = ArraySource("own", noise(0, 30, 8, 8, 1))
+    with pytest.raises(ValueError, match=r"samples \[40, 8, 8, 1\] .* and \[40, 7, 8, 1\] came"):
+        evaluator(noise(1, 40, 7, 8, 1), source).measure(NOTHING)
+    with pytest.raises(ValueError, match=r"samples \[40, 8, 8, 1\] .* and \[39, 8, 8, 1\] came"):
+        evaluator(noise(1, 39, 8, 8, 1), source).measure(NOTHING)
+    other = Reference(ArraySource("other", noise(0, 30, 9, 8, 1)), "test")
+    with pytest.raises(ValueError, match=r"shape \[8, 8, 1\] and a reference of shape \[9, 8, 1\]"):
+        evaluator(None, source, other)
+
+
+class Recorder:
+    """A source that remembers the largest block it was asked for."""
+
+    def __init__(self, source):
+        self.source, self.largest = source, 0
+        self.name, self.spec, self.arrays = source.name, source.spec, None
+
+    def __len__(self):
+        return len(self.source)
+
+    def take(self, indices):
+        self.largest = max(self.largest, len(indices))
+        return self.source.take(indices)
+
+
+CASES = {
+    "by a classifier": ("digits", {"labels": in_turn}),
+    "by pixels": ("digits", {"features": "pixels"}),
+    "by a function": ("digits", {"features": corner}),
+    "points": ("ring", {}),
+}
+
+
+@pytest.mark.parametrize(("data", "how"), CASES.values(), ids=CASES)
+def test_nobody_asks_for_more_than_a_block(monkeypatch, data, how):
+    monkeypatch.setattr(sets, "MOST", 16)
+    train, test = (Recorder(open_source(data, split=split)) for split in ("train", "test"))
+    train.source.host = {k: x[:300] for k, x in train.source.host.items()}
+    asked = []
+
+    def sample(variables, start, stop):
+        asked.append((start, stop))
+        return train.source.host["real"][start:stop]
+
+    reference = Reference(test, "test")
+    evaluate = make_evaluator(sample, train, reference, metric_key(), thorough=True, **how)
+    evaluate.measure(NOTHING)
+    evaluate.real()
+    assert asked == [(0, 16), (16, 32), (32, 40)]
+    assert (train.largest, test.largest) == (16, 16)
+
+
+@pytest.mark.parametrize(("data", "how"), CASES.values(), ids=CASES)
+def test_the_numbers_do_not_depend_on_the_blocks(monkeypatch, data, how):
+    samples = open_source(data).host["real"][:40]
+    found = []
+    for most in (500, 7, 1):
+        monkeypatch.setattr(sets, "MOST", most)
+        small = [open_source(data, split=split) for split in ("train", "test")]
+        for source in small:
+            source.host = {name: array[:100] for name, array in source.host.items()}
+        evaluate = evaluator(samples, small[0], Reference(small[1], "test"), thorough=True, **how)
+        found.append((evaluate.measure(NOTHING), evaluate.real(), evaluate.protocol))
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_gauge_of_the_users_own(monkeypatch):
+    def fit(source, reference, options):
+        fitted = _plain(source, reference, options)
+        return fitted._replace(quick=lambda seen: {"brightness": float(seen.features.mean())})
+
+    monkeypatch.setitem(GAUGES, "light", Gauge(("brightness",), fit, samples=lambda _: 20))
+    source = ArraySource("own", noise(0, 30, 8, 8, 1), gauge="light")
+    assert metric_names(source.spec, conditional=True) == {"brightness": "lower"}
+    evaluate = evaluator(grey(np.full(20, 51)), source)
+    assert evaluate.measure(NOTHING) == {"brightness": pytest.approx(0.2)}
+    assert evaluate.protocol["samples"] == 20
+    assert Spec((8, 8, 1), 0, gauge="light") == source.spec
+
+
+def test_evaluation_knows_nothing_of_experiments_and_runs():
+    above = {"cli", "experiment", "games", "runs", "training"}
+    for path in Path(evaluation.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in getattr(node, "names", [])]
+            module = getattr(node, "module", None) or ""
+            for name in (module, *(f"{module}.{name}" for name in names), *names):
+                assert not (name.startswith("jaxgan.") and name.split(".")[1] in above), path

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.layers.normalization import instance_norm, normalize, num_groups
+from jaxgan.layers.normalization import instance_norm, named_norm, num_groups
 
 
 class Normalized(nn.Module):
@@ -14,7 +14,7 @@ class Normalized(nn.Module):
 
     @nn.compact
     def __call__(self, x, *, train):
-        return normalize(x, self.kind, train=train, axis_name=self.axis_name, dtype=self.dtype)
+        return named_norm(x, self.kind, train=train, axis_name=self.axis_name, dtype=self.dtype)
 
 
 def _images(batch=4):

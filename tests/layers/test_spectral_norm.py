@@ -37,7 +37,7 @@ def converged(params):
 
 def test_normalised_weights_have_spectral_norm_one():
     params = weights()
-    normalized = spectral_norm.normalize(params, converged(params))
+    normalized = spectral_norm.normalize_weights(params, converged(params))
     for name, weight in params["layer"].items():
         new = normalized["layer"][name]
         np.testing.assert_allclose(singular_value(new), 1, rtol=1e-4)
@@ -51,7 +51,9 @@ def test_one_iteration_a_step_converges_from_below():
     vectors = spectral_norm.init_vectors(jax.random.key(1), params, iterations=0)
     norms = []
     for _ in range(30):
-        norms.append(float(singular_value(spectral_norm.normalize(params, vectors)["kernel"])))
+        norms.append(
+            float(singular_value(spectral_norm.normalize_weights(params, vectors)["kernel"]))
+        )
         vectors = spectral_norm.power_iteration(params, vectors)
     assert norms[0] > 1.1
     assert all(later <= earlier + 1e-5 for earlier, later in pairwise(norms))
@@ -63,7 +65,7 @@ def test_one_iteration_by_hand():
     # (4, 1) / √2, of length √(17 / 2).
     params = {"kernel": jnp.diag(jnp.array([2.0, 1.0])), "bias": jnp.zeros(2)}
     vectors = {"kernel": jnp.array([1.0, 1.0]) / np.sqrt(2), "bias": None}
-    normalized = spectral_norm.normalize(params, vectors)
+    normalized = spectral_norm.normalize_weights(params, vectors)
     np.testing.assert_allclose(normalized["kernel"], params["kernel"] / np.sqrt(2.5), rtol=1e-6)
     moved = spectral_norm.power_iteration(params, vectors)
     np.testing.assert_allclose(moved["kernel"], np.array([4, 1]) / np.sqrt(17), rtol=1e-6)
@@ -79,7 +81,7 @@ def test_the_gradient_passes_through_sigma_and_not_into_the_vectors():
         return sum(jnp.vdot(normalized[name], direction[name]) for name in params)
 
     gradient, by_vectors = jax.jit(
-        jax.grad(lambda p, v: along(spectral_norm.normalize(p, v)), argnums=(0, 1))
+        jax.grad(lambda p, v: along(spectral_norm.normalize_weights(p, v)), argnums=(0, 1))
     )(params, vectors)
     exact = jax.jit(jax.grad(lambda p: along(jax.tree.map(lambda w: w / singular_value(w), p))))(
         params
@@ -104,8 +106,8 @@ def test_averaged_vectors_are_unit_vectors_again():
     vectors = converged(params)
     shorter = jax.tree.map(lambda u: 0.1 * u, vectors)
     for new, old in zip(
-        jax.tree.leaves(spectral_norm.normalize(params, shorter)),
-        jax.tree.leaves(spectral_norm.normalize(params, vectors)),
+        jax.tree.leaves(spectral_norm.normalize_weights(params, shorter)),
+        jax.tree.leaves(spectral_norm.normalize_weights(params, vectors)),
         strict=True,
     ):
         np.testing.assert_allclose(new, old, rtol=1e-5)
@@ -114,7 +116,7 @@ def test_averaged_vectors_are_unit_vectors_again():
 def test_a_zero_weight_is_finite():
     params = {"kernel": jnp.zeros([3, 2])}
     vectors = spectral_norm.init_vectors(jax.random.key(0), params)
-    assert jnp.all(jnp.isfinite(spectral_norm.normalize(params, vectors)["kernel"]))
+    assert jnp.all(jnp.isfinite(spectral_norm.normalize_weights(params, vectors)["kernel"]))
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
@@ -122,7 +124,7 @@ def test_types_are_kept(dtype):
     params = {"kernel": weights()["layer"]["dense"].astype(dtype)}
     vectors = spectral_norm.init_vectors(jax.random.key(0), params)
     assert vectors["kernel"].dtype == jnp.float32
-    assert spectral_norm.normalize(params, vectors)["kernel"].dtype == dtype
+    assert spectral_norm.normalize_weights(params, vectors)["kernel"].dtype == dtype
 
 
 class Discriminator(nn.Module):
@@ -149,7 +151,7 @@ def test_wrapping_keeps_the_trained_parameters_and_applies_normalised_ones(wrapp
     bare = network.init(jax.random.key(0), *inputs)
     jax.tree.map(np.testing.assert_array_equal, variables.params, bare.params)
     state = {"batch_stats": variables.state["batch_stats"]}
-    params = spectral_norm.normalize(variables.params, variables.state["spectral_norm"])
+    params = spectral_norm.normalize_weights(variables.params, variables.state["spectral_norm"])
     np.testing.assert_array_equal(
         normalized.apply(variables, *inputs, train=False)[0],
         network.apply(Variables(params, state), *inputs, train=False)[0],

@@ -129,6 +129,42 @@ def test_scales_end_where_a_side_cannot_be_halved():
         assert len(laplacian_sliced_wasserstein(a, a, key=KEY, projections=8)) == scales
 
 
+@pytest.mark.parametrize("block", [1, 7, 50])
+def test_patches_gathered_block_by_block_are_those_of_the_whole_sets(block):
+    a, b = images(0, 30), images(1, 50)
+    how = {"key": KEY, "projections": 16}
+    scales = []
+    for side, whole in (("a", a), ("b", b)):
+        gathered = sliced.PatchGatherer(KEY, side, len(whole), 3)
+        for start in range(0, len(whole), block):
+            gathered.add(whole[start : start + block])
+        scales.append(gathered.scales())
+    expected = laplacian_sliced_wasserstein(a, b, patches=3, **how)
+    assert sliced.patch_distances(*scales, **how) == expected
+    for scale in scales[0]:
+        assert scale.shape == (30 * 3, 7 * 7 * 2)
+        channels = scale.reshape(-1, 2)
+        np.testing.assert_allclose(channels.mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(channels.std(axis=0), 1, atol=1e-5)
+
+
+def test_a_set_that_is_not_as_announced_is_named():
+    gathered = sliced.PatchGatherer(KEY, "a", 5, 2)
+    gathered.add(images(0, 3))
+    gathered.add(images(0, 3)[:0])
+    with pytest.raises(ValueError, match="2 images of 5 are missing"):
+        gathered.scales()
+    with pytest.raises(ValueError, match=r"5 images .* in all, not \[3, 32, 32, 2\] after 3"):
+        gathered.add(images(0, 3))
+    with pytest.raises(ValueError, match=r"one size, not \[32, 32, 2\] and \[34, 32, 2\]"):
+        gathered.add(np.zeros((1, 34, 32, 2), np.uint8))
+    with pytest.raises(ValueError, match="at least 1, not 0 and 2"):
+        sliced.PatchGatherer(KEY, "a", 0, 2)
+    one, two = (np.zeros((9, 98), np.float32),), (np.zeros((9, 98), np.float32),) * 2
+    with pytest.raises(ValueError, match="not one of 1 scales and one of 2"):
+        sliced.patch_distances(one, two, key=KEY)
+
+
 def test_constant_images_are_equal():
     grey = np.full((3, 32, 32, 1), 77, np.uint8)
     found = laplacian_sliced_wasserstein(grey, grey // 2, key=KEY, projections=8)

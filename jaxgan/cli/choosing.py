@@ -1,0 +1,66 @@
+"""Which generator of a run a command takes, and what may be chosen about its inputs."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from jaxgan.cli.arguments import parse
+
+if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
+    from jaxgan.training.trained import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorChoice:
+    run: Annotated[Path, tyro.conf.Positional]
+    """Run directory."""
+    step: int | None = None
+    """Checkpoint to take; the newest by default."""
+    best: bool = False
+    """Take the best checkpoint."""
+    ema: bool = True
+    """Take the averaged generator, or the one in training."""
+
+
+def load_chosen(options: GeneratorChoice) -> "Run":
+    """The run that the options name, by the checkpoint that they ask for."""
+    from jaxgan.training.trained import load
+
+    if options.best and options.step is not None:
+        raise ValueError(f"--best and --step {options.step} ask for two checkpoints; take one")
+    return load(options.run, step=options.step, best=options.best, averaged=options.ema)
+
+
+def parse_with_choices(
+    kind: type, args: list[str], command: str, description: str, usual: type | None = None
+) -> tuple[Any, Any]:
+    """Parses a command's options and, beside them, what the run's kind lets one choose.
+
+    Args:
+      kind: the command's options.
+      args: the arguments; the run stands first.
+      command: its name.
+      description: for its help.
+      usual: the choices that are listed without a run, for `--help`; by default those of runs that
+        make images from latents.
+
+    Returns:
+      The options, and the choices, an instance of the run's `inputs.choices`.
+    """
+    from jaxgan.experiment.inputs import LabelChoice
+    from jaxgan.runs.record import read, recorded_specs
+
+    run = args[0] if args and not args[0].startswith("-") else None
+    choices = usual or LabelChoice
+    if run is not None:
+        experiment, record = read(Path(run))
+        choices = experiment.inputs(recorded_specs(Path(run), record)[-1]).choices
+    fields: list[Any] = [
+        ("options", Annotated[kind, tyro.conf.arg(name="")]),
+        ("choices", Annotated[choices, tyro.conf.arg(name="")]),
+    ]
+    both = parse(dataclasses.make_dataclass("Options", fields), args, command, description)
+    return both.options, both.choices

@@ -1,0 +1,82 @@
+"""`jaxgan sample`: what a run's generator makes."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxgan.cli.arguments import check_out
+from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
+
+if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
+    from jaxgan.training.trained import Run
+
+SMALLEST_SHOWN = 64 * 64
+"""Pixels to which small images are enlarged in a grid."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions(GeneratorChoice):
+    out: Path
+    """Where to: a grid of images (.png), or arrays (.npz: images or points, and labels)."""
+    count: int = 64
+    """Number of samples."""
+    seed: int = 0
+    """Seed of the latents; latent i is the same whatever the count."""
+
+
+def sample(args: list[str]) -> int:
+    """`jaxgan sample RUN --out FILE`."""
+    import numpy as np
+
+    from jaxgan.devices.compilation import kept_programs
+    from jaxgan.experiment.base import check_seed
+    from jaxgan.experiment.sampling import make_sampler, write_npz
+
+    options, choices = parse_with_choices(
+        SampleOptions, args, "sample", "Samples from a run's generator."
+    )
+    if options.count < 1:
+        raise ValueError(f"--count must be 1 or more, not {options.count}")
+    check_seed("seed", options.seed)
+    kind = check_out(options.out, (".png", ".npz"))
+    run = load_chosen(options)
+    one = run.draw(1, options.seed, choices)
+    refuse_more_than_memory(run, one, f"--count {options.count}", options.count, kind)
+    with kept_programs(options.run):
+        drawn = run.draw(options.count, options.seed, choices)
+        samples = make_sampler(run.game)(run.variables, *drawn)
+    if kind == ".npz":
+        labels = drawn[1] if len(drawn) > 1 else None
+        arrays = {"images" if samples.ndim == 4 else "points": samples}
+        write_npz(options.out, arrays | ({} if labels is None else {"labels": np.asarray(labels)}))
+    else:
+        run.experiment.save_samples(options.out, samples)
+    print(f"{options.count} samples: {options.out}")
+    return 0
+
+
+def refuse_more_than_memory(
+    run: "Run", one: tuple[Any, ...], asked: str, count: int, kind: str
+) -> None:
+    """Refuses so many samples that they alone, with their inputs, are larger than the memory.
+
+    Args:
+      run: that makes them.
+      one: the inputs of one sample.
+      asked: the options that ask for them.
+      count: of samples.
+      kind: the suffix of the file.
+    """
+    import jax
+
+    from jaxgan.data.source import machine_memory
+
+    pixels = math.prod(run.spec.shape)
+    shown = pixels if kind == ".npz" else max(pixels, SMALLEST_SHOWN)
+    size = count * (shown + sum(leaf.nbytes for leaf in jax.tree.leaves(one)))
+    if size > machine_memory():
+        raise ValueError(
+            f"{asked} would take {size / 1e9:,.0f} GB, and this machine has "
+            f"{machine_memory() / 1e9:,.0f} GB of memory"
+        )

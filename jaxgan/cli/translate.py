@@ -1,0 +1,71 @@
+"""`jaxgan translate`: a folder of images through a run that takes images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxgan.cli.arguments import complain
+from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslateOptions(GeneratorChoice):
+    input: Path
+    """Folder of images; all directly in it are translated."""
+    output: Path
+    """Folder to write them to, as PNG files of the same names."""
+    keep_size: bool = False
+    """Translate each image at its own height and width, or the nearest multiples of 4 to them,
+    instead of resizing and cropping it to the square that the run was trained on."""
+    overwrite: bool = False
+    """Write into an output folder that holds files already."""
+
+
+def translate(args: list[str]) -> int:
+    """`jaxgan translate RUN --input FOLDER --output FOLDER --direction x-to-y`.
+
+    Exit code 1: some images could not be read; the others were translated.
+    """
+    from rich.console import Console
+
+    from jaxgan.devices.compilation import kept_programs
+    from jaxgan.experiment.folders import make_translator, plan_folder, translate_folder
+    from jaxgan.experiment.unpaired import DirectionChoice
+    from jaxgan.runs.record import read, recorded_specs
+    from jaxgan.training.progress import counting
+
+    options, choices = parse_with_choices(
+        TranslateOptions,
+        args,
+        "translate",
+        "Translates a folder of images to the other domain.",
+        DirectionChoice,
+    )
+    experiment, record = read(options.run)
+    inputs = experiment.inputs(recorded_specs(options.run, record)[-1])
+    if inputs.read is None:
+        raise ValueError(
+            f"{options.run} makes its samples from latents, and translate takes a run that "
+            f"translates images; see jaxgan sample {options.run}"
+        )
+    job = plan_folder(options.input, options.output, options.overwrite)
+    run, reading = load_chosen(options), inputs.read(choices)
+    size = None if options.keep_size else min(reading.spec.shape[:2])
+    translator, bad = make_translator(run.game), 0
+    count = len(job.files)
+    with (
+        kept_programs(options.run),
+        counting("translating", count, Console(stderr=True)) as reach,
+    ):
+        for complaint in translate_folder(
+            job,
+            lambda batch: translator(run.variables, batch, *reading.extra),
+            reading.spec,
+            size,
+            reach,
+            reading.margin,
+        ):
+            bad += 1
+            complain(complaint, 1)
+    how = "sides at multiples of 4" if size is None else f"resized and cropped to {size}x{size}"
+    print(f"{count - bad} of {count} images translated, {how}: {options.output}")
+    return 1 if bad else 0

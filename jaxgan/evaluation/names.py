@@ -1,0 +1,24 @@
+"""Which metrics are better the larger they are, and which the smaller."""
+
+from typing import Literal, TypeAlias
+
+Better: TypeAlias = Literal["lower", "higher"]
+
+HIGHER_IS_BETTER = {
+    *("modes", "high_quality", "smallest_share", "label_accuracy", "inception_score"),
+    *("precision", "recall", "density", "coverage"),
+}
+"""Metrics that are better the larger they are. A gauge of your own adds its own here."""
+NEUTRAL = {"kernel_distance_std", "train_distance"}
+"""Metrics of which neither more nor less is better: `train_distance` is best where that of real
+data is."""
+
+
+def direction(name: str) -> Better:
+    """Which way a metric is better, of those of an evaluation during training."""
+    return "higher" if name in HIGHER_IS_BETTER else "lower"
+
+
+def better(name: str) -> Literal["lower", "higher", ""]:
+    """Which way any metric is better; empty for one of which neither more nor less is."""
+    return "" if name in NEUTRAL else direction(name)

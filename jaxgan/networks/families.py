@@ -1,0 +1,122 @@
+"""The families of generators from latents and their discriminators, and their common options.
+
+A new family is a file with `make_generator` and `make_discriminator`, and a line in `FAMILIES`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
+
+from jaxgan.networks import dcgan, mlp, resnet
+from jaxgan.networks.network import Network
+from jaxgan.options import AtLeast, AtMost, Within
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+class Family(NamedTuple):
+    """Two networks that belong together.
+
+    Attributes:
+      make_generator: `(GeneratorOptions, shape of a sample, number of classes or 0) -> Network`.
+      make_discriminator: `(DiscriminatorOptions, shape, number of classes or 0) -> Network`.
+      points: whether it takes points too, and not images alone.
+    """
+
+    make_generator: Callable[["GeneratorOptions", Shape, int], Network]
+    make_discriminator: Callable[["DiscriminatorOptions", Shape, int], Network]
+    points: bool = False
+
+
+FAMILIES = {
+    "dcgan": Family(dcgan.make_generator, dcgan.make_discriminator),
+    "resnet": Family(resnet.make_generator, resnet.make_discriminator),
+    "mlp": Family(mlp.make_generator, mlp.make_discriminator, points=True),
+}
+if TYPE_CHECKING:
+    FamilyName: TypeAlias = str
+else:
+    FamilyName = Literal[tuple(FAMILIES)]
+Normalization = Literal["batch", "group", "none"]
+DType = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class GeneratorOptions:
+    """The generator and its latents."""
+
+    family: FamilyName = "dcgan"
+    """Kind of network: dcgan or resnet (images), or mlp (images and points)."""
+    width: Annotated[int, AtLeast(1)] = 64
+    """Channels next to the image (dcgan) or of every layer (resnet), units of a layer (mlp)."""
+    depth: Annotated[int, AtLeast(1), AtMost(100)] = 2
+    """Hidden layers; mlp only, the others' depth follows from the image's size."""
+    normalization: Normalization = "batch"
+    """Normalisation before each activation."""
+    spectral_norm: bool = False
+    """Divide every weight matrix by its largest singular value."""
+    latent_size: Annotated[int, AtLeast(1)] = 100
+    """Numbers in a latent."""
+    latent_distribution: Literal["normal", "uniform"] = "normal"
+    """Standard normal, or uniform in [-1, 1]."""
+    orthogonal_weight: Annotated[float, AtLeast(0)] = 0.0
+    """Weight of the penalty on kernels whose outputs are not orthogonal (BigGAN: 1e-4)."""
+    dtype: DType = "float32"
+    """Type of the layers' computation; weights, statistics, losses and penalties are float32."""
+    remat: bool = False
+    """Recompute activations in the backward pass: less memory, more time (a CPU ignores it)."""
+
+
+@dataclass(frozen=True)
+class DiscriminatorOptions:
+    """The discriminator."""
+
+    family: FamilyName = "dcgan"
+    """Kind of network: dcgan or resnet (images), or mlp (images and points)."""
+    width: Annotated[int, AtLeast(1)] = 64
+    """Channels next to the image (dcgan) or of every layer (resnet), units of a layer (mlp)."""
+    depth: Annotated[int, AtLeast(1), AtMost(100)] = 2
+    """Hidden layers; mlp only."""
+    normalization: Normalization = "batch"
+    """Normalisation before each activation but the first."""
+    dropout: Annotated[float, Within(0, 1)] = 0.0
+    """Share of activations dropped in training."""
+    spectral_norm: bool = False
+    """Divide every weight matrix by its largest singular value."""
+    clip: Annotated[float, AtLeast(0)] = 0.0
+    """Clip every weight to [-clip, clip] after each update (WGAN: 0.01); 0: do not."""
+    orthogonal_weight: Annotated[float, AtLeast(0)] = 0.0
+    """Weight of the penalty on kernels whose outputs are not orthogonal."""
+    dtype: DType = "float32"
+    """Type of the layers' computation; weights, statistics, losses and penalties are float32."""
+    remat: bool = False
+    """Recompute activations in the backward pass: less memory, more time (a CPU ignores it)."""
+
+
+def make_generator(options: GeneratorOptions, shape: Shape, num_classes: int = 0) -> Network:
+    """The generator that the options describe.
+
+    Raises:
+      ValueError: for a family of images and points, and what the family itself refuses.
+    """
+    family = _family("generator", options.family, shape)
+    return family.make_generator(options, shape, num_classes)
+
+
+def make_discriminator(
+    options: DiscriminatorOptions, shape: Shape, num_classes: int = 0
+) -> Network:
+    """The discriminator that the options describe; a ValueError as `make_generator`."""
+    family = _family("discriminator", options.family, shape)
+    return family.make_discriminator(options, shape, num_classes)
+
+
+def _family(side: str, name: str, shape: Shape) -> Family:
+    family = FAMILIES[name]
+    if len(shape) != 3 and not family.points:
+        allowed = " or ".join(f"{side}.family={n}" for n, f in FAMILIES.items() if f.points)
+        raise ValueError(
+            f"{side}.family={name} is for images, and the data are points of shape {shape}: "
+            f"take {allowed}"
+        )
+    return family

@@ -1,0 +1,345 @@
+"""One phase of an experiment as compiled programs: its start, and its steps over the data."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, cached_property, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jax.stages import Compiled, Traced
+
+from jaxgan.devices import sharding
+from jaxgan.experiment.base import BaseExperiment, Phase
+from jaxgan.games.game import Game
+from jaxgan.training.memory import refuse_what_fits_nowhere
+from jaxgan.training.state import TrainingState, inherit, init_state
+from jaxgan.training.step import TrainStep, make_train_step
+from jaxgan.types import Array, Batch, Key, PyTree
+
+STEPS_PER_CALL = 25
+"""Steps in a call where calls of several win. A call costs a fifth of a millisecond."""
+PLAIN_CONVOLUTIONS = ("conv_general_dilated[", "plain_conv")
+"""XLA's own, in a program's text."""
+LOOP_LIMIT = 70e6
+"""Bytes that a step may touch, by XLA's count before it optimises, to be looped on a CPU."""
+
+
+class Place(NamedTuple):
+    """Where a phase lies in its run.
+
+    Attributes:
+      number: of the phase, from 0.
+      first: steps before it.
+      last: steps after which it ends.
+      images: samples that the run has seen before it.
+    """
+
+    number: int
+    first: int
+    last: int
+    images: int
+
+
+class Program(NamedTuple):
+    """What the loop needs of a phase.
+
+    Attributes:
+      place: in the run.
+      experiment: of the phase.
+      source: the data.
+      game: the game, for sampling.
+      abstract: shapes, types and shardings of the state.
+      scalar_names: what the entries of a vector of scalars are.
+      steps_per_call: most steps in a call.
+      indices: `step -> indices` of the samples that it uses.
+      images_seen: `step -> samples` that the run has seen once so many steps are done.
+      start: `(last state of the phase before, or None) -> state` before the first step.
+      steps: `(state, step, count) -> (state, scalars)`: the steps from number `step` on in one
+        call, to the bit as one a call. The scalars are float32 [steps_per_call, names], one
+        transfer a call instead of ten a step; the first `count` rows are theirs.
+      compile: compiles `steps`, and `start` if told to, now instead of at their first calls; gives
+        the program of `steps`.
+    """
+
+    place: Place
+    experiment: BaseExperiment
+    source: Any
+    game: Game
+    abstract: TrainingState
+    scalar_names: list[str]
+    steps_per_call: int
+    indices: Callable[[int], np.ndarray]
+    images_seen: Callable[[int], int]
+    start: Callable[[TrainingState | None], TrainingState]
+    steps: Callable[[TrainingState, int, int], tuple[TrainingState, Array]]
+    compile: Callable[[bool], Compiled]
+
+
+def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: Key) -> Program:
+    """Builds game, step and programs of a phase; nothing is compiled yet.
+
+    Raises:
+      ValueError: when options, data and networks do not fit each other.
+    """
+    experiment = phase.experiment
+    experiment.check_source(source)
+    game = experiment.make_game(source.spec)
+    batch_size, minibatches = experiment.batch_size, game.minibatches
+    if batch_size % mesh.size:
+        raise ValueError(
+            f"batch_size {batch_size} does not divide among {mesh.size} devices; "
+            f"take a multiple of {mesh.size}"
+        )
+    abstract = _sharded(abstract_state(experiment, game, source.spec), experiment, mesh)
+    example = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding.rows(mesh)),
+        source.spec.example(batch_size * minibatches),
+    )
+    classes = getattr(source.spec, "num_classes", 0)
+    refuse_what_fits_nowhere(experiment, abstract, game.averaged, example, classes)
+    step, traced = _trace(experiment, game, abstract, example, mesh, root_key)
+    scalar_names = sorted(traced.out_info[1])
+    resident = source.arrays is not None
+    limit = (experiment.steps_per_call or _best_steps_per_call(traced)) if resident else 1
+
+    def images_seen(step: int) -> int:
+        return place.images + (step - place.first) * batch_size * minibatches
+
+    def indices(step: int) -> np.ndarray:
+        first = images_seen(step)
+        parts = [experiment.indices(source, first + n * batch_size) for n in range(minibatches)]
+        # Interleaved, as `make_train_step` takes them.
+        return np.stack(parts, axis=1).reshape(batch_size * minibatches, *parts[0].shape[1:])
+
+    key = jax.random.wrap_key_data(
+        sharding.place(jax.random.key_data(root_key), sharding.whole(mesh))
+    )
+    batches = _Batches(source, indices, mesh)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
+
+    @cache
+    def compiled_steps() -> Compiled:
+        gather = source.spec.gather if resident else None
+        on_row = partial(_on_row, step, gather, scalar_names)
+        data = batches.resident if resident else example
+        plan = np.zeros((limit, *indices(place.first).shape), np.int32)
+        return _compile_steps(
+            *(on_row, data, resident, plan, len(scalar_names), abstract, mesh, key)
+        )
+
+    def steps(state: TrainingState, first: int, count: int) -> tuple[TrainingState, Array]:
+        rows = [indices(first + number) for number in range(count)]
+        plan = np.zeros((limit, *rows[0].shape), np.int32)
+        plan[:count] = rows
+        data = batches.resident if resident else batches.of_step(first)
+        return compiled_steps()(state, data, plan, np.int32(count), key)
+
+    @cache
+    def compiled_start() -> Compiled:
+        places = sharding.rows(mesh), sharding.whole(mesh)
+        program = jax.jit(
+            _initializer(experiment, game), in_shardings=places, out_shardings=shardings
+        )
+        with jax.set_mesh(mesh):
+            lowered = program.lower(source.spec.example(batch_size), key)
+        # It runs once: on a CPU, XLA takes a third of the time where it optimises less.
+        on_cpu = jax.default_backend() == "cpu"
+        return lowered.compile({"xla_backend_optimization_level": "1"} if on_cpu else None)
+
+    def start(previous: TrainingState | None) -> TrainingState:
+        batch = sharding.place_rows(source.take, np.arange(batch_size), mesh)
+        state = compiled_start()(batch, key)
+        return state if previous is None else inherit(state, previous, restart=phase.restart)
+
+    def compile_all(with_start: bool) -> Compiled:
+        functions = [compiled_steps, compiled_start] if with_start else [compiled_steps]
+        with ThreadPoolExecutor(len(functions)) as pool:  # XLA releases Python's lock.
+            program, *_ = pool.map(lambda function: function(), functions)
+            return program
+
+    return Program(
+        place=place,
+        experiment=experiment,
+        source=source,
+        game=game,
+        abstract=abstract,
+        scalar_names=scalar_names,
+        steps_per_call=limit,
+        indices=indices,
+        images_seen=images_seen,
+        start=start,
+        steps=steps,
+        compile=compile_all,
+    )
+
+
+def abstract_state(experiment: BaseExperiment, game: Game, spec: Any) -> TrainingState:
+    """Shapes and types of a phase's state, for which the data need not be there."""
+    key = jax.random.key(experiment.seed)
+    return jax.eval_shape(_initializer(experiment, game), spec.example(experiment.batch_size), key)
+
+
+def _initializer(experiment: BaseExperiment, game: Game) -> Callable[[Batch, Key], TrainingState]:
+    optimizers = experiment.make_optimizers()
+
+    def init(batch: Batch, key: Key) -> TrainingState:
+        return init_state(game, optimizers, experiment.prepare(batch, key), key)
+
+    return init
+
+
+def _sharded(abstract: TrainingState, experiment: BaseExperiment, mesh: Mesh) -> TrainingState:
+    shardings = sharding.state_shardings(abstract, mesh, split=experiment.shard_parameters)
+    return jax.tree.map(
+        lambda leaf, own: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=own),
+        *(abstract, shardings),
+    )
+
+
+def _trace(
+    experiment: BaseExperiment,
+    game: Game,
+    abstract: TrainingState,
+    example: PyTree,
+    mesh: Mesh,
+    root_key: Key,
+) -> tuple[TrainStep, Traced]:
+    """The step and its trace.
+
+    On a CPU repeated moves are a loop of networks whose convolutions all are products of matrices,
+    or that have none: that saves memory and compiling, and of many updates time. It is tried first,
+    for it is traced as quickly as one update. Elsewhere it was not measured.
+    """
+
+    def build(loop: bool) -> tuple[TrainStep, Traced]:
+        step = make_train_step(
+            game,
+            experiment.make_optimizers(),
+            prepare=experiment.prepare,
+            constraints=experiment.make_constraints(),
+            loop=loop,
+            **experiment.make_step_options(),
+        )
+        with jax.set_mesh(mesh):
+            return step, jax.jit(step).trace(abstract, example, root_key)
+
+    if game.minibatches > 1 and jax.default_backend() == "cpu":
+        step, traced = build(loop=True)
+        if not _has_plain_convolution(str(traced.jaxpr)):
+            return step, traced
+    return build(loop=False)
+
+
+class _Batches:
+    """The data on their way to the device.
+
+    A set that does not lie there whole is read ahead: while a step runs, a thread takes the batch
+    of the next one. Which batch that is follows from the step, so nothing depends on the thread.
+    """
+
+    def __init__(self, source: Any, indices: Callable[[int], np.ndarray], mesh: Mesh) -> None:
+        self._source, self._indices, self._mesh = source, indices, mesh
+        self._ahead: dict[int, Future[Batch]] = {}
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="read ahead")
+
+    @cached_property
+    def resident(self) -> Batch:
+        """All of a set that lies on the device."""
+        return sharding.place(self._source.arrays, sharding.whole(self._mesh))
+
+    def of_step(self, step: int) -> Batch:
+        """The batch of a step, read before if the step before was asked for."""
+        ahead = self._ahead.pop(step, None)
+        self._ahead.clear()
+        batch = self._take(step) if ahead is None else ahead.result()
+        self._ahead[step + 1] = self._reader.submit(self._take, step + 1)
+        return batch
+
+    def _take(self, step: int) -> Batch:
+        return sharding.place_rows(self._source.take, self._indices(step), self._mesh)
+
+
+def _on_row(
+    step: TrainStep,
+    gather: Callable[[Batch, Array], Batch] | None,
+    names: list[str],
+    state: TrainingState,
+    data: Batch,
+    row: Array,
+    key: Key,
+) -> tuple[TrainingState, Array]:
+    """A step over the samples of `row`; its scalars as a vector."""
+    # Gathering inside the step's own call saves a dispatch, which small networks feel.
+    batch = data if gather is None else gather(data, row)
+    state, scalars = step(state, jax.tree.map(sharding.split_rows, batch), key)
+    return state, jnp.stack([jnp.asarray(scalars[name], jnp.float32) for name in names])
+
+
+def _compile_steps(
+    on_row: Callable[[TrainingState, Batch, Array, Key], tuple[TrainingState, Array]],
+    data: PyTree,
+    resident: bool,
+    plan: np.ndarray,
+    width: int,
+    abstract: TrainingState,
+    mesh: Mesh,
+    key: Key,
+) -> Compiled:
+    whole, rows = sharding.whole(mesh), sharding.rows(mesh)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
+    program = jax.jit(
+        partial(_looped, on_row, len(plan), width),
+        donate_argnums=0,
+        in_shardings=(shardings, whole if resident else rows, whole, whole, whole),
+        out_shardings=(shardings, whole),
+    )
+    with jax.set_mesh(mesh):
+        lowered = program.lower(abstract, data, plan, np.int32(len(plan)), key)
+    # Without it XLA copies the parameters of a looped step that it could update in place.
+    options: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
+    return lowered.compile(options if jax.default_backend() == "cpu" else None)
+
+
+def _looped(
+    on_row: Callable[[TrainingState, Batch, Array, Key], tuple[TrainingState, Array]],
+    limit: int,
+    width: int,
+    state: TrainingState,
+    data: Batch,
+    plan: Array,
+    count: Array,
+    key: Key,
+) -> tuple[TrainingState, Array]:
+    """The program of `count` steps, `limit` at most, and the scalars of each.
+
+    One program serves every number of steps, so no bit depends on where calls begin and end.
+    """
+
+    def step(row: Array | int, carry: tuple[TrainingState, Array]) -> tuple[TrainingState, Array]:
+        state, scalars = carry
+        state, vector = on_row(state, data, plan[row], key)
+        return state, scalars.at[row].set(vector)
+
+    start = state, jnp.zeros((limit, width), jnp.float32)
+    return step(0, start) if limit == 1 else jax.lax.fori_loop(0, count, step, start)
+
+
+def _has_plain_convolution(program: str) -> bool:
+    return any(name in program for name in PLAIN_CONVOLUTIONS)
+
+
+def _best_steps_per_call(traced: Traced) -> int:
+    """Several on accelerators, and on a CPU for a small step without convolutions.
+
+    In the body of a loop XLA's CPU compiler makes convolutions up to 35 times slower and steps that
+    draw large random arrays a third; a call saved is a fifth of a millisecond, whatever the step.
+    """
+    if jax.default_backend() != "cpu":
+        return STEPS_PER_CALL
+    if _has_plain_convolution(str(traced.jaxpr)):
+        return 1
+    touched = traced.lower().cost_analysis()["bytes accessed"]
+    return STEPS_PER_CALL if touched <= LOOP_LIMIT else 1
