@@ -18,9 +18,9 @@ import optax
 
 from jaxgan.data import batch_indices
 from jaxgan.data.minibatch import prepare_batch
-from jaxgan.evaluation import Better, Evaluator, FeatureChoice
+from jaxgan.evaluation import Better, Evaluator, FeatureChoice, metric_names
 from jaxgan.experiment.inputs import Inputs
-from jaxgan.experiment.sampling import save_samples
+from jaxgan.experiment.sampling import evaluate_samples, grid_preview, save_samples
 from jaxgan.games import Game
 from jaxgan.networks import Variables
 from jaxgan.options import AtLeast, Whole32, Within, check_range, check_values
@@ -150,8 +150,10 @@ class BaseExperiment:
         save_samples(path, samples, row_labels)
 
     def preview(self, source: Any, game: Game, root_key: Key) -> Preview:
-        """What is drawn and measured at each sample interval; by default nothing."""
-        return lambda variables, path: {}
+        """What is shown and measured at each sample interval: samples, where they are drawn."""
+        if self.inputs(source.spec).draw is None:
+            return lambda variables, path: {}
+        return grid_preview(self, source, game, root_key)
 
     def evaluator(
         self,
@@ -162,12 +164,16 @@ class BaseExperiment:
         thorough: bool = False,
         features: FeatureChoice | None = None,
     ) -> Evaluator | None:
-        """What samples are measured by; None: there is no measure of this kind of run."""
-        return None
+        """What samples are measured by, where they are drawn; None: nothing can be measured."""
+        if self.inputs(source.spec).draw is None:
+            return None
+        return evaluate_samples(
+            self, source, game, root_key, thorough=thorough, features=features
+        )
 
     def metric_names(self, spec: Any) -> Mapping[str, Better]:
         """What `evaluator` measures during training, each with its better direction."""
-        return {}
+        return {} if self.inputs(spec).draw is None else metric_names(spec)
 
 
 def check(experiment: BaseExperiment) -> None:

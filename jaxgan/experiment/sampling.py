@@ -66,7 +66,7 @@ def make_sampler(game: Game) -> Sampler:
 
 
 def grid_preview(
-    experiment: "BaseExperiment", source: Source, game: Game, root_key: Key, num_classes: int
+    experiment: "BaseExperiment", source: Source, game: Game, root_key: Key, num_classes: int = 0
 ) -> "Preview":
     """Draws samples of the same inputs every time, and measures how varied they are.
 
