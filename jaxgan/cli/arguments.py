@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from jaxgan.cli.ranges import as_kind, with_ranges
+
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from jaxgan.experiment.base import BaseExperiment
 
@@ -70,9 +72,10 @@ def parse(kind: Any, args: list[str], command: str, description: str, default: A
     panel = io.StringIO()
     try:
         with contextlib.redirect_stderr(panel):
-            given = {} if default is None else {"default": default}
-            prog = f"jaxgan {command}"
-            return tyro.cli(kind, args=args, prog=prog, description=description, **given)
+            shown, prog = with_ranges(kind), f"jaxgan {command}"
+            given = {} if default is None else {"default": as_kind(shown, default)}
+            parsed = tyro.cli(shown, args=args, prog=prog, description=description, **given)
+            return as_kind(kind, parsed)
     except SystemExit as stop:
         if not stop.code:
             raise

@@ -167,9 +167,7 @@ class BaseExperiment:
         """What samples are measured by, where they are drawn; None: nothing can be measured."""
         if self.inputs(source.spec).draw is None:
             return None
-        return evaluate_samples(
-            self, source, game, root_key, thorough=thorough, features=features
-        )
+        return evaluate_samples(self, source, game, root_key, thorough=thorough, features=features)
 
     def metric_names(self, spec: Any) -> Mapping[str, Better]:
         """What `evaluator` measures during training, each with its better direction."""

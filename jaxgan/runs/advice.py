@@ -1,7 +1,7 @@
 """What to change about a run, by the regime that its diagnosis names, as command-line options."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 Regime: TypeAlias = Literal[
@@ -14,8 +14,13 @@ Regime: TypeAlias = Literal[
     "too early to tell",
 ]
 
-Candidate: TypeAlias = tuple[list[tuple[str, Any]], str]
-"""Options with their new values, and what they do."""
+SIDES = ("generator", "discriminator")
+Changes: TypeAlias = list[tuple[str, Any]]
+"""Options with their new values."""
+Candidate: TypeAlias = tuple[Changes, str]
+"""Changes, and what they do."""
+Offer: TypeAlias = tuple[bool, Changes, str]
+"""Whether it applies, the changes, and what they do."""
 
 
 def advise(regime: Regime, options: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -45,123 +50,186 @@ def _option(name: str, value: Any) -> str:
 
 def _candidates(regime: Regime, options: Mapping[str, Any]) -> list[Candidate]:
     """Changes of options and what they do, those measured to do most first (benchmarks.tips)."""
-    get = options.get
-    loss = get("loss")
-    rates = [f"{side}_optimizer.learning_rate" for side in ("generator", "discriminator")]
-    own, other = (get(name, math.nan) for name in rates)
-    logistic, wasserstein = loss in ("minimax", "non_saturating"), loss == "wasserstein"
-    unpenalised = get("penalty") == "none"
-    batch_norm = get("discriminator.normalization") == "batch"
-    # A penalty on each image's gradient is not defined where images share statistics, and a
-    # Wasserstein loss has no targets.
-    targets = ("label_smoothing", "label_noise", "label_flip")
-    critic: list[tuple[str, Any]] = [("penalty", "gradient_penalty"), ("penalty_weight", 10.0)]
-    critic += [("discriminator.normalization", "none")] if batch_norm else []
-    critic += [(name, 0.0) for name in targets if get(name)]
-    r1: Candidate = (
-        [("penalty", "r1"), ("penalty_weight", 0.1)],
-        "R1 keeps the discriminator's gradient at real images small",
-    )
-    decay: Candidate = (
-        [
-            (f"{side}_optimizer.{end}", get("steps", 0) // part)
-            for side in ("generator", "discriminator")
+    if regime not in _ADVICE:
+        return []
+    found = _ADVICE[regime](_Setting(options))
+    return [(changes, why) for condition, changes, why in found if condition]
+
+
+class _Setting:
+    """What advice depends on, read once from an experiment's options.
+
+    Attributes:
+      get: the value of an option, or None where the experiment has no such option.
+      loss: the adversarial loss.
+      rates: names of both learning rates, the generator's first.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.get = options.get
+        self.loss = options.get("loss")
+        self.rates = [f"{side}_optimizer.learning_rate" for side in SIDES]
+        self.own, self.other = (options.get(name, math.nan) for name in self.rates)
+        self.logistic = self.loss in ("minimax", "non_saturating")
+        self.wasserstein = self.loss == "wasserstein"
+        self.unpenalised = options.get("penalty") == "none"
+
+    @property
+    def gradient_penalty(self) -> Changes:
+        """A gradient penalty, and what has to go for it.
+
+        It is not defined where images share statistics, and a Wasserstein loss has no targets.
+        """
+        changes: Changes = [("penalty", "gradient_penalty"), ("penalty_weight", 10.0)]
+        if self.get("discriminator.normalization") == "batch":
+            changes.append(("discriminator.normalization", "none"))
+        targets = ("label_smoothing", "label_noise", "label_flip")
+        return changes + [(name, 0.0) for name in targets if self.get(name)]
+
+    @property
+    def r1(self) -> Offer:
+        condition = self.unpenalised and not self.wasserstein
+        why = "R1 keeps the discriminator's gradient at real images small"
+        return condition, [("penalty", "r1"), ("penalty_weight", 0.1)], why
+
+    @property
+    def decay(self) -> Offer:
+        steps = self.get("steps", 0)
+        changes: Changes = [
+            (f"{side}_optimizer.{end}", steps // part)
+            for side in SIDES
             for end, part in (("decay_start", 4), ("decay_end", 1))
-        ],
-        "learning rates that fall to 0",
-    )
-    slower = [(name, get(name, math.nan) / 10) for name in rates]
-    found: list[tuple[bool, Candidate]] = []
+        ]
+        still = self.get("generator_optimizer.decay_end") == 0
+        return still, changes, "learning rates that fall to 0"
 
-    def offer(condition: bool, changes: list[tuple[str, Any]], why: str) -> None:
-        found.append((condition, (changes, why)))
+    @property
+    def slower(self) -> Offer:
+        changes: Changes = [(name, self.get(name, math.nan) / 10) for name in self.rates]
+        return True, changes, "smaller steps, both sides"
 
-    match regime:
-        case "discriminator too strong":
-            offer(True, [(rates[1], other / 10)], "a discriminator that learns more slowly")
-            offer(
-                get("discriminator.width", 0) >= 16,
-                [("discriminator.width", get("discriminator.width", 0) // 4)],
-                "fewer filters",
-            )
-            offer(
-                not get("instance_noise"),
-                [("instance_noise", 0.5), ("instance_noise_steps", get("steps", 0) // 2)],
-                "noise on real and fake images, until they overlap",
-            )
-            offer(logistic and not get("label_flip"), [("label_flip", 0.1)], "wrong targets, some")
-            offer(logistic and not get("label_noise"), [("label_noise", 0.3)], "noisy targets")
-            offer(
-                logistic and not get("label_smoothing"),
-                [("label_smoothing", 0.1)],
-                "targets that it cannot be too sure of",
-            )
-            offer(
-                not get("discriminator.dropout"),
-                [("discriminator.dropout", 0.5)],
-                "half of its activations at a time",
-            )
-            offer(unpenalised, *r1)
-            offer(get("discriminator_steps", 1) > 1, [("discriminator_steps", 1)], "fewer updates")
-            offer(
-                loss == "minimax",
-                [("loss", "non_saturating")],
-                "a generator's loss whose gradient does not vanish",
-            )
-        case "mode collapse":
-            offer(other < own, [(rates[1], own)], "a discriminator that keeps up")
-            offer(
-                get("discriminator_steps", 5) < 5 and not get("simultaneous"),
-                [("discriminator_steps", 5)],
-                "more discriminator updates, so that it notices",
-            )
-            offer(
-                get("packing") == 1 and not get("conditional") and get("batch_size", 0) % 2 == 0,
-                [("packing", 2)],
-                "a discriminator that sees two samples at once, and that they are alike",
-            )
-            offer(not wasserstein, [("loss", "wasserstein"), *critic], "WGAN-GP")
-            offer(wasserstein and unpenalised, [("discriminator.clip", 0.0), *critic], "WGAN-GP")
-            offer(unpenalised and not wasserstein, *r1)
-        case "oscillation":
-            offer(True, slower, "smaller steps, both sides")
-            offer(unpenalised and not wasserstein, *r1)
-            offer(get("generator_optimizer.decay_end") == 0, *decay)
-            offer(
-                (get("generator_optimizer.beta1") or 0) > 0,
-                [("generator_optimizer.beta1", 0.0), ("discriminator_optimizer.beta1", 0.0)],
-                "no momentum, which overshoots in a game",
-            )
-        case "divergence":
-            offer(True, slower, "smaller steps, both sides")
-            offer(unpenalised and not wasserstein, *r1)
-            offer(
-                wasserstein and unpenalised and not get("discriminator.clip"),
-                critic,
-                "a Wasserstein discriminator needs a bound on its slope",
-            )
-            offer(
-                wasserstein and not get("drift_weight"),
-                [("drift_weight", 1e-3)],
-                "keeps its logits near 0",
-            )
-            offer(
-                get("discriminator.spectral_norm") is False,
-                [("discriminator.spectral_norm", True)],
-                "bounds every layer of the discriminator",
-            )
-            offer(
-                get("discriminator.dtype") == "bfloat16",
-                [("generator.dtype", "float32"), ("discriminator.dtype", "float32")],
-                "more digits",
-            )
-        case "late collapse":
-            offer(
-                get("best_metric") is None and get("evaluate_every", 0) > 0,
-                [("best_metric", "kl" if get("data") in ("ring", "grid") else "frechet")],
-                "keeps the best checkpoint, which `jaxgan sample RUN --best` takes",
-            )
-            offer(get("generator_optimizer.decay_end") == 0, *decay)
-            offer(unpenalised and not wasserstein, *r1)
-            offer(True, [(rates[1], other / 2)], "a discriminator that learns more slowly")
-    return [candidate for condition, candidate in found if condition]
+    def slower_discriminator(self, part: int) -> Offer:
+        changes: Changes = [(self.rates[1], self.other / part)]
+        return True, changes, "a discriminator that learns more slowly"
+
+
+def _against_a_strong_discriminator(now: _Setting) -> list[Offer]:
+    get, width, steps = now.get, now.get("discriminator.width", 0), now.get("steps", 0)
+    return [
+        now.slower_discriminator(10),
+        (width >= 16, [("discriminator.width", width // 4)], "fewer filters"),
+        (
+            not get("instance_noise"),
+            [("instance_noise", 0.5), ("instance_noise_steps", steps // 2)],
+            "noise on real and fake images, until they overlap",
+        ),
+        (now.logistic and not get("label_flip"), [("label_flip", 0.1)], "wrong targets, some"),
+        (now.logistic and not get("label_noise"), [("label_noise", 0.3)], "noisy targets"),
+        (
+            now.logistic and not get("label_smoothing"),
+            [("label_smoothing", 0.1)],
+            "targets that it cannot be too sure of",
+        ),
+        (
+            not get("discriminator.dropout"),
+            [("discriminator.dropout", 0.5)],
+            "half of its activations at a time",
+        ),
+        (now.unpenalised, *now.r1[1:]),
+        (get("discriminator_steps", 1) > 1, [("discriminator_steps", 1)], "fewer updates"),
+        (
+            now.loss == "minimax",
+            [("loss", "non_saturating")],
+            "a generator's loss whose gradient does not vanish",
+        ),
+    ]
+
+
+def _against_mode_collapse(now: _Setting) -> list[Offer]:
+    get = now.get
+    packable = get("packing") == 1 and not get("conditional") and get("batch_size", 0) % 2 == 0
+    return [
+        (now.other < now.own, [(now.rates[1], now.own)], "a discriminator that keeps up"),
+        (
+            get("discriminator_steps", 5) < 5 and not get("simultaneous"),
+            [("discriminator_steps", 5)],
+            "more discriminator updates, so that it notices",
+        ),
+        (
+            packable,
+            [("packing", 2)],
+            "a discriminator that sees two samples at once, and that they are alike",
+        ),
+        (not now.wasserstein, [("loss", "wasserstein"), *now.gradient_penalty], "WGAN-GP"),
+        (
+            now.wasserstein and now.unpenalised,
+            [("discriminator.clip", 0.0), *now.gradient_penalty],
+            "WGAN-GP",
+        ),
+        now.r1,
+    ]
+
+
+def _against_oscillation(now: _Setting) -> list[Offer]:
+    return [
+        now.slower,
+        now.r1,
+        now.decay,
+        (
+            (now.get("generator_optimizer.beta1") or 0) > 0,
+            [(f"{side}_optimizer.beta1", 0.0) for side in SIDES],
+            "no momentum, which overshoots in a game",
+        ),
+    ]
+
+
+def _against_divergence(now: _Setting) -> list[Offer]:
+    get = now.get
+    return [
+        now.slower,
+        now.r1,
+        (
+            now.wasserstein and now.unpenalised and not get("discriminator.clip"),
+            now.gradient_penalty,
+            "a Wasserstein discriminator needs a bound on its slope",
+        ),
+        (
+            now.wasserstein and not get("drift_weight"),
+            [("drift_weight", 1e-3)],
+            "keeps its logits near 0",
+        ),
+        (
+            get("discriminator.spectral_norm") is False,
+            [("discriminator.spectral_norm", True)],
+            "bounds every layer of the discriminator",
+        ),
+        (
+            get("discriminator.dtype") == "bfloat16",
+            [(f"{side}.dtype", "float32") for side in SIDES],
+            "more digits",
+        ),
+    ]
+
+
+def _against_late_collapse(now: _Setting) -> list[Offer]:
+    unranked = now.get("best_metric") is None and now.get("evaluate_every", 0) > 0
+    metric = "kl" if now.get("data") in ("ring", "grid") else "frechet"
+    return [
+        (
+            unranked,
+            [("best_metric", metric)],
+            "keeps the best checkpoint, which `jaxgan sample RUN --best` takes",
+        ),
+        now.decay,
+        now.r1,
+        now.slower_discriminator(2),
+    ]
+
+
+_ADVICE: dict[Regime, Callable[[_Setting], list[Offer]]] = {
+    "discriminator too strong": _against_a_strong_discriminator,
+    "mode collapse": _against_mode_collapse,
+    "oscillation": _against_oscillation,
+    "divergence": _against_divergence,
+    "late collapse": _against_late_collapse,
+}
