@@ -8,7 +8,7 @@ demo: setup  ## trains the embedded digits and prints their measured quality
 	$(BIN)/jaxgan train experiments/digits.py
 
 test: setup  ## the default tests
-	$(BIN)/python -m pytest -n 2  # Two workers: most of the time is compiling, on one core.
+	$(BIN)/python -m pytest -n 2 --dist loadfile  # Two workers: most of the time is compiling, on one core.
 
 test-slow: setup  ## the tests that train, or kill processes, for minutes
 	$(BIN)/python -m pytest -m slow

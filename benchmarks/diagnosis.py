@@ -15,13 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jaxgan.data import PairSource
 from jaxgan.devices.compilation import kept_programs
-from jaxgan.evaluation.evaluator import make_evaluator
 from jaxgan.experiment import DIGITS, DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.options import flat, to_dict
 from jaxgan.runs import record as run
 from jaxgan.runs.diagnosis import Diagnosis, diagnose
+from jaxgan.runs.log import read_metrics
 from jaxgan.training.loop import Diverged, train
 from jaxgan.training.trainer import make_trainer
 
@@ -120,15 +119,16 @@ class Silent:
 
 def diagnosed(experiment: Experiment, directory: Path) -> tuple[Diagnosis, float]:
     """Trains, and reads what the run logged; with the Fréchet distance, which it did not log."""
-    run.create(directory, experiment)
     trainer, frechet = make_trainer(experiment), math.nan
+    (program,) = trainer.programs
+    run.create(directory, experiment, [program.source.spec])
     with kept_programs(directory), suppress(Diverged):
-        state = train(experiment, trainer, directory, Silent())
-        assert not isinstance(trainer.source, PairSource)
-        evaluator = make_evaluator(experiment, trainer.source, trainer.game, trainer.root_key)
+        state = train(trainer, directory, Silent())
+        evaluator = experiment.evaluator(program.source, program.game, trainer.root_key)
+        assert evaluator is not None
         frechet = evaluator.measure(state.ema)["frechet"]
-    records = run.read_metrics(directory)
-    return diagnose(records, flat(to_dict(experiment))), frechet
+    options = flat(to_dict(experiment))
+    return diagnose(read_metrics(directory), options, experiment.rules), frechet
 
 
 def main() -> None:

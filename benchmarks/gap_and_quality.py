@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
 
-from jaxgan.runs.record import read_metrics
+from jaxgan.runs.log import read_metrics
 
 
 def points(run: Path) -> np.ndarray:

@@ -10,7 +10,7 @@ import argparse
 import time
 
 from jaxgan.data import open_source
-from jaxgan.evaluation.evaluator import kept_judge
+from jaxgan.evaluation import kept_judge
 from jaxgan.metrics import CLASSIFIER_PROTOCOL, fit_classifier
 
 

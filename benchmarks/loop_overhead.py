@@ -2,11 +2,11 @@
 
     python -m benchmarks.loop_overhead [--steps 1100] [--repetitions 5] [--json FILE]
 
-The peer calls the jitted step on resident data with indices computed beforehand, a step a call, and
-nothing else. Ours is `train` as `jaxgan train` calls it, off a terminal: index plan, logging and
-progress; in the cases ending in `whole`, samples, checkpoints and evaluations at the experiment's
-own intervals too. On the ring a call makes several steps; `ring, one a call` forbids it. Both are
-timed from the end of a warm-up on, in alternating repetitions; medians are printed.
+The peer calls the compiled step on resident data with indices computed beforehand, a step a call,
+and nothing else. Ours is `train` as `jaxgan train` calls it, off a terminal: index plan, logging
+and progress; in the cases ending in `whole`, samples, checkpoints and evaluations at the
+experiment's own intervals too. On the ring a call makes several steps; `ring, one a call` forbids
+it. Both are timed from the end of a warm-up on, in alternating repetitions; medians are printed.
 """
 
 import argparse
@@ -19,8 +19,10 @@ import time
 from pathlib import Path
 
 import jax
+import numpy as np
 from rich.console import Console
 
+from jaxgan.devices import sharding
 from jaxgan.experiment import Experiment
 from jaxgan.runs import record as run
 from jaxgan.training.loop import train
@@ -34,9 +36,8 @@ WARM_UP = 50
 class Clock(Display):
     """The usual display, which also notes when calls were made, from the end of the warm-up on."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        images_per_step = experiment.batch_size * experiment.discriminator_steps
-        super().__init__(experiment.steps, images_per_step, Console(file=io.StringIO()))
+    def __init__(self, steps: int) -> None:
+        super().__init__(steps, Console(file=io.StringIO()))
         self.times: list[tuple[int, float]] = []
 
     def step(self, step: int) -> None:
@@ -49,37 +50,47 @@ class Clock(Display):
         return (end - start) / (last - first)
 
 
-def time_train(experiment: Experiment, trainer: Trainer) -> float:
+def time_train(trainer: Trainer) -> float:
     """Seconds a step of the whole loop, between the warm-up and the call before the last."""
-    with tempfile.TemporaryDirectory() as folder, Clock(experiment) as clock:
+    experiment, specs = trainer.experiment, [each.source.spec for each in trainer.programs]
+    with tempfile.TemporaryDirectory() as folder, Clock(experiment.steps) as clock:
         directory = Path(folder) / "run"
-        run.create(directory, experiment)
-        train(experiment, trainer, directory, clock)
+        run.create(directory, experiment, specs)
+        train(trainer, directory, clock)
         return clock.seconds_per_step()
 
 
-def time_bare(experiment: Experiment, trainer: Trainer) -> float:
-    """Seconds a step of the jitted step alone."""
-    indices = [trainer.indices(step) for step in range(experiment.steps)]
-    state = trainer.init()
-    for step in range(WARM_UP):
-        state, _ = trainer.step(state, indices[step])
+def time_bare(trainer: Trainer) -> float:
+    """Seconds a step of the compiled step alone.
+
+    Args:
+      trainer: of an experiment of one step a call.
+    """
+    (program,), places, count = trainer.programs, sharding.whole(trainer.mesh), np.int32(1)
+    compiled, steps = program.compile(True), trainer.experiment.steps
+    plans = [program.indices(step)[None] for step in range(steps)]
+    data = sharding.place(program.source.arrays, places)
+    words = sharding.place(jax.random.key_data(trainer.root_key), places)
+    key, state = jax.random.wrap_key_data(words), program.start(None)
+    for plan in plans[:WARM_UP]:
+        state, _ = compiled(state, data, plan, count, key)
     jax.block_until_ready(state)
     start = time.perf_counter()
-    for step in range(WARM_UP, experiment.steps):
-        state, _ = trainer.step(state, indices[step])
+    for plan in plans[WARM_UP:]:
+        state, _ = compiled(state, data, plan, count, key)
     jax.block_until_ready(state)
-    return (time.perf_counter() - start) / (experiment.steps - WARM_UP)
+    return (time.perf_counter() - start) / (steps - WARM_UP)
 
 
 def compare(case: str, experiment: Experiment, repetitions: int) -> dict[str, object]:
     """Medians of both, in milliseconds a step."""
     trainer = make_trainer(experiment)
-    time_train(experiment, trainer)  # Compiles.
+    alone = make_trainer(dataclasses.replace(experiment, steps_per_call=1))
+    time_train(trainer)  # Compiles.
     ours, peer = [], []
     for _ in range(repetitions):
-        peer.append(time_bare(experiment, trainer))
-        ours.append(time_train(experiment, trainer))
+        peer.append(time_bare(alone))
+        ours.append(time_train(trainer))
     ours_ms, peer_ms = 1e3 * statistics.median(ours), 1e3 * statistics.median(peer)
     return {"case": case, "ours_ms": ours_ms, "peer_ms": peer_ms, "ratio": ours_ms / peer_ms}
 

@@ -23,7 +23,8 @@ from jaxgan.experiment import (
     GeneratorOptions,
     OptimizerOptions,
 )
-from jaxgan.experiment.sampling import draw_inputs, make_sampler
+from jaxgan.experiment.sampling import make_sampler
+from jaxgan.imaging import NotFinite
 from jaxgan.metrics import mixture_statistics
 from jaxgan.training import init_state, make_train_step
 
@@ -110,9 +111,8 @@ def measure(experiment: Experiment, seeds: int, samples: int = 100_000) -> str:
     step = make_train_step(
         game,
         optimizers,
-        discriminator_steps=experiment.discriminator_steps,
-        ema_decay=experiment.ema_decay,
-        constrain=experiment.make_constraint(),
+        constraints=experiment.make_constraints(),
+        **experiment.make_step_options(),
     )
     start = {name: leaf[: experiment.batch_size] for name, leaf in source.arrays.items()}
     init = jax.jit(partial(init_state, game, optimizers))
@@ -125,16 +125,16 @@ def measure(experiment: Experiment, seeds: int, samples: int = 100_000) -> str:
 
         return jax.lax.scan(one, state, indices)[0]
 
-    count = experiment.batch_size * experiment.discriminator_steps
-    sampler = make_sampler(game)
-    latents, _ = draw_inputs(experiment, source.spec, jax.random.key(10_000), samples)
+    count = experiment.batch_size * game.minibatches
+    sampler, inputs = make_sampler(game), experiment.inputs(source.spec)
+    drawn = inputs.draw(jax.random.key(10_000), samples, inputs.choices())
     mixture = MIXTURES[experiment.data]
     found, seconds = [], 0.0
     for seed in range(seeds):
         key = jax.random.key(seed)
         state = init(start, key)
         indices = np.stack(
-            [batch_indices(seed, n, count, len(source)) for n in range(experiment.steps)]
+            [batch_indices(seed, n * count, count, len(source)) for n in range(experiment.steps)]
         )
         jax.block_until_ready(run(state, source.arrays, indices[:CALL], key))  # Compiled.
         began = time.process_time()
@@ -142,9 +142,10 @@ def measure(experiment: Experiment, seeds: int, samples: int = 100_000) -> str:
             state = run(state, source.arrays, indices[first : first + CALL], key)
         jax.block_until_ready(state)
         seconds += time.process_time() - began
-        points = sampler(state.ema, latents, None)
-        if not np.isfinite(points).all():
-            points = np.full_like(points, 1e6)  # Diverged: no sample of any quality.
+        try:
+            points = sampler(state.ema, *drawn)
+        except NotFinite:  # Diverged: no sample of any quality.
+            points = np.full((samples, *source.spec.shape), 1e6, np.float32)
         found.append(mixture_statistics(points, mixture.centers, mixture.std))
     columns = np.array(found)
     cells = [f"{m:.3g} ± {s:.2g}" for m, s in zip(columns.mean(0), columns.std(0), strict=True)]

@@ -25,8 +25,8 @@ from jaxgan.data import Spec
 from jaxgan.devices import sharding
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.networks import parameter_count
+from jaxgan.training.program import abstract_state
 from jaxgan.training.step import make_train_step
-from jaxgan.training.trainer import abstract_state
 
 SLICES = {8: "v5p:2x2x2", 64: "v5p:4x4x4", 512: "v5p:8x8x8"}
 PEAK = 459e12
@@ -79,11 +79,9 @@ def compile_step(
         with jax.set_mesh(mesh):
             key = jax.eval_shape(lambda: jax.random.key(0))
             compiled = program.lower(state, spec.example(batch_size), key).compile()
-    sides = state.generator.variables.params, state.discriminator.variables.params
     exchanged = sharding.collective_bytes(compiled.as_text())
-    return Compiled(
-        compiled.cost_analysis()["flops"], exchanged, 4 * sum(map(parameter_count, sides))
-    )
+    gradients = 4 * parameter_count(state.params)
+    return Compiled(compiled.cost_analysis()["flops"], exchanged, gradients)
 
 
 def efficiency(step: Compiled, chips: int, used: float) -> float:

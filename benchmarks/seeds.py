@@ -11,7 +11,7 @@ import argparse
 import statistics
 from pathlib import Path
 
-from jaxgan.evaluation.evaluator import HIGHER_IS_BETTER
+from jaxgan.evaluation import HIGHER_IS_BETTER
 from jaxgan.runs.evaluations import read_record, refuse_other_protocol
 
 METRICS = ["frechet", "kernel_distance", "precision", "recall", "density", "coverage", "kl"]

@@ -56,13 +56,13 @@ def rows() -> dict[str, Experiment]:
 
 def measure(experiment: Experiment, steps: int) -> np.ndarray:
     """The three means of one run."""
-    trainer = make_trainer(experiment)
-    state = trainer.init()
-    vectors = []
-    for step in range(steps):
-        state, vector = trainer.step(state, trainer.indices(step))
-        vectors.append(np.asarray(vector))
-    late = dict(zip(trainer.scalar_names, np.mean(vectors[steps // 2 :], axis=0), strict=True))
+    (program,) = make_trainer(experiment).programs
+    state, rows = program.start(None), []
+    for step in range(0, steps, program.steps_per_call):
+        count = min(program.steps_per_call, steps - step)
+        state, vectors = program.steps(state, step, count)
+        rows += list(np.asarray(vectors)[:count])
+    late = dict(zip(program.scalar_names, np.mean(rows[steps // 2 :], axis=0), strict=True))
     gap = late["real_logits"] - late["fake_logits"]
     return np.array([late["generator_gradient_norm"], late["fake_accuracy"], gap])
 

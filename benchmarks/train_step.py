@@ -2,11 +2,12 @@
 
     python -m benchmarks.train_step [--only dcgan] [--repeats 7] [--json FILE] [--dtype bfloat16]
 
-Ours is the jitted step of `jaxgan.training.trainer` as the training loop calls it; the peer is
+Ours is the compiled step of `jaxgan.training.program` as the training loop calls it; the peer is
 `benchmarks.torch_step` with the same layers, losses, penalties, optimisers and averaged generator.
-Both gather their minibatch from uint8 images on the device by indices drawn beforehand. Before
-anything is timed, both take the same two steps (ported weights, same latents): losses and norms of
-gradients must agree, and their networks have equally many parameters.
+Both gather their minibatch from uint8 images on the device; the peer's indices are drawn
+beforehand, ours are planned within the call, as the loop does. Before anything is timed, both take
+the same two steps (ported weights, same latents): losses and norms of gradients must agree, and
+their networks have equally many parameters.
 
 Time: both are warmed up, then blocks of a second or more alternate and medians are taken. PyTorch
 has all cores and the fastest of its settings: channels last or not, fused or foreach optimiser, on
@@ -55,7 +56,8 @@ from jaxgan.experiment import (
 from jaxgan.keys import derive
 from jaxgan.latent import draw_latents
 from jaxgan.networks.cyclegan import TranslationGenerator
-from jaxgan.training.trainer import Trainer, make_trainer
+from jaxgan.training.program import Program
+from jaxgan.training.trainer import make_trainer
 
 try:
     import torch
@@ -148,8 +150,11 @@ def cases(device: str, dtype: str) -> dict[str, Case]:
 
 def gan_case(experiment: Experiment, device: str, dtype: str) -> Case:
     """The row of an experiment."""
-    open_trainer = cache(partial(make_trainer, experiment))
     minibatches = experiment.discriminator_steps
+
+    @cache
+    def program() -> Program:
+        return make_trainer(experiment).programs[0]
 
     def peer_networks(shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
         return (
@@ -158,17 +163,15 @@ def gan_case(experiment: Experiment, device: str, dtype: str) -> Case:
         )
 
     def ours() -> Run:
-        trainer = open_trainer()
-        state, most = trainer.init(), trainer.steps_per_call
-        indices = np.stack([trainer.indices(n) for n in range(64)])
-        assert most <= len(indices)
+        state, most, done = program().start(None), program().steps_per_call, 0
 
         def run(steps: int) -> None:
-            nonlocal state
-            for start in range(0, steps, most):
-                first = start % (len(indices) - most + 1)
-                count = min(most, steps - start)
-                state, _ = trainer.steps(state, indices[first : first + count])
+            nonlocal state, done
+            end = done + steps
+            while done < end:
+                count = min(most, end - done)
+                state, _ = program().steps(state, done, count)
+                done += count
             jax.block_until_ready(state)
 
         return run
@@ -196,27 +199,22 @@ def gan_case(experiment: Experiment, device: str, dtype: str) -> Case:
         return run
 
     def check() -> float:
-        trainer = open_trainer()
-        networks = peer_networks(trainer.source.spec.shape)
-        return largest_difference(experiment, trainer, *networks)
+        return largest_difference(program(), *peer_networks(program().source.spec.shape))
 
     return Case(experiment.batch_size * minibatches, ours, peer, check)
 
 
 def largest_difference(
-    experiment: Experiment,
-    trainer: Trainer,
-    generator: torch.nn.Module,
-    discriminator: torch.nn.Module,
+    program: Program, generator: torch.nn.Module, discriminator: torch.nn.Module
 ) -> float:
     """Relative difference of the losses of two steps, with weights, data and draws of ours."""
-    state, key = trainer.init(), trainer.root_key
-    orders = creation_orders(trainer)
-    for side, network, order in (
-        (state.generator, generator, orders[0]),
-        (state.discriminator, discriminator, orders[1]),
-    ):
-        torch_networks.port(network, side.variables.params, order)
+    experiment = program.experiment
+    assert isinstance(experiment, Experiment)
+    state, key = program.start(None), jax.random.key(experiment.seed)
+    sides = {"discriminator": discriminator, "generator": generator}
+    orders = creation_orders(program)
+    for side, network in sides.items():
+        torch_networks.port(network, state.params[side], orders[side])
     latents, mixes = [], []
     for number in range(2):
         turns = [("discriminator", index) for index in range(experiment.discriminator_steps)]
@@ -230,21 +228,18 @@ def largest_difference(
         experiment,
         generator,
         discriminator,
-        channels_first(trainer.source.host["real"]),
+        channels_first(program.source.host["real"]),
         Setting(),
         draw_latents=map(as_torch, latents).__next__,
         draw_mix=map(as_torch, mixes).__next__,
     )
     differences = []
     for number in range(2):
-        indices = trainer.indices(number)
-        state, scalars = trainer.step(state, indices)
-        named = dict(zip(trainer.scalar_names, np.asarray(scalars), strict=True))
-        found = {
-            f"{name}_loss": value.item()
-            for name, value in zip(("discriminator", "generator"), step(indices), strict=True)
-        }
-        for name, network in (("discriminator", discriminator), ("generator", generator)):
+        state, vectors = program.steps(state, number, 1)
+        named = dict(zip(program.scalar_names, np.asarray(vectors)[0], strict=True))
+        values = step(program.indices(number))
+        found = {f"{name}_loss": value.item() for name, value in zip(sides, values, strict=True)}
+        for name, network in sides.items():
             gradients = [parameter.grad for parameter in network.parameters()]
             found[f"{name}_gradient_norm"] = torch.nn.utils.get_total_norm(gradients).item()
         differences += [  # Relative, but for losses that start at 0.
@@ -253,15 +248,15 @@ def largest_difference(
     return float(max(differences))
 
 
-def creation_orders(trainer: Trainer) -> list[list[tuple[str, ...]]]:
-    """Paths of both networks' parameters in the order in which they are made."""
-    orders: list[list[tuple[str, ...]]] = []
+def creation_orders(program: Program) -> dict[str, list[tuple[str, ...]]]:
+    """Paths of both networks' parameters, by side, in the order in which they are made."""
+    orders: dict[str, list[tuple[str, ...]]] = {}
 
     def init(batch: dict[str, jax.Array]) -> None:
-        generator, discriminator, _ = trainer.game.init(trainer.root_key, batch)
-        orders.extend(list(flatten_dict(side.params)) for side in (generator, discriminator))
+        sides, _ = program.game.init(jax.random.key(0), batch)
+        orders.update({name: list(flatten_dict(side.params)) for name, side in sides.items()})
 
-    jax.eval_shape(init, {"real": jnp.zeros((2, *trainer.source.spec.shape))})
+    jax.eval_shape(init, {"real": jnp.zeros((2, *program.source.spec.shape))})
     return orders
 
 

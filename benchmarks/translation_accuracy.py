@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from jaxgan.cli.loading import GeneratorChoice, load
 from jaxgan.data import ArraySource, open_domain
-from jaxgan.evaluation.evaluator import kept_judge
+from jaxgan.evaluation import kept_judge
 from jaxgan.experiment import UnpairedExperiment
 from jaxgan.experiment.folders import make_translator
 from jaxgan.games.cyclegan import DIRECTIONS
 from jaxgan.metrics import Classifier
+from jaxgan.training.trained import load
 
 
 def judge_of(train: ArraySource, test: ArraySource, margin: int, still: bool) -> Classifier:
@@ -69,10 +69,10 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for directory in options.runs:
-        loaded = load(GeneratorChoice(run=directory))
+        loaded = load(directory)
         experiment, step, variables = loaded.experiment, loaded.step, loaded.variables
         if not isinstance(experiment, UnpairedExperiment):
-            raise SystemExit(f"{directory} is no run of a UnpairedExperiment")
+            raise SystemExit(f"{directory} is no run of an UnpairedExperiment")
         translate = make_translator(loaded.game)
         common = {"data_dir": experiment.data_dir, "image_size": experiment.image_size}
         sets = {

@@ -7,18 +7,17 @@ import jax
 import pytest
 
 from jaxgan.data import PairSpec, Spec, open_source
-from jaxgan.evaluation.evaluator import metric_names
 from jaxgan.experiment import BaseExperiment, Experiment, UnpairedExperiment, check
-from jaxgan.experiment.sampling import draw_inputs
 from jaxgan.networks import parameter_count
-from jaxgan.options import from_dict, to_dict
+from jaxgan.options import to_dict
 from jaxgan.runs import record as run
-from jaxgan.training.trainer import abstract_state
+from jaxgan.training.program import abstract_state
+from jaxgan.training.state import TrainingState
 
 FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.py"))
 NOT_AT_HAND = {
     "mnist": Spec((28, 28, 1), 10),
-    "stacked_mnist": Spec((28, 28, 3), 1000),
+    "stacked_mnist": Spec((28, 28, 3), 1000, gauge="stacked"),
     "cifar10": Spec((32, 32, 3), 10),
     "usps_train.npz": Spec((16, 16, 1), 10),
     "cycle_gan/horse2zebra": Spec((256, 256, 3), 2),
@@ -45,41 +44,51 @@ def test_there_are_experiments():
     assert {"digits", "ring", "grid", "dcgan_mnist"} <= {path.stem for path in FILES}
 
 
+def in_steps(experiment: BaseExperiment) -> BaseExperiment:
+    """The experiment without epochs, which only its data can turn into steps."""
+    if isinstance(experiment, UnpairedExperiment):
+        return dataclasses.replace(experiment, epochs=0, decay_epochs=0)
+    return experiment
+
+
+def state_of(experiment: BaseExperiment) -> TrainingState:
+    """Shapes and types of its state before the first step."""
+    spec = spec_of(experiment)
+    return abstract_state(in_steps(experiment), experiment.make_game(spec), spec)
+
+
 def test_an_experiment_fits_together(file):
     experiment = run.load_file(file)
     check(experiment)
     assert experiment.name == file.stem  # Its runs are found by the file's name.
-    if isinstance(experiment, Experiment):
-        samples_fit(experiment)
-    else:
-        translations_fit(experiment)
-
-
-def samples_fit(experiment: Experiment) -> None:
-    spec = spec_of(experiment)
-    game = experiment.make_game(spec)
-    state = abstract_state(experiment, game, spec)
-    latents, labels = jax.eval_shape(
-        lambda key: draw_inputs(experiment, spec, key, 3), jax.random.key(0)
-    )
-    samples = jax.eval_shape(game.sample, state.ema, latents, labels)
-    assert samples.shape == (3, *spec.shape)
+    assert sum(phase.steps for phase in experiment.phases()) == experiment.steps
     if experiment.best_metric:
-        assert experiment.best_metric in metric_names(experiment, spec)
+        assert experiment.best_metric in experiment.metric_names(spec_of(experiment))
         # A checkpoint is ranked by what was measured at its own step.
         assert experiment.evaluate_every % experiment.checkpoint_every == 0
     assert experiment.steps % (experiment.evaluate_every or 1) == 0  # The last state is measured.
+    if isinstance(experiment, UnpairedExperiment):
+        translations_fit(experiment)
+    else:
+        samples_fit(experiment)
+
+
+def samples_fit(experiment: BaseExperiment) -> None:
+    spec, inputs = spec_of(experiment), experiment.inputs(spec_of(experiment))
+    drawn = jax.eval_shape(lambda key: inputs.draw(key, 3, inputs.choices()), jax.random.key(0))
+    game, state = experiment.make_game(spec), state_of(experiment)
+    assert jax.eval_shape(game.sample, state.ema, *drawn).shape == (3, *spec.shape)
 
 
 def translations_fit(experiment: UnpairedExperiment) -> None:
-    spec = spec_of(experiment)
-    in_steps = dataclasses.replace(experiment, epochs=0, decay_epochs=0)
-    game = experiment.make_game(spec)
-    state = abstract_state(in_steps, game, spec)
-    for direction, start, end in (("x_to_y", spec.x, spec.y), ("y_to_x", spec.y, spec.x)):
-        images = jax.ShapeDtypeStruct((3, *start.shape), "float32")
+    spec, inputs = spec_of(experiment), experiment.inputs(spec_of(experiment))
+    game, state = experiment.make_game(spec), state_of(experiment)
+    for direction, end in (("x-to-y", spec.y), ("y-to-x", spec.x)):
+        reading = inputs.read(inputs.choices(direction))
+        images = jax.ShapeDtypeStruct((3, *reading.spec.shape), "float32")
         translated = jax.eval_shape(
-            lambda side, images, to=direction: game.sample(side, images, to), state.ema, images
+            lambda side, images, reading=reading: game.sample(side, images, *reading.extra),
+            *(state.ema, images),
         )
         assert translated.shape == (3, *end.shape)
 
@@ -87,19 +96,22 @@ def translations_fit(experiment: UnpairedExperiment) -> None:
 def test_horse2zebra_has_the_papers_networks():
     """11.378 and 2.765 million parameters, the figures quoted for the authors' code."""
     (file,) = [path for path in FILES if path.stem == "cyclegan_horse2zebra"]
+    sides = state_of(run.load_file(file)).variables
+    for side, name, count in (
+        ("generator", "x_to_y", 11_378_179),
+        ("discriminator", "y", 2_764_737),
+    ):
+        assert parameter_count(sides[side][name].params) == count
+        assert parameter_count(sides[side].params) == 2 * count
+
+
+def test_an_experiment_is_read_back_from_its_record(file, tmp_path):
     experiment = run.load_file(file)
     spec = spec_of(experiment)
-    in_steps = dataclasses.replace(experiment, epochs=0, decay_epochs=0)
-    state = abstract_state(in_steps, experiment.make_game(spec), spec)
-    for side, name, count in (
-        (state.generator, "x_to_y", 11_378_179),
-        (state.discriminator, "y", 2_764_737),
-    ):
-        assert parameter_count(side.variables[name].params) == count
-        assert parameter_count(side.variables.params) == 2 * count
-
-
-def test_an_experiment_is_read_back_from_its_record(file):
-    experiment = run.load_file(file)
-    if type(experiment) in run.KINDS.values():
-        assert from_dict(type(experiment), to_dict(experiment)) == experiment
+    run.create(tmp_path / "run", experiment, [spec])
+    read, record = run.read(tmp_path / "run")
+    assert (type(read).__qualname__, to_dict(read)) == (
+        type(experiment).__qualname__,
+        to_dict(experiment),
+    )
+    assert run.recorded_specs(tmp_path / "run", record) == [spec]

@@ -38,6 +38,14 @@ def test_the_distributions():
     assert np.abs(np.corrcoef(normal.T) - np.eye(8)).max() < 0.08
 
 
+@pytest.mark.parametrize("distribution", latent.DISTRIBUTIONS)
+def test_a_prior_draws_latents_of_one_size_and_distribution(distribution):
+    prior, key = latent.prior(5, distribution), jax.random.key(3)
+    np.testing.assert_array_equal(prior(key, 7), latent.draw_latents(key, 7, 5, distribution))
+    np.testing.assert_array_equal(prior(key, 3), prior(key, 7)[:3])
+    np.testing.assert_array_equal(latent.prior(5)(key, 2), latent.draw_latents(key, 2, 5, "normal"))
+
+
 def test_drawing_inside_jit_is_drawing_outside():
     key = jax.random.key(1)
     inside = jax.jit(lambda key: latent.draw_latents(key, 4, 3))(key)
@@ -49,6 +57,10 @@ def test_bad_draws_are_named():
         latent.draw_latents(jax.random.key(0), 4, 3, "cauchy")
     with pytest.raises(ValueError, match="at least 1, not 0"):
         latent.draw_latents(jax.random.key(0), 4, 0)
+    with pytest.raises(ValueError, match="'cauchy'; known are: normal, uniform"):
+        latent.prior(3, "cauchy")(jax.random.key(0), 4)
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        latent.prior(0)(jax.random.key(0), 4)
 
 
 def test_linear_by_hand():

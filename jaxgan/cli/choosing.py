@@ -10,6 +10,9 @@ import tyro
 from jaxgan.cli.arguments import parse
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
+    from collections.abc import Callable
+
+    from jaxgan.experiment.inputs import Inputs
     from jaxgan.training.trained import Run
 
 
@@ -35,7 +38,12 @@ def load_chosen(options: GeneratorChoice) -> "Run":
 
 
 def parse_with_choices(
-    kind: type, args: list[str], command: str, description: str, usual: type | None = None
+    kind: type,
+    args: list[str],
+    command: str,
+    description: str,
+    refuse: "Callable[[Inputs, Path], None]",
+    usual: type | None = None,
 ) -> tuple[Any, Any]:
     """Parses a command's options and, beside them, what the run's kind lets one choose.
 
@@ -44,6 +52,7 @@ def parse_with_choices(
       args: the arguments; the run stands first.
       command: its name.
       description: for its help.
+      refuse: raises a ValueError for a run that the command is not for.
       usual: the choices that are listed without a run, for `--help`; by default those of runs that
         make images from latents.
 
@@ -51,13 +60,18 @@ def parse_with_choices(
       The options, and the choices, an instance of the run's `inputs.choices`.
     """
     from jaxgan.experiment.inputs import LabelChoice
-    from jaxgan.runs.record import read, recorded_specs
+    from jaxgan.runs.record import fitting, read, recorded_specs
 
     run = args[0] if args and not args[0].startswith("-") else None
     choices = usual or LabelChoice
     if run is not None:
-        experiment, record = read(Path(run))
-        choices = experiment.inputs(recorded_specs(Path(run), record)[-1]).choices
+        directory = Path(run)
+        experiment, record = read(directory)
+        spec = recorded_specs(directory, record)[-1]
+        with fitting(directory, experiment):
+            inputs = experiment.inputs(spec)
+        refuse(inputs, directory)
+        choices = inputs.choices
     fields: list[Any] = [
         ("options", Annotated[kind, tyro.conf.arg(name="")]),
         ("choices", Annotated[choices, tyro.conf.arg(name="")]),

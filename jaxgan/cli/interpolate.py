@@ -35,11 +35,16 @@ def interpolate(args: list[str]) -> int:
     from jaxgan import latent
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.experiment.base import check_seed
+    from jaxgan.experiment.inputs import refuse_undrawn
     from jaxgan.experiment.sampling import make_sampler
     from jaxgan.imaging import grid, save_animation, save_image
 
     options, choices = parse_with_choices(
-        InterpolateOptions, args, "interpolate", "Images along walks between latents."
+        InterpolateOptions,
+        args,
+        "interpolate",
+        "Images along walks between latents.",
+        refuse_undrawn,
     )
     if len(options.seeds) < 2 or options.frames < 2 or options.rows < 1:
         raise ValueError(

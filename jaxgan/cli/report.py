@@ -28,16 +28,19 @@ def report(args: list[str]) -> int:
     from jaxgan.runs.curves import draw_curves
     from jaxgan.runs.evaluations import FILE, read_record
     from jaxgan.runs.log import read_metrics
-    from jaxgan.runs.record import read
+    from jaxgan.runs.record import fitting, read, recorded_specs
     from jaxgan.runs.report import write_report
+    from jaxgan.runs.summary import course
 
     options = parse(
         ReportOptions, args, "report", "Writes all there is to see of a run as one HTML file."
     )
     path = options.out or options.run / "report.html"
-    read(options.run)
+    experiment, record = read(options.run)
     check_out(path, (".html",))
-    read_metrics(options.run)
+    metrics, spec = read_metrics(options.run), recorded_specs(options.run, record)[-1]
+    with fitting(options.run, experiment):
+        course(experiment, spec, metrics)
     if (options.run / FILE).exists():
         read_record(options.run)
     neighbours = _neighbours(options.run)

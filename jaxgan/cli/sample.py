@@ -31,10 +31,11 @@ def sample(args: list[str]) -> int:
 
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.experiment.base import check_seed
+    from jaxgan.experiment.inputs import refuse_undrawn
     from jaxgan.experiment.sampling import make_sampler, write_npz
 
     options, choices = parse_with_choices(
-        SampleOptions, args, "sample", "Samples from a run's generator."
+        SampleOptions, args, "sample", "Samples from a run's generator.", refuse_undrawn
     )
     if options.count < 1:
         raise ValueError(f"--count must be 1 or more, not {options.count}")

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jaxgan.cli.arguments import complain
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
+
+if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
+    from jaxgan.experiment.inputs import Inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +34,6 @@ def translate(args: list[str]) -> int:
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.experiment.folders import make_translator, plan_folder, translate_folder
     from jaxgan.experiment.unpaired import DirectionChoice
-    from jaxgan.runs.record import read, recorded_specs
     from jaxgan.training.progress import counting
 
     options, choices = parse_with_choices(
@@ -38,17 +41,13 @@ def translate(args: list[str]) -> int:
         args,
         "translate",
         "Translates a folder of images to the other domain.",
+        _refuse_unread,
         DirectionChoice,
     )
-    experiment, record = read(options.run)
-    inputs = experiment.inputs(recorded_specs(options.run, record)[-1])
-    if inputs.read is None:
-        raise ValueError(
-            f"{options.run} makes its samples from latents, and translate takes a run that "
-            f"translates images; see jaxgan sample {options.run}"
-        )
     job = plan_folder(options.input, options.output, options.overwrite)
-    run, reading = load_chosen(options), inputs.read(choices)
+    run = load_chosen(options)
+    assert run.inputs.read is not None
+    reading = run.inputs.read(choices)
     size = None if options.keep_size else min(reading.spec.shape[:2])
     translator, bad = make_translator(run.game), 0
     count = len(job.files)
@@ -69,3 +68,11 @@ def translate(args: list[str]) -> int:
     how = "sides at multiples of 4" if size is None else f"resized and cropped to {size}x{size}"
     print(f"{count - bad} of {count} images translated, {how}: {options.output}")
     return 1 if bad else 0
+
+
+def _refuse_unread(inputs: "Inputs", run: Path) -> None:
+    if inputs.read is None:
+        raise ValueError(
+            f"{run} makes its samples from latents, and translate takes a run that translates "
+            f"images; see jaxgan sample {run}"
+        )

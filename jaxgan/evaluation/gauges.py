@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxgan.data import MIXTURES, Source, Spec, StackedSource
+from jaxgan.data import MIXTURES, Source, Spec
 from jaxgan.evaluation import protocol
 from jaxgan.evaluation.judges import judge_of, judge_record
 from jaxgan.evaluation.names import Better, direction
@@ -226,22 +226,22 @@ def _labelled(source: Source, reference: Reference, options: Options) -> Fitted:
 
 
 def _stacked(source: Source, reference: Reference, options: Options) -> Fitted:
-    test = reference.source
-    if not (isinstance(source, StackedSource) and isinstance(test, StackedSource)):
+    digits, test = (getattr(each, "digits", None) for each in (source, reference.source))
+    if digits is None or test is None:
         raise ValueError(f"the gauge stacked is for a StackedSource, and {source.name!r} is none")
     name, _ = protocol.STACKED_PROTOCOLS[options.stacked_protocol]
-    judge = judge_of(source.digits, test.digits)
+    judge = judge_of(digits, test)
 
     def features(images: NDArray) -> NDArray:
         return np.concatenate(list(by_channel(judge.features, images)), axis=1)  # [n, 3 * 128]
 
-    def see(features: NDArray) -> Seen:
-        channels = np.split(features, 3, axis=1)
+    def see(found: NDArray) -> Seen:
+        channels = np.split(found, 3, axis=1)
         answers = np.stack([judge.probabilities_of(channel) for channel in channels])
-        return Seen(features, stacked_classes(answers))
+        return Seen(found, stacked_classes(answers))
 
     digest = Digest()
-    compared = look(test, features, most=options.samples, watch=digest)
+    compared = look(reference.source, features, most=options.samples, watch=digest)
 
     def quick(seen: Seen) -> dict[str, float]:
         modes = _modes(seen, source.spec)

@@ -285,10 +285,6 @@ class Experiment(AdversarialExperiment):
         return view
 
 
-def _orthogonal(weight: float) -> Regularizer | None:
-    return (lambda params: weight * penalties.orthogonal_penalty(params)) if weight else None
-
-
 DIGITS = Experiment(
     name="digits",
     data="digits",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -55,6 +56,15 @@ class Inputs(NamedTuple):
     draw: Callable[[Key, int, Any], tuple[Any, ...]] | None = None
     walk: Callable[[Array, Array, int], Array] | None = None
     read: Callable[[Any], Reading] | None = None
+
+
+def refuse_undrawn(inputs: Inputs, run: Path) -> None:
+    """Raises a ValueError for a run whose samples are not drawn."""
+    if inputs.draw is None:
+        raise ValueError(
+            f"{run} makes its images from images, and this takes a run that draws its samples; "
+            f"see jaxgan translate {run}"
+        )
 
 
 def latents_and_labels(

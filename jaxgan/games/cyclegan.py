@@ -118,7 +118,7 @@ def cyclegan(
         scalars: Scalars = {}
         side = join({domain: advance(discriminator_side[domain]) for domain in discriminators})
         for name, (source, target) in DIRECTIONS.items():
-            key = derive(turn.key, "judge", target)
+            key = derive(turn.key, "judge", target)  # The word is part of every draw: it stays.
             fake, _ = translate(generator_side, name, turn.batch[source], turn.key)
             if pool_size:
                 pools[target], fake = query(pools[target], fake, derive(turn.key, "pool", target))

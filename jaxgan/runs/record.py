@@ -102,7 +102,7 @@ def _place_of(kind: type) -> dict[str, str | None]:
     if module.partition(".")[0] == "jaxgan":
         return {"class": f"{module}:{name}", "file": None}
     file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None or module == "__main__" or "<" in name:
+    if file is None or module == "__main__" or "." in name:
         raise ValueError(
             f"the class {name} is defined in {module}, and a run must be able to find it again: "
             "define it at the top of a Python file and import it from there"
@@ -201,6 +201,17 @@ def recorded_specs(directory: Path, record: dict[str, Any]) -> list[Any]:
         raise ValueError(f"{directory / FILE} is damaged: it holds no specs of the data")
     found = [_class_of(directory, spec, object) for spec in specs]
     return [kind.from_record(spec["values"]) for kind, spec in zip(found, specs, strict=True)]
+
+
+@contextmanager
+def fitting(directory: Path, experiment: BaseExperiment) -> Iterator[None]:
+    """Where an experiment is given recorded specs: those of another kind of run are refused."""
+    try:
+        yield
+    except AttributeError as error:
+        raise ValueError(
+            f"the specs in {directory / FILE} are not those of a run of {type(experiment).__name__}"
+        ) from error
 
 
 def _class_of(directory: Path, record: dict[str, Any], wanted: type) -> Any:

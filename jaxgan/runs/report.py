@@ -22,7 +22,7 @@ from jaxgan.options import flat, to_dict
 from jaxgan.runs.diagnosis import Diagnosis, diagnose
 from jaxgan.runs.evaluations import FILE, read_record, table
 from jaxgan.runs.log import read_metrics
-from jaxgan.runs.record import read, recorded_specs
+from jaxgan.runs.record import fitting, read, recorded_specs
 from jaxgan.runs.summary import course
 
 SIDE = 960
@@ -106,13 +106,15 @@ def write_report(path: Path, directory: Path, neighbours: Closest | str) -> None
     experiment, record = read(directory)
     records = read_metrics(directory)
     options, spec = flat(to_dict(experiment)), recorded_specs(directory, record)[-1]
+    with fitting(directory, experiment):
+        sentence = course(experiment, spec, records)
     shown, left_out = _samples(directory / "samples")
     parts = [
         f"<h1>{escape(experiment.name)}</h1>",
         f"<p>{escape(_progress(records, experiment.steps))}</p>",
         _diagnosis(diagnose(records, options, experiment.rules)),
         _slider(shown, left_out),
-        _measured(directory, records, course(experiment, spec, records)),
+        _measured(directory, records, sentence),
         _neighbours(neighbours),
         _curves(directory / "curves.png"),
         "<h2>Experiment</h2>",

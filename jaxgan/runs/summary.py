@@ -1,10 +1,11 @@
 """What a run says at its end: the best value of its metric, the last, and whether it fell off.
 
 Late collapse is normal: a GAN may be at its best long before its last step. A run counts as
-collapsed late when the last value of its metric is more than `COLLAPSE` times the best one, plus
-the slack in `SLACK`: the KL of a run that covers all modes is near 0, where samples alone double
-it. The factor is this project's own; Fréchet distances of one run scatter by a few per cent from an
-evaluation to the next.
+collapsed late when the last value of its metric is not finite, or more than `COLLAPSE` times the
+best one, plus the slack in `SLACK`: the KL of a run that covers all modes is near 0, where samples
+alone double it. Of a metric that rises it is less than the best over `COLLAPSE`; one whose best is
+negative has no such factor. The factor is this project's own; Fréchet distances of one run scatter
+by a few per cent from an evaluation to the next.
 """
 
 import math
@@ -51,7 +52,8 @@ def summarize(
     sign, slack = -1 if higher_is_better else 1, SLACK.get(metric, 0)
     best, best_step = min(finite, key=lambda value: (sign * value[0], value[1]))
     last, last_step = values[-1]
-    kept = last >= best / COLLAPSE - slack if higher_is_better else last <= COLLAPSE * best + slack
+    near = last >= best / COLLAPSE - slack if higher_is_better else last <= COLLAPSE * best + slack
+    kept = math.isfinite(last) and (near or best < 0)
     return Summary(metric, best, best_step, last, last_step, not kept)
 
 
@@ -80,6 +82,8 @@ def sentence(summary: Summary, evaluated: bool) -> str:
         return text
     if summary.collapsed:
         slack = SLACK.get(summary.metric)
+        if not math.isfinite(summary.last):
+            return f"{text}; collapsed late: the last is not finite"
         if summary.last < summary.best:
             return f"{text}; collapsed late: the last is less than the best over {COLLAPSE}"
         margin = f"{COLLAPSE} times the best" + (f" plus {slack}" if slack else "")

@@ -74,6 +74,8 @@ class Checkpoints:
     ) -> None:
         for name in ("absl", "asyncio"):  # Orbax narrates every save, and each part of a failure.
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        if directory.exists() and not directory.is_dir():
+            raise ValueError(f"{directory} is not a folder of checkpoints")
         self.directory = directory.resolve()
         self._expected = expected
         self._sign = -1 if higher_is_better else 1
@@ -210,8 +212,9 @@ class Checkpoints:
         damaged: list[int] = []
         for candidate in [step] if step is not None else steps[::-1]:
             items, reason = None, "another process cannot read it"
+            expected = self._expected(candidate)
             try:
-                items = self._read(candidate, names)
+                items = self._read(candidate, names, expected)
             except _DoesNotFitError as error:
                 raise ValueError(str(error)) from None
             except Exception as error:
@@ -232,9 +235,9 @@ class Checkpoints:
             raise ValueError(f"no checkpoint in {self.directory} can be read")
         return None
 
-    def _read(self, step: int, names: tuple[str, ...]) -> dict[str, PyTree]:
+    def _read(self, step: int, names: tuple[str, ...], expected: Expected) -> dict[str, PyTree]:
         """Items in arrays of the host, whatever devices they were saved from."""
-        record, (phase, abstract) = self._record(step), self._expected(step)
+        record, (phase, abstract) = self._record(step), expected
         path, wanted = self.directory / str(step), _split(abstract)
         if record["phase"] != phase:
             raise _DoesNotFitError(

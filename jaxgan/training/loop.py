@@ -201,10 +201,11 @@ def _play(
             while step < program.place.last and not last:
                 count = min(program.steps_per_call, _until_event(experiment, program, step))
                 state, vectors = program.steps(state, step, count)
+                run.state = state  # The one before was donated.
                 run.log.settle()  # The call before, while this one runs.
                 run.log.pending = program, step, count, vectors
                 step += count
-                run.step, run.state = step, state
+                run.step = step
                 run.reporter.step(step)
                 last = vote(stopped()) or step >= experiment.steps
                 _after(run, program, last)

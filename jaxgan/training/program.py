@@ -118,7 +118,6 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
         sharding.place(jax.random.key_data(root_key), sharding.whole(mesh))
     )
     batches = _Batches(source, indices, mesh)
-    shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
 
     @cache
     def compiled_steps() -> Compiled:
@@ -139,15 +138,7 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
 
     @cache
     def compiled_start() -> Compiled:
-        places = sharding.rows(mesh), sharding.whole(mesh)
-        program = jax.jit(
-            _initializer(experiment, game), in_shardings=places, out_shardings=shardings
-        )
-        with jax.set_mesh(mesh):
-            lowered = program.lower(source.spec.example(batch_size), key)
-        # It runs once: on a CPU, XLA takes a third of the time where it optimises less.
-        on_cpu = jax.default_backend() == "cpu"
-        return lowered.compile({"xla_backend_optimization_level": "1"} if on_cpu else None)
+        return _compile_start(experiment, game, source.spec, abstract, mesh, key)
 
     def start(previous: TrainingState | None) -> TrainingState:
         batch = sharding.place_rows(source.take, np.arange(batch_size), mesh)
@@ -301,6 +292,24 @@ def _compile_steps(
     # Without it XLA copies the parameters of a looped step that it could update in place.
     options: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
     return lowered.compile(options if jax.default_backend() == "cpu" else None)
+
+
+def _compile_start(
+    experiment: BaseExperiment,
+    game: Game,
+    spec: Any,
+    abstract: TrainingState,
+    mesh: Mesh,
+    key: Key,
+) -> Compiled:
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
+    places = sharding.rows(mesh), sharding.whole(mesh)
+    program = jax.jit(_initializer(experiment, game), in_shardings=places, out_shardings=shardings)
+    with jax.set_mesh(mesh):
+        lowered = program.lower(spec.example(experiment.batch_size), key)
+    # It runs once: on a CPU, XLA takes a third of the time where it optimises less.
+    on_cpu = jax.default_backend() == "cpu"
+    return lowered.compile({"xla_backend_optimization_level": "1"} if on_cpu else None)
 
 
 def _looped(

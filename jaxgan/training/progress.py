@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
@@ -29,7 +30,7 @@ class Display:
 
     def __init__(self, steps: int, console: Console | None = None, writer: Any = None) -> None:
         console = console or Console()
-        self._writer = writer
+        self.writer = writer
         self.steps, self.console = steps, console
         self._mark: tuple[int, float, float] | None = None
         self._steps_a_second = self._images_a_second = 0.0
@@ -56,9 +57,9 @@ class Display:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        if self._writer is not None:
+        if self.writer is not None:
             with suppress(OSError):  # A full disk has ended the run, and that is being said.
-                self._writer.close()
+                self.writer.close()
 
     def step(self, step: int) -> None:
         """Moves the bar."""
@@ -70,10 +71,10 @@ class Display:
     def log(self, step: int, scalars: dict[str, float]) -> None:
         """Shows the losses, the speed and, off a terminal, the time left."""
         images = scalars.get("images_seen", 0.0)
-        if self._writer is not None:
+        if self.writer is not None:
             for name, value in scalars.items():
                 if name != "images_seen":
-                    self._writer.add_scalar(name, value, step)
+                    self.writer.add_scalar(name, value, step)
         now = time.perf_counter()
         if self._mark is not None and now > self._mark[2]:
             seconds = now - self._mark[2]
@@ -92,8 +93,10 @@ class Display:
 
     @property
     def _live(self) -> bool:
-        """Whether there is a place for a bar: a terminal or a notebook."""
-        return self.console.is_terminal or self.console.is_jupyter
+        """Whether there is a place for a bar: a terminal, or a notebook with ipywidgets."""
+        if self.console.is_jupyter:
+            return find_spec("ipywidgets") is not None
+        return self.console.is_terminal
 
     def say(self, message: str) -> None:
         """Prints one line, above the bar if there is one."""

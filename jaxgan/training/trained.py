@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from jaxgan.devices.distributed import from_first, is_first, together
 from jaxgan.evaluation import FeatureChoice
 from jaxgan.experiment.base import BaseExperiment, check, check_seed
 from jaxgan.experiment.folders import make_translator
-from jaxgan.experiment.inputs import Inputs
+from jaxgan.experiment.inputs import Inputs, refuse_undrawn
 from jaxgan.experiment.sampling import make_sampler
 from jaxgan.games import Game
 from jaxgan.networks import Variables, parameter_count
@@ -93,11 +94,8 @@ class Run:
         if count < 1:
             raise ValueError(f"count must be 1 or more, not {count}")
         inputs = self.inputs
-        if inputs.draw is None:
-            raise ValueError(
-                f"{self.directory} makes its images from images, and this takes a run that draws "
-                f"its samples; see jaxgan translate {self.directory}"
-            )
+        refuse_undrawn(inputs, self.directory)
+        assert inputs.draw is not None
         return inputs.draw(jax.random.key(seed), count, choices or inputs.choices())
 
     def sample(self, count: int = 64, *, seed: int = 0, **choices: Any) -> np.ndarray:
@@ -223,24 +221,24 @@ def load(
             f"{directory} records {len(specs)} specs, and its experiment has {len(phases)} phases"
         )
 
+    with record.fitting(directory, experiment):
+        higher = experiment.metric_names(specs[-1]).get(experiment.best_metric or "") == "higher"
+        parts = [
+            (phase.experiment, spec, phase.experiment.make_game(spec))
+            for phase, spec in zip(phases, specs, strict=True)
+        ]
+
     def phase_of(step: int) -> int:
         return next((p.number for p in places if step <= p.last), len(places) - 1)
 
-    def parts(step: int) -> tuple[BaseExperiment, Any, Game]:
-        own, spec = phases[phase_of(step)].experiment, specs[phase_of(step)]
-        try:
-            return own, spec, own.make_game(spec)
-        except AttributeError as error:
-            raise ValueError(
-                f"the specs in {directory / record.FILE} are not those of a run of "
-                f"{type(own).__name__}"
-            ) from error
+    @cache
+    def state_of(phase: int) -> TrainingState:
+        own, spec, game = parts[phase]
+        return abstract_state(own, game, spec)
 
     def expected(step: int) -> Expected:
-        own, spec, game = parts(step)
-        return Expected(phase_of(step), abstract_state(own, game, spec))
+        return Expected(phase_of(step), state_of(phase_of(step)))
 
-    higher = experiment.metric_names(specs[-1]).get(experiment.best_metric or "") == "higher"
     with Checkpoints(folder, expected, higher_is_better=higher, read_only=True) as checkpoints:
         chosen = checkpoints.best_step() if best else step
         if best and chosen is None:
@@ -249,12 +247,12 @@ def load(
         if averaged:
             found = checkpoints.restore_averaged(chosen)
         elif whole := checkpoints.restore(chosen):
-            side = parts(whole[0])[2].averaged
-            found = whole[0], whole[1].sides[side].variables
+            game = parts[phase_of(whole[0])][2]
+            found = whole[0], whole[1].sides[game.averaged].variables
     if found is None:
         raise ValueError(f"{directory} has no checkpoint yet")
     step, variables = found
-    return Run(directory, *parts(step), step, variables, averaged)
+    return Run(directory, *parts[phase_of(step)], step, variables, averaged)
 
 
 def train(
@@ -372,9 +370,14 @@ def _run(
     with kept_programs(directory):
         if reporter is not None:
             return loop.train(trainer, directory, reporter, on_restored)
-        with Display(trainer.experiment.steps, writer=tensorboard(directory)) as display:
-            display.say(opening(trainer, directory))
-            return loop.train(trainer, directory, display, on_restored)
+        with Display(trainer.experiment.steps) as display:
+
+            def begin() -> None:  # Nothing is said, or written, of a run that is refused.
+                on_restored()
+                display.writer = tensorboard(directory)
+                display.say(opening(trainer, directory))
+
+            return loop.train(trainer, directory, display, begin)
 
 
 def opening(trainer: Trainer, directory: Path) -> str:

@@ -24,18 +24,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_runs import SMALL, Trained
 
 from jaxgan.cli import main as cli
+from jaxgan.data import PairSpec, Spec
 from jaxgan.experiment import UnpairedExperiment
 from jaxgan.runs.record import create
 
-TINY = (
-    "train --out new --generator.family mlp --generator.width 8 --generator.latent-size 4 "
-    "--generator.normalization none --discriminator.family mlp --discriminator.width 8 "
-    "--discriminator.normalization none --penalty none --steps 4 --batch-size 8 --log-every 2 "
-    "--checkpoint-every 2 --sample-every 4 --evaluate-every 0 --best-metric None"
-)
-SPEC = {"shape": [8, 8, 1], "num_classes": 0, "class_names": []}
+TINY = f"train --out new {SMALL} --best-metric None"
 PIXELS = np.random.default_rng(0).integers(256, size=(8, 8, 8, 3), dtype=np.uint8)
 HEADER = """
 from dataclasses import dataclass
@@ -44,16 +40,6 @@ from jaxgan.experiment import Experiment, GeneratorOptions, OptimizerOptions
 
 MACHINE = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 4_000_000}
 Setup = Callable[[Path], object]
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the digits with checkpoints of steps 2 and 4, to copy and damage."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert cli.main([*TINY.split(), "--conditional"]) == 0
-    return folder / "new"
 
 
 # What lies in the working directory
@@ -107,16 +93,21 @@ def claims(name: str, width: int, height: int) -> Setup:
 
 
 def run(here: Path) -> None:
-    shutil.copytree(here.parent / "trained", here / "run")
+    """A run of the digits with checkpoints of steps 2 and 4, to damage."""
+    shutil.copytree(here.parent / "digits", here / "run")
 
 
 def translation(here: Path) -> None:
     """A run of two domains that has no checkpoint yet."""
-    create(here / "run", UnpairedExperiment())
+    image = Spec((8, 8, 3), 0)
+    create(here / "run", UnpairedExperiment(), [PairSpec(image, image)])
 
 
 def recorded(**changes: object) -> Setup:
-    """Changes entries of the run's experiment.json, `generator__width` one of a dict."""
+    """Changes entries of the run's experiment.json, `generator__width` one of a dict.
+
+    `spec__shape` is one of the values in the record's only spec.
+    """
 
     def write(here: Path) -> None:
         path = here / "run" / "experiment.json"
@@ -124,12 +115,24 @@ def recorded(**changes: object) -> Setup:
         for name, value in changes.items():
             *parents, last = name.split("__")
             inner = record
+            if parents[:1] == ["spec"]:
+                inner, parents = record["specs"][0]["values"], parents[1:]
             for parent in parents:
                 inner = inner[parent]
             inner[last] = str(here / str(value)[7:]) if str(value).startswith("{here}/") else value
         path.write_text(json.dumps(record))
 
     return write
+
+
+def old(here: Path) -> None:
+    """A run as jaxgan 0.1.0 left it, as far as its record goes."""
+    path = here / "run" / "experiment.json"
+    record = json.loads(path.read_text())
+    (spec,) = (spec["values"] for spec in record.pop("specs"))
+    del record["class"], spec["gauge"]
+    record["versions"]["jaxgan"] = "0.1.0"
+    path.write_text(json.dumps({"kind": "Experiment", **record, "spec": spec}))
 
 
 def without(name: str) -> Setup:
@@ -190,6 +193,25 @@ PAIR = text(
     "experiment = UnpairedExperiment(data_x='a')\n",
 )
 
+ONE_DOMAIN = [
+    {
+        "class": "jaxgan.data.source:Spec",
+        "file": None,
+        "values": {"shape": [8, 8, 1], "num_classes": 0, "class_names": [], "gauge": ""},
+    }
+]
+TWO_DOMAINS = [
+    {
+        "class": "jaxgan.data.pair:PairSpec",
+        "file": None,
+        "values": dict.fromkeys("xy", ONE_DOMAIN[0]["values"]),
+    }
+]
+OF_OLD = (
+    "run was written by jaxgan 0.1.0, whose runs this version cannot read: use that version, or "
+    "train anew"
+)
+
 # fmt: off
 TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
     "Several processes": [
@@ -213,6 +235,10 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "Unrecognized options: --stepz, 4; perhaps you meant --steps"),
         ("an option of another side", [], "train --out new --generator.dropout .5",
          "Unrecognized options: --generator.dropout, .5; perhaps you meant --generator.depth"),
+        ("a misspelt option of a network", [], "train --out new --generator.widht 4",
+         "Unrecognized options: --generator.widht, 4; perhaps you meant --generator.width or --generator.depth or --generator.dtype"),
+        ("a number of channels that is none", [], "train --out new --channels 2",
+         "invalid choice '2' for argument '--channels'. Expected one of '1', '3', 'None'."),
         ("an option without its value", [], "train --out new --steps",
          "Missing value for argument '--steps'. Expected 1 values."),
         ("two values for one", [], "train --out new --steps 3 4",
@@ -241,6 +267,12 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "Missing from jaxgan sample: --out PATH"),
         ("a step that is no number", [run], "sample run --out a.png --step last",
          "--step must be None or INT, not 'last'"),
+        ("diagnose what", [], "diagnose",
+         "Missing from jaxgan diagnose: PATH"),
+        ("report what", [], "report",
+         "Missing from jaxgan report: PATH"),
+        ("steps of a diagnosis", [run], "diagnose run --steps 3",
+         "Unrecognized options: --steps, 3"),
         ("prepare what", [], "data prepare",
          "Missing from jaxgan data prepare: STR"),
         ("an unknown word after data", [], "data list",
@@ -271,6 +303,10 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "penalty_weight must be finite, not nan"),
         ("an infinite number", [], "train --out new --generator-optimizer.learning-rate inf",
          "generator_optimizer.learning_rate must be finite, not inf"),
+        ("a learning rate that is not a number", [], "TINY --generator-optimizer.learning-rate nan",
+         "generator_optimizer.learning_rate must be finite, not nan"),
+        ("an infinite weight", [], "TINY --penalty-weight inf",
+         "penalty_weight must be finite, not inf"),
         ("a number beyond float32", [], "train --out new --generator-optimizer.learning-rate 1e300",
          "generator_optimizer.learning_rate must be at most 3.4e+38, not 1e+300"),
         ("no learning rate", [], "train --out new --discriminator-optimizer.learning-rate 0",
@@ -283,7 +319,9 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
         ("an average that never moves", [], "TINY --ema-decay 1",
          "ema_decay must be in [0, 1), not 1.0"),
         ("all activations dropped", [], "TINY --discriminator.dropout 1",
-         "MLPDiscriminator has dropout=1.0; allowed is 0 <= dropout < 1."),
+         "discriminator.dropout must be in [0, 1), not 1.0"),
+        ("more activations dropped than there are", [], "TINY --discriminator.dropout 1.5",
+         "discriminator.dropout must be in [0, 1), not 1.5"),
         ("a negative weight", [], "train --out new --penalty-weight -1",
          "penalty_weight must be 0 or more, not -1.0"),
         ("a name with a slash", [], "train --name ../elsewhere",
@@ -294,8 +332,16 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "name must be that of one folder, without slashes, not ''"),
         ("a metric that is none", [], "TINY --best-metric beauty",
          "best_metric 'beauty' is not measured; logged are discriminator_gradient_norm, discriminator_loss, discriminator_update_ratio, fake_accuracy, fake_logits, generator_gradient_norm, generator_loss, generator_update_ratio, real_accuracy, real_logits"),
-        ("a metric that rises", [], "TINY --evaluate-every 2 --best-metric smallest_share",
-         "best_metric 'smallest_share' is better the larger it is, and the smallest value marks the best checkpoint; take frechet or frechet_train or kl"),
+        ("a metric of evaluations without any", [], "TINY --best-metric smallest_share",
+         "best_metric 'smallest_share' is not measured; logged are discriminator_gradient_norm, discriminator_loss, discriminator_update_ratio, fake_accuracy, fake_logits, generator_gradient_norm, generator_loss, generator_update_ratio, real_accuracy, real_logits"),
+        ("a metric that rises, never measured in time", [],
+         "TINY --evaluate-every 3 --checkpoint-every 2 --best-metric smallest_share",
+         "best_metric 'smallest_share' would rank nothing: evaluate_every 3 and checkpoint_every 2 first meet at step 6, and there are 4 steps"),
+        ("evaluations of what has no measure", [images("a/trainA"), images("a/trainB"), PAIR],
+         "train mine.py --out new --generator.blocks 0 --discriminator.layers 1 --evaluate-every 2",
+         "evaluate_every 2: there is no measure of a run of UnpairedExperiment; set it to 0"),
+        ("no evaluations, by a negative number", [], "TINY --evaluate-every -1",
+         "evaluate_every must be 0 or more, not -1"),
         ("a metric never measured in time", [],
          "TINY --evaluate-every 2 --checkpoint-every 3 --best-metric frechet",
          "best_metric 'frechet' would rank nothing: evaluate_every 2 and checkpoint_every 3 first meet at step 6, and there are 4 steps"),
@@ -411,6 +457,13 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
         ("not a number", [file("experiment = Experiment(penalty_weight=float('nan'))")],
          "train mine.py --out new",
          "mine.py: penalty_weight must be finite, not nan"),
+        ("no width", [file("experiment = Experiment(generator=GeneratorOptions(width=0))")],
+         "train mine.py --out new",
+         "mine.py: generator.width must be 1 or more, not 0"),
+        ("a network of no width",
+         [file("from jaxgan.networks.mlp import MLPGenerator\nexperiment = Experiment(seed=MLPGenerator((8, 8, 1), width=-2).width)")],
+         "train mine.py --out new",
+         "mine.py does not run: ValueError: MLPGenerator has width=-2; allowed is 1 or more."),
         ("a name that no folder can have", [file("experiment = Experiment(name='a\\0b')")],
          "train mine.py --out new",
          "mine.py: name must be that of a folder, of at most 255 bytes, not 'a\\x00b'"),
@@ -505,6 +558,14 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "note.txt is a file; data are read from .npz files and folders of images."),
         ("a damaged image", [images("photos"), cut("photos/8_5.png")], "TINY --data photos",
          "photos/8_5.png cannot be decoded as an image: {...}."),
+        ("an image that ends at once", [images("photos"), raw("photos/8_2.png", b"\x89PNG and no more")],
+         "TINY --data photos",
+         "photos/8_2.png is not an image, or a damaged one."),
+        ("images that the network cannot make", [images("photos", (30, 30))],
+         "TINY --data photos --generator.family dcgan --discriminator.family dcgan",
+         "DCGAN images have a height of m * 2**k pixels with m from 4 to 7 and k >= 1, which 30 is not; the nearest allowed are 28 and 32."),
+        ("no labels to give the networks", [images("photos")], "TINY --data photos --conditional",
+         "conditional needs labelled data, and 'photos' has no labels"),
         ("no image", [images("photos"), text("photos/a.png")], "TINY --data photos",
          "photos/a.png is not an image, or a damaged one."),
         ("an image of absurd size", [images("photos"), claims("photos/8_0.png", 100_000, 100_000)],
@@ -570,6 +631,16 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "run is not a run directory: it has no experiment.json"),
         ("another folder", [images("run")], "report run",
          "run is not a run directory: it has no experiment.json"),
+        ("a missing run to sample", [], "sample run --out a.png",
+         "run is not a run directory: it has no experiment.json"),
+        ("a missing run to diagnose", [], "diagnose run",
+         "run is not a run directory: it has no experiment.json"),
+        ("another folder to resume", [images("run")], "resume run",
+         "run is not a run directory: it has no experiment.json"),
+        ("another folder to diagnose", [images("run")], "diagnose run",
+         "run is not a run directory: it has no experiment.json"),
+        ("another folder to verify", [images("run")], "verify run",
+         "run is not a run directory: it has no experiment.json"),
         ("a record cut short", [run, cut("run/experiment.json")], "sample run --out a.png",
          "run/experiment.json is damaged: {...}"),
         ("an empty record", [run, text("run/experiment.json", "")], "diagnose run",
@@ -588,16 +659,43 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "run/experiment.json is damaged: Experiment has no option stepz"),
         ("a word for a number in it", [run, recorded(experiment__steps="many")], "diagnose run",
          "run/experiment.json is damaged: steps must be int, not 'many'"),
-        ("an unknown kind", [run, recorded(kind="Own")], "sample run --out a.png",
-         "run/experiment.json names the kind 'Own' and no file that has it"),
+        ("a class of nowhere", [run, recorded(**{"class": "mine:Own"})], "sample run --out a.png",
+         "run/experiment.json names the class 'mine:Own' and no file that has it"),
+        ("a class of another library", [run, recorded(**{"class": "os:system"})], "resume run --steps 8",
+         "run/experiment.json names the class 'os:system' and no file that has it"),
+        ("a function for a class", [run, recorded(**{"class": "jaxgan.options:flat"})], "diagnose run",
+         "run/experiment.json names the class 'jaxgan.options:flat', which is none"),
+        ("a class of a missing module", [run, recorded(**{"class": "jaxgan.nothing:X"})], "verify run",
+         "run/experiment.json names the class 'jaxgan.nothing:X', which is none"),
+        ("no class", [run, recorded(**{"class": None})], "report run",
+         "run/experiment.json names the class None and no file that has it"),
         ("a spec of words", [run, recorded(spec__shape=["a", 8, 1])], "sample run --out a.png",
-         "the spec in experiment.json is damaged: {'shape': ['a', 8, 1], 'num_classes': 10, 'class_names': ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']}"),
-        ("a spec of two domains", [run, recorded(spec={"x": SPEC, "y": SPEC})], "sample run --out a.png",
-         "the spec in experiment.json is not that of a run of Experiment"),
+         "the spec of the data is damaged: {'shape': ['a', 8, 1], 'num_classes': 10, 'class_names': ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'], 'gauge': ''}"),
+        ("a spec of two domains", [run, recorded(specs=TWO_DOMAINS)], "sample run --out a.png",
+         "the specs in run/experiment.json are not those of a run of Experiment"),
+        ("a spec of two domains at an evaluation", [run, recorded(specs=TWO_DOMAINS)], "evaluate run",
+         "the specs in run/experiment.json are not those of a run of Experiment"),
+        ("a spec of two domains in a report", [run, recorded(specs=TWO_DOMAINS)], "report run",
+         "the specs in run/experiment.json are not those of a run of Experiment"),
+        ("a spec of one domain", [translation, recorded(specs=ONE_DOMAIN), copy("../digits/checkpoints", "run/checkpoints"), images("in")],
+         "translate run --input in --output out --direction x-to-y",
+         "the specs in run/experiment.json are not those of a run of UnpairedExperiment"),
         ("a damaged spec", [run, recorded(spec__shape=3)], "sample run --out a.png",
-         "the spec in experiment.json is damaged: {'shape': 3, 'num_classes': 10, 'class_names': ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']}"),
+         "the spec of the data is damaged: {'shape': 3, 'num_classes': 10, 'class_names': ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'], 'gauge': ''}"),
+        ("a spec of nothing", [run, recorded(specs=[{"class": "jaxgan.data.source:Spec", "file": None, "values": {}}])],
+         "sample run --out a.png",
+         "the spec of the data is damaged: {}"),
+        ("no spec", [run, recorded(specs=[])], "sample run --out a.png",
+         "run/experiment.json is damaged: it holds no specs of the data"),
+        ("a word for a spec", [run, recorded(specs=["images"])], "evaluate run",
+         "run/experiment.json is damaged: it holds no specs of the data"),
+        ("a spec too many", [run, recorded(specs=2 * ONE_DOMAIN)], "sample run --out a.png",
+         "run records 2 specs, and its experiment has 1 phases"),
+        ("a spec of another class", [run, recorded(specs=[ONE_DOMAIN[0] | {"class": "jaxgan.options:flat"}])],
+         "sample run --out a.png",
+         "run/experiment.json names the class 'jaxgan.options:flat', which is none"),
         ("another shape of data", [run, recorded(spec__shape=[8, 8, 3])], "sample run --out a.png",
-         "checkpoint {here}/run/checkpoints/4 does not fit the experiment: .discriminator.opt_state[0].mu['Dense_0']['kernel'] is float32[64, 8] in the checkpoint and float32[192, 8] in the experiment"),
+         "checkpoint {here}/run/checkpoints/4 does not fit the experiment: .params['Dense_2']['bias'] is float32[64] in the checkpoint and float32[192] in the experiment"),
         ("a class of one's own that moved", [run, recorded(file="/nowhere/mine.py")], "diagnose run",
          "there is no experiment file /nowhere/mine.py"),
         ("a class by a relative path", [run, file("experiment = Experiment()"), recorded(file="mine.py")],
@@ -643,8 +741,23 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "run cannot be resumed with a changed experiment: batch_size was 8, asked 3"),
         ("a run resumed with another file", [run, file("experiment = 3")], "resume run mine.py",
          "mine.py must define `experiment = Experiment(...)`; it has a int"),
+        ("a run resumed with a file of nothing", [run, file("x = 1")], "resume run mine.py",
+         "mine.py must define `experiment = Experiment(...)`; it has no such name"),
         ("the data gone", [run, recorded(experiment__data="data.npz")], "evaluate run",
          "There is no file data.npz."),
+    ],
+    "Runs of jaxgan 0.1.0": [
+        (command.split()[0], [run, old, images("in")], command, OF_OLD)
+        for command in (
+            "resume run --steps 8",
+            "sample run --out a.png",
+            "interpolate run --out a.gif",
+            "translate run --input in --output out --direction x-to-y",
+            "evaluate run",
+            "diagnose run",
+            "report run",
+            "verify run",
+        )
     ],
     "Checkpoints": [
         ("none yet", [run, without("run/checkpoints")], "sample run --out a.png",
@@ -667,19 +780,27 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "sample run --out a.png --step 4",
          "warning: checkpoint {here}/run/checkpoints/4 is damaged and passed over ({...})\n"
          "no checkpoint in {here}/run/checkpoints can be read"),
-        ("a checkpoint cut short", [run, cut("run/checkpoints/4/state/**/*")],
+        ("a checkpoint cut short", [run, cut("run/checkpoints/4/averaged/**/*")],
          "sample run --out a.png --step 4",
          "warning: checkpoint {here}/run/checkpoints/4 is damaged and passed over ({...})\n"
          "no checkpoint in {here}/run/checkpoints can be read"),
-        ("another step's arrays", [run, without("run/checkpoints/4/state"), copy("run/checkpoints/2/state", "run/checkpoints/4/state")],
+        ("the generator in training cut short", [run, cut("run/checkpoints/4/state/**/*")],
+         "sample run --out a.png --step 4 --no-ema",
+         "warning: checkpoint {here}/run/checkpoints/4 is damaged and passed over ({...})\n"
+         "no checkpoint in {here}/run/checkpoints can be read"),
+        ("another step's arrays", [run, without("run/checkpoints/4/averaged"), copy("run/checkpoints/2/averaged", "run/checkpoints/4/averaged")],
          "sample run --out a.png --step 4",
+         "warning: checkpoint {here}/run/checkpoints/4 is damaged and passed over (its arrays are not those that were saved)\n"
+         "no checkpoint in {here}/run/checkpoints can be read"),
+        ("another step's arrays in training", [run, without("run/checkpoints/4/state"), copy("run/checkpoints/2/state", "run/checkpoints/4/state")],
+         "sample run --out a.png --step 4 --no-ema",
          "warning: checkpoint {here}/run/checkpoints/4 is damaged and passed over (its arrays are not those that were saved)\n"
          "no checkpoint in {here}/run/checkpoints can be read"),
         ("a changed record", [run, replaced("run/checkpoints/4/record/metadata", '"value": null', '"value": 0.1')],
          "sample run --out a.png --step 4",
          "warning: checkpoint {here}/run/checkpoints/4 is damaged and passed over (its record is not the one that was saved)\n"
          "no checkpoint in {here}/run/checkpoints can be read"),
-        ("all of them cut short", [run, cut("run/checkpoints/*/state/**/*")], "sample run --out a.png",
+        ("all of them cut short", [run, cut("run/checkpoints/*/averaged/**/*")], "sample run --out a.png",
          "warning: checkpoint {here}/run/checkpoints/4 is damaged and passed over ({...})\n"
          "warning: checkpoint {here}/run/checkpoints/2 is damaged and passed over ({...})\n"
          "no checkpoint in {here}/run/checkpoints can be read"),
@@ -687,13 +808,15 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "resume run --steps 8",
          "run/checkpoints is not a folder of checkpoints"),
         ("all of them at a resume", [run, cut("run/checkpoints/*/state/**/*")], "resume run --steps 8",
+         "warning: checkpoint {here}/run/checkpoints/4 is damaged and passed over ({...})\n"
+         "warning: checkpoint {here}/run/checkpoints/2 is damaged and passed over ({...})\n"
          "no checkpoint in {here}/run/checkpoints can be read"),
         ("of another experiment", [run, recorded(experiment__generator__width=9)],
          "sample run --out a.png",
-         "checkpoint {here}/run/checkpoints/4 does not fit the experiment: .ema.params['Dense_0']['bias'] is float32[8] in the checkpoint and float32[9] in the experiment"),
+         "checkpoint {here}/run/checkpoints/4 does not fit the experiment: .params['Dense_0']['bias'] is float32[8] in the checkpoint and float32[9] in the experiment"),
         ("of another experiment at a resume", [run, recorded(experiment__generator__width=9)],
          "resume run --steps 8",
-         "checkpoint {here}/run/checkpoints/4 does not fit the experiment: .ema.params['Dense_0']['bias'] is float32[8] in the checkpoint and float32[9] in the experiment"),
+         "checkpoint {here}/run/checkpoints/4 does not fit the experiment: .params['Dense_0']['bias'] is float32[8] in the checkpoint and float32[9] in the experiment"),
     ],
     "What is made of a run": [
         ("another kind of file", [run], "sample run --out a.jpg",
@@ -707,9 +830,9 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
         ("no samples", [run], "sample run --out a.png --count 0",
          "--count must be 1 or more, not 0"),
         ("more samples than memory", [run], "sample run --out a.npz --count 1000000000000",
-         "--count 1000000000000 would take 80,000 GB, and this machine has 16 GB of memory"),
+         "--count 1000000000000 would take 84,000 GB, and this machine has 16 GB of memory"),
         ("a grid beyond all screens", [run], "sample run --out a.png --count 100000000",
-         "--count 100000000 would take 411 GB, and this machine has 16 GB of memory"),
+         "--count 100000000 would take 412 GB, and this machine has 16 GB of memory"),
         ("a negative seed", [run], "sample run --out a.png --seed -1",
          "seed must be from 0 to 2**32 - 1, not -1"),
         ("a class that is none", [run], "sample run --out a.png --label 10",
@@ -719,18 +842,20 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
         ("a walk of one frame", [run], "interpolate run --out a.png --frames 1",
          "a walk needs 2 --seeds, 2 --frames and 1 --rows or more, not 2, 1 and 8"),
         ("a walk without end", [run], "interpolate run --out a.gif --frames 1000000000000",
-         "--frames 1000000000000 and --rows 8 would take 32,896,000 GB, and this machine has 16 GB of memory"),
+         "--frames 1000000000000 and --rows 8 would take 32,928,000 GB, and this machine has 16 GB of memory"),
         ("more walks than memory", [run], "interpolate run --out a.png --rows 1000000000000",
-         "--frames 10 and --rows 1000000000000 would take 41,120,000 GB, and this machine has 16 GB of memory"),
+         "--frames 10 and --rows 1000000000000 would take 41,160,000 GB, and this machine has 16 GB of memory"),
         ("arrays of a walk", [run], "interpolate run --out a.npz",
          "--out a.npz must end in .png or .gif"),
         ("an unknown method", [run], "interpolate run --out a.png --method straight",
          "invalid choice 'straight' for argument '--method'. Expected one of 'None', 'linear', 'spherical'."),
         ("samples of a translation", [translation], "sample run --out a.png",
-         "run translates images, and this takes a run that makes them from latents; see jaxgan translate run"),
+         "run makes its images from images, and this takes a run that draws its samples; see jaxgan translate run"),
+        ("a walk in a translation", [translation], "interpolate run --out a.gif",
+         "run makes its images from images, and this takes a run that draws its samples; see jaxgan translate run"),
         ("a translation by samples", [run, images("in")],
          "translate run --input in --output out --direction x-to-y",
-         "run makes images from latents, and translate takes a run that translates (UnpairedExperiment)"),
+         "run makes its samples from latents, and translate takes a run that translates images; see jaxgan sample run"),
         ("a translation of nothing", [translation], "translate run --input in --output out --direction x-to-y",
          "--input in is not a folder"),
         ("a translation of no images", [translation, folder("in")],
@@ -803,14 +928,14 @@ def pattern(says: str, here: Path) -> str:
 
 
 @pytest.fixture
-def here(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def here(tmp_path: Path, digits: Trained, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working directory, on a machine that does not depend on the tests' own."""
     sysconf = os.sysconf
     monkeypatch.setattr(os, "sysconf", lambda name: MACHINE.get(name) or sysconf(name))
     monkeypatch.setenv("JAXGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TFDS_DATA_DIR", "tfds")
     monkeypatch.setenv("COLUMNS", "80")
-    (tmp_path / "trained").symlink_to(trained)
+    (tmp_path / "digits").symlink_to(digits.folder)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     yield tmp_path / "here"

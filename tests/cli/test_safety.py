@@ -15,10 +15,11 @@ from PIL import Image
 
 import jaxgan
 from jaxgan.cli import main as cli
-from jaxgan.data import files, open_domain, open_source
+from jaxgan.data import Spec, files, open_domain, open_source
 from jaxgan.devices.compilation import FOLDER, kept_programs
 from jaxgan.experiment import Experiment
 from jaxgan.experiment.folders import plan_folder
+from jaxgan.options import to_dict
 from jaxgan.runs import record as run
 
 ROOT = Path(jaxgan.__file__).parent
@@ -56,7 +57,19 @@ def test_nothing_is_evaluated():
 
 def test_code_is_run_from_experiment_files_only():
     run_by = [w for w, node in nodes(ast.Attribute) if node.attr in ("exec_module", "runpy")]
-    assert [where.split(":")[0] for where in run_by] == ["run.py"]
+    assert [where.split(":")[0] for where in run_by] == ["runs/record.py"]
+
+
+def test_one_place_imports_what_a_file_names():
+    """Any other module's name is written out; for what that place imports see below."""
+    found = {
+        where.split(":")[0]: ast.unparse(node.args[0])
+        for where, node in nodes(ast.Call)
+        if ast.unparse(node.func) in ("import_module", "importlib.import_module")
+    }
+    assert found.pop("runs/record.py") == "module"
+    assert found
+    assert all(name[:1] + name[-1:] == "''" for name in found.values()), found
 
 
 def test_every_load_refuses_pickles():
@@ -187,54 +200,136 @@ def planted(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(MARKING)
     experiment = run.load_file(tmp_path / "mine.py")
     (tmp_path / "was_run").unlink()
-    run.create(tmp_path / "theirs", experiment, tmp_path / "mine.py")
+    run.create(tmp_path / "theirs", experiment, [Spec((8, 8, 1), 10)])
     (tmp_path / "theirs" / "code.py").write_text(MARKING)
     return tmp_path / "theirs"
 
 
-def name_file(planted: Path, file: object) -> None:
+def change(planted: Path, **entries: object) -> None:
+    """Changes entries of a run's record."""
     path = planted / "experiment.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"file": file}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+
+
+def change_spec(planted: Path, **entries: object) -> None:
+    """Changes entries of the one spec in a run's record."""
+    (spec,) = json.loads((planted / "experiment.json").read_text())["specs"]
+    change(planted, specs=[spec | entries])
 
 
 def test_a_class_outside_the_run_is_loaded(planted):
-    assert run.load(planted)[0].ratio == 2
+    assert run.read(planted)[0].ratio == 2
     assert (planted.parent / "was_run").exists()
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        "code.py",
-        "theirs/code.py",
-        "./theirs/code.py",
-        "{run}/code.py",
-        "{run}/../theirs/code.py",
-        "{run}/samples/../code.py",
-        "{run}/../link.py",
-        "",
-        ["code.py"],
-    ],
-)
-@pytest.mark.parametrize("command", ["sample {run} --out a.png", "diagnose {run}", "resume {run}"])
-def test_code_inside_a_run_is_not_run(planted, capsys, file, command):
-    (planted.parent / "link.py").symlink_to(planted / "code.py")
-    name_file(planted, file.replace("{run}", str(planted)) if isinstance(file, str) else file)
+INSIDE = [
+    "code.py",
+    "theirs/code.py",
+    "./theirs/code.py",
+    "{run}/code.py",
+    "{run}/../theirs/code.py",
+    "{run}/samples/../code.py",
+    "{run}/../link.py",
+    "",
+    ["code.py"],
+]
+
+
+def at(planted: Path, file: object) -> object:
+    """One of `INSIDE`, of this run, to which a link leads too."""
+    if not (planted.parent / "link.py").is_symlink():
+        (planted.parent / "link.py").symlink_to(planted / "code.py")
+    return file.replace("{run}", str(planted)) if isinstance(file, str) else file
+
+
+def refused(command: str, planted: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command says that refuses the run, and has run no code of it or of anyone's."""
     assert cli.main(command.replace("{run}", str(planted)).split()) == 2
-    error = capsys.readouterr().err
-    assert "must be an absolute path outside the run directory" in error
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith("jaxgan: ")
     assert error.count("\n") == 1
     assert not list(planted.parent.rglob("was_run"))
+    return error
+
+
+@pytest.mark.parametrize("file", INSIDE)
+@pytest.mark.parametrize("command", ["sample {run} --out a.png", "diagnose {run}", "resume {run}"])
+def test_code_inside_a_run_is_not_run(planted, capsys, file, command):
+    change(planted, file=at(planted, file))
+    error = refused(command, planted, capsys)
+    assert "must be an absolute path outside the run directory" in error
+
+
+@pytest.mark.parametrize("file", INSIDE)
+@pytest.mark.parametrize("command", ["sample {run} --out a.png", "interpolate {run} --out a.gif"])
+def test_code_inside_a_run_is_not_run_for_the_spec_of_its_data(planted, capsys, file, command):
+    change(planted, **{"class": "jaxgan.experiment.generation:Experiment", "file": None})
+    change(planted, experiment=to_dict(Experiment()))
+    change_spec(planted, file=at(planted, file))
+    error = refused(command, planted, capsys)
+    assert "must be an absolute path outside the run directory" in error
+
+
+NO_CLASS = [
+    ("jaxgan.options:flat", ", which is none"),  # A function
+    ("jaxgan.options:AtLeast", ", which is none"),  # A class of something else
+    ("jaxgan.nothing:X", ", which is none"),
+    ("jaxgan.experiment.generation:os.system", ", which is none"),
+    ("jaxgan.experiment.generation:", " and no file that has it"),
+    ("jaxgan:", " and no file that has it"),
+    ("os:system", " and no file that has it"),
+    ("subprocess:Popen", " and no file that has it"),
+    ("jaxganx:Experiment", " and no file that has it"),
+    ("mine:Own", " and no file that has it"),
+    (".:mine", " and no file that has it"),
+    ("", " and no file that has it"),
+    (7, " and no file that has it"),
+    (["os:system"], " and no file that has it"),
+    (None, " and no file that has it"),
+]
+"""What a record may name for the class of an experiment or of a spec, and is neither."""
+
+
+@pytest.mark.parametrize(("place", "says"), NO_CLASS)
+@pytest.mark.parametrize("command", ["sample {run} --out a.png", "diagnose {run}", "resume {run}"])
+def test_only_a_class_of_experiments_is_taken_for_one(planted, capsys, place, says, command):
+    change(planted, **{"class": place, "file": None})
+    error = refused(command, planted, capsys)
+    assert error.endswith(f"theirs/experiment.json names the class {place!r}{says}\n")
+
+
+@pytest.mark.parametrize(("place", "says"), NO_CLASS)
+def test_only_a_class_of_specs_is_taken_for_one(planted, capsys, place, says):
+    change(planted, **{"class": "jaxgan.experiment.generation:Experiment", "file": None})
+    change(planted, experiment=to_dict(Experiment()))
+    change_spec(planted, **{"class": place})
+    error = refused("sample {run} --out a.png", planted, capsys)
+    assert error.endswith(f"theirs/experiment.json names the class {place!r}{says}\n")
+
+
+@pytest.mark.parametrize(
+    "place", ["mine:Experiment", "mine:Path", "mine:experiment", "mine:nothing"]
+)
+def test_a_file_outside_the_run_must_have_the_class(planted, place):
+    """That file is the user's own: it is run, and only a class of experiments is taken from it."""
+    change(planted, **{"class": place})
+    if place == "mine:Experiment":  # One that the file imports is a class of experiments too.
+        with pytest.raises(ValueError, match="Experiment has no option ratio"):
+            run.read(planted)
+    else:
+        with pytest.raises(ValueError, match=r"names the class 'mine:\w+' of .*, which is none"):
+            run.read(planted)
 
 
 def test_a_run_whose_folder_is_a_link_is_still_that_run(planted):
     (planted.parent / "alias").symlink_to(planted)
-    name_file(planted, str(planted / "code.py"))
+    change(planted, file=str(planted / "code.py"))
     with pytest.raises(ValueError, match="outside the run directory"):
-        run.load(planted.parent / "alias")
-    name_file(planted, str(planted.parent / "alias" / "code.py"))
+        run.read(planted.parent / "alias")
+    change(planted, file=str(planted.parent / "alias" / "code.py"))
     with pytest.raises(ValueError, match="outside the run directory"):
-        run.load(planted)
+        run.read(planted)
 
 
 def test_an_experiment_file_leaves_no_bytecode_behind(tmp_path):
@@ -252,6 +347,7 @@ def make_for_the_group(folder: Path) -> None:
     folder.chmod(0o710)
 
 
+@pytest.mark.usefixtures("no_cache_yet")
 @pytest.mark.parametrize("make", [make_nowhere, make_for_the_group])
 def test_programs_are_kept_where_nobody_else_can_put_them(tmp_path, make):
     """See also test_compilation.py."""
@@ -309,4 +405,4 @@ def test_data_that_vanish_end_the_run_with_a_line_and_a_checkpoint(tmp_path, cap
     assert run.newest_step(Path("new")) == 4
     assert cli.main(["sample", "new", "--step", "4", "--out", "a.npz"]) == 0
     assert capfd.readouterr().err == ""
-    assert isinstance(run.load(Path("new"))[0], Experiment)
+    assert isinstance(run.read(Path("new"))[0], Experiment)

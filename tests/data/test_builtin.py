@@ -60,6 +60,7 @@ def test_points_lie_around_the_center_their_label_names(name):
     assert points.shape == (100_000, 2)
     assert points.dtype == np.float32
     assert source.spec.num_classes == len(centers)
+    assert source.spec.gauge == "mixture"
     distances = np.linalg.norm(points[:, None] - centers, axis=-1)
     np.testing.assert_array_equal(distances.argmin(axis=1), labels)
     # 100,000 draws: the standard errors are 0.002 std, and 0.003 of a count's share.

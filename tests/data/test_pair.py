@@ -39,19 +39,19 @@ def test_domains_keep_their_lengths_and_channels():
 
 def test_each_domain_goes_through_permutations_of_its_own():
     source = pair(5, 5)
-    plan = np.concatenate([source.indices(3, step, 2) for step in range(5)])  # Two epochs
+    plan = np.concatenate([source.indices(3, 2 * n, 2) for n in range(5)])  # Two epochs
     assert plan.shape == (10, 2)
     for column in plan.T:
         for epoch in column.reshape(2, 5):
             assert sorted(epoch) == list(range(5))
     assert not np.array_equal(plan[:, 0], plan[:, 1])
     np.testing.assert_array_equal(plan[:2, 0], batch_indices(3, 0, 2, 5))
-    np.testing.assert_array_equal(source.indices(3, 4, 2), plan[8:])
+    np.testing.assert_array_equal(source.indices(3, 8, 2), plan[8:])
 
 
 def test_the_shorter_domain_comes_round_more_often():
     source = pair(5, 12)
-    plan = np.concatenate([source.indices(0, step, 4) for step in range(15)])  # 60 images of each
+    plan = np.concatenate([source.indices(0, 4 * n, 4) for n in range(15)])  # 60 images of each
     np.testing.assert_array_equal(np.bincount(plan[:, 0]), [12] * 5)
     np.testing.assert_array_equal(np.bincount(plan[:, 1]), [5] * 12)
 

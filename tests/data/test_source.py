@@ -1,13 +1,15 @@
 """Sources in memory: what they take, give and refuse."""
 
 import gc
+import json
 import os
 
 import jax
 import numpy as np
 import pytest
 
-from jaxgan.data import ArraySource, Spec
+from jaxgan.data import ArraySource, PairSpec, Spec
+from jaxgan.data.stacked import StackedSpec
 
 IMAGES = np.arange(4 * 2 * 3, dtype=np.uint8).reshape(4, 2, 3, 1)
 LABELS = np.array([0, 2, 1, 2])
@@ -20,6 +22,48 @@ def test_the_spec_describes_one_sample():
     assert named.spec == Spec((2, 3, 1), 4, ("a", "b", "c", "never seen"))
     assert named.spec.is_image
     assert not ArraySource("x", np.zeros((5, 2))).spec.is_image
+    assert ArraySource("x", IMAGES, gauge="mixture").spec.gauge == "mixture"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Spec((2, 3, 1), 0),
+        Spec((2,), 8, tuple("abcdefgh"), "mixture"),
+        StackedSpec((2, 3, 3), 1000, gauge="stacked"),
+        PairSpec(Spec((4, 4, 1), 0), Spec((4, 4, 3), 2, ("ä", "b"))),
+    ],
+)
+def test_a_spec_is_recorded_as_json_and_read_back(spec):
+    read = type(spec).from_record(json.loads(json.dumps(spec.to_record())))
+    assert read == spec
+    assert type(read) is type(spec)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"shape": value} for value in (None, 3, [8, "8"], [8, -1], [8.0], [True])),
+        *({"num_classes": value} for value in (None, -1, 1.0, "7", True)),
+        *({"class_names": value} for value in (None, 5, [1])),
+        *({"gauge": value} for value in (None, 3)),
+    ],
+)
+def test_what_cannot_be_a_spec_is_damaged(change):
+    sound = Spec((8, 8, 1), 1, ("a",)).to_record()
+    with pytest.raises(ValueError, match="the spec of the data is damaged: "):
+        Spec.from_record(sound | change)
+    with pytest.raises(ValueError, match="the spec of the data is damaged: "):
+        PairSpec.from_record({"x": sound, "y": sound | change})
+
+
+@pytest.mark.parametrize("name", ["shape", "num_classes", "class_names", "gauge"])
+def test_a_spec_lacks_nothing(name):
+    sound = Spec((8, 8, 1), 1, ("a",)).to_record()
+    with pytest.raises(ValueError, match="is damaged"):
+        Spec.from_record({key: value for key, value in sound.items() if key != name})
+    with pytest.raises(ValueError, match="is damaged"):
+        PairSpec.from_record({"x": sound})
 
 
 @pytest.mark.parametrize("device_limit", [1 << 30, 0])

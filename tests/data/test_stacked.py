@@ -23,7 +23,7 @@ def digits(**options) -> ArraySource:
 def test_a_stack_is_three_digits_as_channels(device_limit):
     source = StackedSource(digits(device_limit=device_limit), ROWS)
     assert len(source) == 4
-    assert source.spec == ((2, 3, 3), 1000, ())
+    assert source.spec == ((2, 3, 3), 1000, (), "stacked")
     assert (source.arrays is None) == (device_limit == 0)
     batch = source.take(np.array([1, 2]))
     assert batch["real"].dtype == np.uint8

@@ -15,14 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxgan import losses, penalties
+from jaxgan import latent, losses, penalties
 from jaxgan.devices import distributed
 from jaxgan.devices.sharding import local
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.games import adversarial
 from jaxgan.keys import derive
 from jaxgan.networks import from_linen
-from jaxgan.training.state import Optimizers
 from jaxgan.training.trainer import make_trainer
 
 LIBRARY = Experiment(
@@ -69,13 +68,13 @@ class Precise(Experiment):
             from_linen(Generator()),
             from_linen(Discriminator()),
             losses.ADVERSARIAL["wasserstein"],
-            latent_size=16,
+            prior=latent.prior(16),
             conditional=True,
             penalty=penalty,
         )
 
     def make_optimizers(self):
-        return Optimizers(optax.adam(1e-3, 0.0, 0.99), optax.adam(1e-3, 0.0, 0.99))
+        return {side: optax.adam(1e-3, 0.0, 0.99) for side in ("generator", "discriminator")}
 
 
 def main() -> None:
@@ -90,12 +89,12 @@ def main() -> None:
         index, port = options.host
         distributed.join(f"127.0.0.1:{port}", 2, index)
     kind = Precise if options.precision == "float64" else Experiment
-    trainer = make_trainer(kind(**vars(LIBRARY)))
-    state = trainer.init()
+    (program,) = make_trainer(kind(**vars(LIBRARY))).programs
+    state = program.start(None)
     arrays = {f"start{name}": leaf for name, leaf in leaves(state)}
     scalars = []
     for step in range(options.steps):
-        state, vectors = trainer.steps(state, trainer.indices(step)[None])
+        state, vectors = program.steps(state, step, 1)
         scalars.append(np.asarray(vectors)[0])
     arrays |= {f"end{name}": leaf for name, leaf in leaves(state)}
     if distributed.is_first():

@@ -10,7 +10,7 @@ import optax
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxgan import losses, penalties
+from jaxgan import latent, losses, penalties
 from jaxgan.data import ArraySource, open_source
 from jaxgan.data.minibatch import prepare_batch
 from jaxgan.devices import sharding
@@ -21,7 +21,6 @@ from jaxgan.layers.conv import conv, conv_transpose
 from jaxgan.networks import from_linen
 from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from jaxgan.training import init_state, make_train_step
-from jaxgan.training.state import Optimizers
 from jaxgan.training.trainer import make_trainer
 
 pytestmark = pytest.mark.skipif(
@@ -58,11 +57,11 @@ def game(axis_name):
         DCGANDiscriminator(8, "none", dropout=0.2, num_classes=10),
     )
     loss = losses.ADVERSARIAL["wasserstein"]
-    options = {"latent_size": 16, "conditional": True, "penalty": penalty}
+    options = {"prior": latent.prior(16), "conditional": True, "penalty": penalty}
     return adversarial(*map(from_linen, sides), loss, **options)
 
 
-OPTIMIZERS = Optimizers(optax.sgd(1e-2), optax.sgd(1e-2))
+OPTIMIZERS = {side: optax.sgd(1e-2) for side in ("generator", "discriminator")}
 
 
 def step_over(axis_name):
@@ -151,11 +150,16 @@ def test_convolutions_have_their_gradients_under_shard_map(function, shape):
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-4)
 
 
+def program_of(experiment, mesh=None):
+    (program,) = make_trainer(experiment, mesh).programs
+    return program
+
+
 @pytest.fixture(scope="module")
 def programs():
-    """The compiled step on one device and on eight."""
-    eight = make_trainer(TINY)
-    one = make_trainer(TINY, mesh=sharding.data_mesh(jax.devices()[:1]))
+    """The program on eight devices, and its compiled step on one device and on eight."""
+    eight = program_of(TINY)
+    one = program_of(TINY, sharding.data_mesh(jax.devices()[:1]))
     return eight, one.compile(False), eight.compile(False)
 
 
@@ -171,15 +175,14 @@ def test_each_device_computes_an_eighth(programs):
 
 
 def test_gradients_are_all_that_is_exchanged(programs):
-    trainer, one, eight = programs
+    program, one, eight = programs
     assert not sharding.collective_bytes(one.as_text())
     found = sharding.collective_bytes(eight.as_text())
     assert set(found) == {"all-reduce"}
     generator, discriminator = (
-        size(side.variables.params)
-        for side in (trainer.abstract.generator, trainer.abstract.discriminator)
+        size(program.abstract.params[side]) for side in ("generator", "discriminator")
     )
-    statistics = 4 * size(trainer.abstract.generator.variables.state) + 4 * 32
+    statistics = 4 * size(program.abstract.variables["generator"].state) + 4 * 32
     # XLA's compiler for CPUs sums the gradient of each of the discriminator's three passes (real,
     # fake, penalty) over devices by itself; the one for TPUs merges them (see the benchmarks).
     assert 0 <= found["all-reduce"] - (generator + 3 * discriminator) <= statistics
@@ -195,13 +198,13 @@ def test_collective_bytes_of_a_text():
 
 
 def test_parameters_split_over_devices_train_alike():
-    whole = make_trainer(PERCEPTRONS)
-    split = make_trainer(dataclasses.replace(PERCEPTRONS, shard_parameters=True))
+    whole = program_of(PERCEPTRONS)
+    split = program_of(dataclasses.replace(PERCEPTRONS, shard_parameters=True))
     states = []
-    for trainer in (whole, split):
-        state = trainer.init()
+    for program in (whole, split):
+        state = program.start(None)
         for step in range(2):
-            state, scalars = trainer.steps(state, trainer.indices(step)[None])
+            state, scalars = program.steps(state, step, 1)
         states.append((sharding.local(state), np.asarray(scalars)))
     # A fortieth of a step of 2e-4: where a gradient is near 0, Adam divides rounding by rounding.
     assert_close(states[1], states[0], atol=5e-6)
@@ -223,18 +226,18 @@ class Streamed(Experiment):
 
 
 def test_streamed_rows_go_to_their_devices_alone(monkeypatch):
-    streamed, resident = make_trainer(Streamed(**vars(PERCEPTRONS))), make_trainer(PERCEPTRONS)
+    streamed, resident = program_of(Streamed(**vars(PERCEPTRONS))), program_of(PERCEPTRONS)
     taken, take = [], streamed.source.take
     monkeypatch.setattr(
         streamed.source, "take", lambda indices: taken.append(list(indices)) or take(indices)
     )
-    batch = sharding.place_rows(streamed.source.take, streamed.indices(3), streamed.mesh)
+    mesh = sharding.data_mesh()
+    batch = sharding.place_rows(streamed.source.take, streamed.indices(3), mesh)
     assert taken == [list(part) for part in np.split(streamed.indices(3), 8)]
     assert all(array.sharding.spec == P("data") for array in batch.values())
     states = []
-    for trainer in (streamed, resident):
-        state = trainer.init()
-        states.append(trainer.steps(state, trainer.indices(0)[None]))
+    for program in (streamed, resident):
+        states.append(program.steps(program.start(None), 0, 1))
     assert_close(*states)
 
 

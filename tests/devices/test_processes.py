@@ -98,9 +98,8 @@ def wait_for(folder, step, processes):
 
 
 def state_of(folder, step):
-    experiment, _ = run.load(folder)
-    abstract = make_trainer(experiment).abstract
-    with Checkpoints(folder / "checkpoints", abstract, read_only=True) as checkpoints:
+    expected = make_trainer(run.read(folder)[0]).expected
+    with Checkpoints(folder / "checkpoints", expected, read_only=True) as checkpoints:
         return jax.tree.map(np.asarray, checkpoints.restore(step)[1])
 
 

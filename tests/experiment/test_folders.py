@@ -3,19 +3,20 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.cli import main as cli
-from jaxgan.cli import training
+from jaxgan.cli.main import main
 from jaxgan.data import Spec
 from jaxgan.experiment import Experiment
 from jaxgan.experiment import folders as translating
 from jaxgan.experiment.folders import Job, batch_limit, fitting, plan_folder, translate_folder
 from jaxgan.runs import record as run
+from jaxgan.runs.log import digest
+from jaxgan.training import trained
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import make_trainer
 
@@ -32,7 +33,7 @@ experiment = UnpairedExperiment(
 
 def call(capsys, *args) -> tuple[int, str, str]:
     capsys.readouterr()
-    code = cli.main([str(arg) for arg in args])
+    code = main([str(arg) for arg in args])
     return code, *capsys.readouterr()
 
 
@@ -57,7 +58,7 @@ def root(tmp_path_factory) -> Path:
         patch.chdir(root)
         patch.setenv("JAXGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("TFDS_DATA_DIR", str(root / "no-tfds"))
-        assert cli.main(["train", "tiny.py", "--out", "run"]) == 0
+        assert main(["train", "tiny.py", "--out", "run"]) == 0
         yield root
 
 
@@ -73,8 +74,11 @@ def test_what_a_run_leaves(root):
         *("samples/step_000002.png", "samples/step_000004.png"),
     }
     record = json.loads((root / "run" / "experiment.json").read_text())
-    assert (record["kind"], record["file"]) == ("UnpairedExperiment", None)
-    assert (record["spec"]["x"]["shape"], record["spec"]["y"]["shape"]) == ([8, 8, 1], [8, 8, 3])
+    assert record["class"] == "jaxgan.experiment.unpaired:UnpairedExperiment"
+    assert record["file"] is None
+    (spec,) = record["specs"]
+    assert spec["class"] == "jaxgan.data.pair:PairSpec"
+    assert [spec["values"][domain]["shape"] for domain in "xy"] == [[8, 8, 1], [8, 8, 3]]
     with Image.open(root / "run" / "samples" / "step_000004.png") as picture:
         # Six rows of five images, enlarged to 64 pixels, in colour beside their labels.
         assert picture.mode == "RGB"
@@ -90,15 +94,15 @@ def test_a_run_resumes_to_the_bit_with_its_pools(root, capsys):
     assert code == 0
     assert "resuming" in output
     assert left_by(root / "resumed") == left_by(root / "run")
-    experiment, _ = run.load(root / "run")
-    abstract = make_trainer(experiment).abstract
+    expected = make_trainer(run.read(root / "run")[0]).expected
     states = []
     for folder in (root / "run", root / "resumed"):
-        with Checkpoints(folder / "checkpoints", abstract, read_only=True) as checkpoints:
+        with Checkpoints(folder / "checkpoints", expected, read_only=True) as checkpoints:
             states.append(checkpoints.restore(4)[1])
-    assert int(states[0].carry["x"].count) == 3
-    assert float(abs(states[0].carry["y"].images).max()) > 0
-    assert run.digest(states[0]) == run.digest(states[1])
+    pools = states[0].carry["pools"]
+    assert int(pools["x"].count) == 3
+    assert float(abs(pools["y"].images).max()) > 0
+    assert digest(states[0]) == digest(states[1])
 
 
 def test_a_run_is_verified_and_not_resumed_with_other_options(root, capsys):
@@ -110,12 +114,12 @@ def test_a_run_is_verified_and_not_resumed_with_other_options(root, capsys):
 
 
 def test_epochs_are_recorded_in_steps(root, capsys, tmp_path, monkeypatch):
-    def record_only(experiment, directory, write_record):
-        write_record(None)
-        return 0
+    def record_only(trainer, directory, reporter, on_restored):
+        on_restored()
+        return SimpleNamespace(step=0)
 
     folder = tmp_path / "run"
-    monkeypatch.setattr(training, "_train", record_only)
+    monkeypatch.setattr(trained, "_run", record_only)
     options = ["--epochs", 3, "--decay-epochs", 1]
     assert call(capsys, "train", "tiny.py", *options, "--out", folder)[0] == 0
     values = json.loads((folder / "experiment.json").read_text())["experiment"]
@@ -128,12 +132,17 @@ def test_epochs_are_recorded_in_steps(root, capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "line", ["sample run --out a.png", "interpolate run --out a.png", "evaluate run"]
+    ("line", "message"),
+    [
+        ("sample run --out a.png", "run makes its images from images, and this takes a run that"),
+        ("interpolate run --out a.png", "run makes its images from images, and this takes a run"),
+        ("evaluate run", "run cannot be evaluated: there is no measure of a run of UnpairedExper"),
+    ],
 )
-def test_what_is_about_latents_says_so(root, capsys, line):
+def test_what_is_about_latents_says_so(root, capsys, line, message):
     code, output, error = call(capsys, *line.split())
     assert (code, output) == (2, "")
-    assert error.startswith("jaxgan: run translates images, and this takes a run that makes them")
+    assert error.startswith(f"jaxgan: {message}")
     assert error.count("\n") == 1
 
 
@@ -225,13 +234,13 @@ def test_bad_input_is_one_line_and_leaves_nothing_behind(root, capsys, line, par
 
 
 def test_a_run_of_latents_does_not_translate(root, capsys, tmp_path):
-    run.create(tmp_path / "latents", Experiment(), None, Spec((8, 8, 1), 10))
+    run.create(tmp_path / "latents", Experiment(), [Spec((8, 8, 1), 10)])
     code, _, error = call(
         *(capsys, "translate", tmp_path / "latents", "--input", "both/trainB", "--output", "new"),
         *("--direction", "x-to-y"),
     )
     assert code == 2
-    assert "makes images from latents" in error
+    assert "makes its samples from latents, and translate takes a run that translates" in error
 
 
 def test_files_of_one_name_keep_their_endings(tmp_path):
@@ -310,16 +319,12 @@ def test_a_failure_leaves_whole_files_only(tmp_path):
 
 
 def test_batches_that_are_filled_up_give_the_same(root, monkeypatch):
-    experiment, record = run.load(root / "run")
-    game = experiment.make_game(run.recorded_spec(record))
+    loaded = trained.load(root / "run")
     batch = np.random.default_rng(1).integers(256, size=(5, 8, 8, 1), dtype=np.uint8)
-    spec = run.recorded_spec(record)
-    variables = jax.jit(game.init)(
-        jax.random.key(0), {"x": np.zeros((1, *spec.x.shape)), "y": np.zeros((1, *spec.y.shape))}
-    )[0]
-    translate = translating.make_translator(game)
-    whole = translate(variables, batch, "x_to_y")
+    translate = translating.make_translator(loaded.game)
+    whole = translate(loaded.variables, batch, "x_to_y")
     monkeypatch.setattr(translating, "BATCH_PIXELS", 128)
-    parts = translate(variables, batch, "x_to_y")
+    parts = translate(loaded.variables, batch, "x_to_y")
     assert whole.shape == (5, 8, 8, 3)
     assert abs(whole.astype(int) - parts).max() <= 1  # Another batch size, other rounding
+    np.testing.assert_array_equal(loaded.translate(batch, direction="x-to-y"), parts)

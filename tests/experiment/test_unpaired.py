@@ -17,6 +17,7 @@ from jaxgan.experiment import (
 )
 from jaxgan.options import from_dict, to_dict
 from jaxgan.runs import record as run
+from jaxgan.runs.log import digest
 from jaxgan.training.trainer import make_trainer
 
 TINY = UnpairedExperiment(
@@ -74,7 +75,8 @@ def test_values_that_no_run_can_use(changes, message):
         ({"batch_size": 9}, "batch_size 9 is larger than data_x 'few' with its 8 images"),
         ({"load_size": 7}, "load_size 7 is smaller than the 8 pixels"),
         ({"identity_weight": 1.0}, "identity_weight 1.0 needs domains of one shape"),
-        ({"generator": TranslatorOptions(width=0)}, "width must be 1 or more"),
+        ({"generator": TranslatorOptions(width=0)}, "generator.width must be 1 or more, not 0"),
+        ({"generator": TranslatorOptions(blocks=101)}, "generator.blocks must be 100 or less"),
         ({"discriminator": PatchOptions(layers=2)}, "2 layers takes images of 12 pixels a side"),
         ({"best_metric": "frechet"}, "best_metric 'frechet' is not measured; .*x_cycle"),
         ({"epochs": 3}, "epochs 3 must be turned into steps first"),
@@ -89,11 +91,12 @@ def test_a_translation_is_read_back_from_json_and_from_a_run(tmp_path):
     values = json.loads(json.dumps(to_dict(TINY)))
     assert from_dict(UnpairedExperiment, values) == TINY
     spec = PairSpec(Spec((8, 8, 1), 0), Spec((8, 8, 3), 2, ("a", "b")))
-    run.create(tmp_path / "run", TINY, tmp_path / "file.py", spec)
-    loaded, record = run.load(tmp_path / "run")
+    run.create(tmp_path / "run", TINY, [spec])
+    loaded, record = run.read(tmp_path / "run")
     assert loaded == TINY
-    assert (record["kind"], record["file"]) == ("UnpairedExperiment", None)
-    assert run.recorded_spec(record) == spec
+    assert record["class"] == "jaxgan.experiment.unpaired:UnpairedExperiment"
+    assert record["file"] is None
+    assert run.recorded_specs(tmp_path / "run", record) == [spec]
 
 
 def test_epochs_become_steps():
@@ -122,22 +125,54 @@ def test_epochs_that_do_not_fit():
 
 
 def test_a_step_takes_images_of_both_domains():
-    """The trainer's own way through: plan, gather inside the step, normalise, play."""
-    trainer = make_trainer(tiny(flip=True, load_size=9, discriminator_steps=2))
-    plan = trainer.indices(3)
-    assert plan.shape == (4, 2)
-    for turn in range(2):  # Of step 3: minibatches 6 and 7.
-        np.testing.assert_array_equal(plan[turn::2], trainer.source.indices(0, 6 + turn, 2))
-    state = trainer.init()
-    assert {name: pool.images.shape for name, pool in state.carry.items()} == {
+    """The program's own way through: indices, gather inside the step, normalise, play."""
+    (program,) = make_trainer(tiny(flip=True, load_size=9, discriminator_steps=2)).programs
+    indices = program.indices(3)
+    assert indices.shape == (4, 2)
+    for turn in range(2):  # Of step 3: after 6 minibatches of 2, and after 7.
+        np.testing.assert_array_equal(
+            indices[turn::2], program.source.indices(0, 12 + 2 * turn, batch_size=2)
+        )
+    assert (program.images_seen(0), program.images_seen(3)) == (0, 12)
+    state = program.start(None)
+    assert {name: pool.images.shape for name, pool in state.carry["pools"].items()} == {
         "x": (3, 8, 8, 1),
         "y": (3, 8, 8, 3),
     }
-    before = run.digest(state.generator.variables)
-    state, vectors = trainer.steps(state, plan[None])
-    scalars = dict(zip(trainer.scalar_names, np.asarray(vectors)[0], strict=True))
+    before = digest(state.params["generator"])
+    state, vectors = program.steps(state, 3, 1)
+    scalars = dict(zip(program.scalar_names, np.asarray(vectors)[0], strict=True))
     assert all(np.isfinite(list(scalars.values())))
     assert {"x_cycle", "y_cycle", "x_adversarial", "generator_loss"} < set(scalars)
-    assert run.digest(state.generator.variables) != before
-    assert int(state.carry["y"].count) == 3  # Two minibatches of 2, into a pool of 3
-    assert jax.tree.structure(state) == jax.tree.structure(trainer.abstract)
+    assert digest(state.params["generator"]) != before
+    assert int(state.carry["pools"]["y"].count) == 3  # Two minibatches of 2, into a pool of 3
+    assert jax.tree.structure(state) == jax.tree.structure(program.abstract)
+
+
+def test_there_is_no_pool_of_size_0():
+    (program,) = make_trainer(tiny(pool_size=0)).programs
+    assert program.abstract.carry == {}
+
+
+@pytest.mark.parametrize(
+    ("direction", "start", "margin", "extra"),
+    [("x-to-y", 1, 1, "x_to_y"), ("y-to-x", 3, 2, "y_to_x")],
+)
+def test_what_a_translation_reads(direction, start, margin, extra):
+    spec = PairSpec(Spec((8, 8, 1), 0), Spec((8, 8, 3), 0))
+    inputs = tiny(margin_x=1, margin_y=2).inputs(spec)
+    assert inputs.draw is inputs.walk is None  # It draws nothing.
+    reading = inputs.read(inputs.choices(direction))
+    assert (reading.spec.shape, reading.margin, reading.extra) == ((8, 8, start), margin, (extra,))
+    with pytest.raises(TypeError, match="direction"):
+        inputs.choices()  # It must be chosen.
+
+
+def test_a_translation_is_not_measured():
+    experiment = tiny()
+    source = experiment.open_source()
+    game = experiment.make_game(source.spec)
+    assert experiment.metric_names(source.spec) == {}
+    assert experiment.evaluator(source, game, jax.random.key(0)) is None
+    with pytest.raises(ValueError, match="evaluate_every 2: there is no measure of a run of InMem"):
+        make_trainer(tiny(evaluate_every=2))

@@ -5,39 +5,50 @@ import jax.numpy as jnp
 import optax
 import pytest
 
-from jaxgan.games import Aux, Game, Turn
+from jaxgan.games import Aux, Game, Move, Turn
 from jaxgan.games.unrolled import unrolled
 from jaxgan.networks import Variables
-from jaxgan.training import Optimizers, init_state, make_train_step
+from jaxgan.training import init_state, make_train_step
 
 RATE = 0.1
 
 
-def quadratic_game() -> Game:
-    """Losses d²/2 - d·g for the discriminator, d·g for the generator, at g = 1 and d = 2."""
+def of(**weights: float) -> dict[str, Variables]:
+    """Sides of these weights."""
+    return {name: Variables({"w": jnp.asarray(weight)}, {}) for name, weight in weights.items()}
 
-    def init(key, batch):
-        return Variables({"w": jnp.array(1.0)}, {}), Variables({"w": jnp.array(2.0)}, {}), ()
 
-    def discriminator_loss(generator, discriminator, turn):
-        g, d = generator.params["w"], discriminator.params["w"]
+def quadratic_game(player: str = "generator", opponent: str = "discriminator") -> Game:
+    """Losses d²/2 - d·g for the opponent, d·g for the player, at g = 1 and d = 2."""
+
+    def opponent_loss(sides, turn):
+        g, d = sides[player].params["w"], sides[opponent].params["w"]
         return d**2 / 2 - d * g, Aux({}, turn.carry, {})
 
-    def generator_loss(generator, discriminator, turn):
-        g, d = generator.params["w"], discriminator.params["w"]
+    def player_loss(sides, turn):
+        g, d = sides[player].params["w"], sides[opponent].params["w"]
         return d * g, Aux({}, turn.carry, {})
 
-    return Game(init, discriminator_loss, generator_loss, lambda generator: generator.params["w"])
+    return Game(
+        lambda key, batch: (of(**{player: 1.0, opponent: 2.0}), {}),
+        (Move(opponent, opponent_loss), Move(player, player_loss)),
+        lambda variables: variables.params["w"],
+        averaged=player,
+    )
+
+
+def turn_before(opt_state, opponent: str = "discriminator") -> Turn:
+    """A turn in which the opponent's optimiser has this state."""
+    return Turn({}, jax.random.key(0), jnp.array(0), {}, opt_states={opponent: opt_state})
 
 
 def slope(steps: int, optimizer: optax.GradientTransformation) -> tuple[float, float]:
     """The generator's loss and its derivative at g = 1, d = 2."""
     game = unrolled(quadratic_game(), optimizer, steps)
-    d = Variables({"w": jnp.array(2.0)}, {})
-    turn = Turn({}, jax.random.key(0), jnp.array(0), (), optimizer.init(d.params))
+    turn = turn_before(optimizer.init({"w": jnp.array(2.0)}))
 
     def loss(g):
-        return game.generator_loss(Variables({"w": g}, {}), d, turn)[0]
+        return game.move("generator").loss(of(generator=g, discriminator=2.0), turn)[0]
 
     value, derivative = jax.value_and_grad(loss)(1.0)
     return float(value), float(derivative)
@@ -57,29 +68,69 @@ def test_the_gradient_passes_through_the_foreseen_updates():
 def test_the_foreseen_updates_go_on_from_the_optimizers_own_state():
     optimizer = optax.sgd(RATE, momentum=0.9)
     game = unrolled(quadratic_game(), optimizer, 1)
-    d = Variables({"w": jnp.array(2.0)}, {})
-    fresh = optimizer.init(d.params)
-    _, moving = optimizer.update({"w": jnp.array(5.0)}, fresh, d.params)
+    params = {"w": jnp.array(2.0)}
+    fresh = optimizer.init(params)
+    _, moving = optimizer.update({"w": jnp.array(5.0)}, fresh, params)
 
     def value(opt_state):
-        turn = Turn({}, jax.random.key(0), jnp.array(0), (), opt_state)
-        return float(game.generator_loss(Variables({"w": jnp.array(1.0)}, {}), d, turn)[0])
+        sides = of(generator=1.0, discriminator=2.0)
+        return float(game.move("generator").loss(sides, turn_before(opt_state))[0])
 
     assert value(fresh) == pytest.approx(2 - RATE * 1)
     assert value(moving) == pytest.approx(2 - RATE * (1 + 0.9 * 5))
 
 
 def test_the_discriminator_is_trained_as_ever():
-    optimizers = Optimizers(optax.sgd(RATE), optax.sgd(RATE))
+    optimizers = {side: optax.sgd(RATE) for side in ("generator", "discriminator")}
     batch = {"real": jnp.zeros(1)}
     weights = []
-    for game in (quadratic_game(), unrolled(quadratic_game(), optimizers.discriminator, 3)):
+    for game in (quadratic_game(), unrolled(quadratic_game(), optimizers["discriminator"], 3)):
         state = init_state(game, optimizers, batch, jax.random.key(1))
         state, _ = make_train_step(game, optimizers)(state, batch, jax.random.key(2))
-        weights.append(float(state.discriminator.variables.params["w"]))
+        weights.append(float(state.params["discriminator"]["w"]))
     assert weights[0] == weights[1] == pytest.approx(1.9)
+
+
+def test_the_step_gives_the_state_of_the_optimiser_that_the_updates_go_on_from():
+    """With momentum, the second step's foreseen update is moved by the first step's gradient."""
+    heavy = optax.sgd(RATE, momentum=0.9)
+    optimizers = {"generator": optax.set_to_zero(), "discriminator": heavy}
+    game, batch, root = (
+        unrolled(quadratic_game(), heavy, 1),
+        {"real": jnp.zeros(1)},
+        jax.random.key(1),
+    )
+    state, step = init_state(game, optimizers, batch, root), make_train_step(game, optimizers)
+    d, momentum = 2.0, 0.0
+    for _ in range(2):
+        state, scalars = step(state, batch, root)
+        momentum = 0.9 * momentum + (d - 1)
+        d -= RATE * momentum
+        foreseen = d - RATE * (0.9 * momentum + (d - 1))
+        assert float(scalars["generator_loss"]) == pytest.approx(foreseen, rel=1e-5)
+
+
+def test_who_looks_ahead_and_who_is_foreseen_can_be_said():
+    game = quadratic_game("actor", "critic")
+    optimizer = optax.sgd(RATE)
+    ahead = unrolled(game, optimizer, 1, player="actor", opponent="critic")
+    turn = turn_before(optimizer.init({"w": jnp.array(2.0)}), "critic")
+    assert float(ahead.move("actor").loss(of(actor=1.0, critic=2.0), turn)[0]) == pytest.approx(1.9)
+    assert ahead.move("critic") is game.move("critic")
 
 
 def test_refuses_negative_steps():
     with pytest.raises(ValueError, match="0 or more, not -1"):
         unrolled(quadratic_game(), optax.sgd(RATE), -1)
+
+
+def test_refuses_moves_that_are_not_there_or_have_no_loss():
+    with pytest.raises(
+        ValueError, match="the game has no move 'critic'; its moves are discriminator"
+    ):
+        unrolled(quadratic_game(), optax.sgd(RATE), 1, opponent="critic")
+    game = quadratic_game()
+    update = Move("prior", update=lambda sides, turn: ({}, Aux({}, {}, {})))
+    game = game._replace(moves=(*game.moves, update))
+    with pytest.raises(ValueError, match="unrolling needs losses, and generator or prior has none"):
+        unrolled(game, optax.sgd(RATE), 1, opponent="prior")

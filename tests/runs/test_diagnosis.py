@@ -8,6 +8,7 @@ from jaxgan.cli.arguments import parse
 from jaxgan.data import Spec
 from jaxgan.experiment import (
     DIGITS,
+    BaseExperiment,
     DiscriminatorOptions,
     Experiment,
     GeneratorOptions,
@@ -15,8 +16,10 @@ from jaxgan.experiment import (
     UnpairedExperiment,
     check,
 )
+from jaxgan.experiment.base import EVERY_RULE
 from jaxgan.options import flat, to_dict
-from jaxgan.runs.diagnosis import diagnose
+from jaxgan.runs import diagnosis
+from jaxgan.runs.diagnosis import RULES, Diagnosis
 
 PLAIN = Experiment(evaluate_every=500)
 STEPS = range(50, 1001, 50)
@@ -41,7 +44,8 @@ def log(samples=None, evaluations=None, **scalars) -> list[dict[str, float]]:
     lines = []
     for step in STEPS:
         values = {n: v(step) if callable(v) else v for n, v in (balanced | scalars).items()}
-        lines.append({"step": step} | {n: v for n, v in values.items() if v is not None})
+        logged = {n: v for n, v in values.items() if v is not None}
+        lines.append({"step": step, "images_seen": 64 * step} | logged)
         if step in (samples or {}):
             diversity, duplicates = samples[step]
             lines.append({"step": step, "diversity": diversity, "duplicate_rate": duplicates})
@@ -50,12 +54,17 @@ def log(samples=None, evaluations=None, **scalars) -> list[dict[str, float]]:
     return lines
 
 
-def regime(records, experiment: Experiment = PLAIN) -> str:
-    return diagnose(records, flat(to_dict(experiment))).regime
+def diagnose(records, experiment: BaseExperiment = PLAIN, rules=None) -> Diagnosis:
+    rules = experiment.rules if rules is None else rules
+    return diagnosis.diagnose(records, flat(to_dict(experiment)), rules)
 
 
-def advised(records, experiment: Experiment = PLAIN) -> list[str]:
-    return [option for option, _ in diagnose(records, flat(to_dict(experiment))).advice]
+def regime(records, experiment: BaseExperiment = PLAIN) -> str:
+    return diagnose(records, experiment).regime
+
+
+def advised(records, experiment: BaseExperiment = PLAIN) -> list[str]:
+    return [option for option, _ in diagnose(records, experiment).advice]
 
 
 VARIED = {500: (0.95, 0.0), 1000: (0.97, 0.02)}
@@ -69,7 +78,7 @@ def late(value, otherwise):
 
 
 def test_a_balanced_run_is_healthy():
-    found = diagnose(log(VARIED), flat(to_dict(PLAIN)))
+    found = diagnose(log(VARIED))
     assert found.regime == "healthy"
     assert found.advice == []
     assert "70.0% of the real and 65.0% of the fake" in found.evidence[0]
@@ -84,14 +93,14 @@ def test_a_run_of_before_there_were_these_fields_is_judged_by_the_others():
 
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_a_few_lines_are_too_early(count):
-    found = diagnose(log(**WINS)[:count], flat(to_dict(PLAIN)))
+    found = diagnose(log(**WINS)[:count])
     assert found.regime == "too early to tell"
     assert found.evidence[0].startswith(f"{count} lines")
     assert regime([*log()[:count], {"step": 3, "diverged": 1}]) == "divergence"
 
 
 def test_a_discriminator_that_is_always_right_is_too_strong():
-    found = diagnose(log(COLLAPSED, **WINS), flat(to_dict(PLAIN)))
+    found = diagnose(log(COLLAPSED, **WINS))
     assert found.regime == "discriminator too strong"  # The collapse comes of it.
     text = " ".join(found.evidence)
     for part in ("100.0% of the real", "from step 550 on", "18 apart", "0.10 of the real ones'"):
@@ -104,7 +113,7 @@ def test_a_discriminator_that_is_always_right_is_too_strong():
 def test_a_discriminator_that_moves_too_fast_and_is_mostly_right_is_too_strong():
     fast = {"discriminator_update_ratio": 0.018, "generator_update_ratio": 0.002}
     records = log(real_accuracy=0.9, fake_accuracy=0.85, **fast)
-    found = diagnose(records, flat(to_dict(PLAIN)))
+    found = diagnose(records)
     assert found.regime == "discriminator too strong"
     assert "changes its params by 0.018" in found.evidence[0]
     assert regime(log(**fast)) == "healthy"  # It is right about .7 and .65 only.
@@ -145,7 +154,7 @@ def test_a_wasserstein_discriminator_is_never_too_strong():
     ],
 )
 def test_mode_collapse(records, part):
-    found = diagnose(records, flat(to_dict(PLAIN)))
+    found = diagnose(records)
     assert found.regime == "mode collapse"
     assert part in " ".join(found.evidence)
 
@@ -159,7 +168,7 @@ def swinging(limit: float):
 
 
 def test_fakes_that_are_believed_and_disbelieved_in_turn_oscillate():
-    found = diagnose(log(fake_logits=swinging(5.0)), flat(to_dict(PLAIN)))
+    found = diagnose(log(fake_logits=swinging(5.0)))
     assert found.regime == "oscillation"
     assert "changed 5 times between below -3 and above 3 from step 550 to 1000" in found.evidence[0]
     assert regime(log(fake_logits=swinging(2.0))) == "healthy"  # As published runs do.
@@ -189,7 +198,7 @@ def test_a_wasserstein_gap_oscillates_when_it_changes_its_sign():
     ],
 )
 def test_divergence(records, part):
-    found = diagnose(records, flat(to_dict(PLAIN)))
+    found = diagnose(records)
     assert found.regime == "divergence"
     assert part in " ".join(found.evidence)
 
@@ -226,7 +235,7 @@ def test_wasserstein_logits_have_no_size_but_may_not_run_away():
     ],
 )
 def test_late_collapse(records, part):
-    found = diagnose(records, flat(to_dict(PLAIN)))
+    found = diagnose(records)
     assert found.regime == "late collapse"
     assert part in " ".join(found.evidence)
 
@@ -248,11 +257,58 @@ def test_what_is_not_a_number_is_passed_over():
 
 def test_a_translation_is_judged_by_what_it_logs():
     names = dict.fromkeys(("real_accuracy", "fake_accuracy", "real_logits", "fake_logits"))
-    found = diagnose(log(**names), flat(to_dict(UnpairedExperiment())))
+    found = diagnose(log(**names), UnpairedExperiment())
     assert found.regime == "healthy"
-    found = diagnose(log(**names, generator_update_ratio=2.0), flat(to_dict(UnpairedExperiment())))
+    found = diagnose(log(**names, generator_update_ratio=2.0), UnpairedExperiment())
     assert found.regime == "divergence"
     assert all("penalty" not in option for option, _ in found.advice)
+
+
+class Mixture(BaseExperiment):
+    """A kind of run without losses, which looks for divergence alone."""
+
+
+def fitted(last=None, **changes) -> list[dict[str, float]]:
+    """Lines of a mixture that EM fits: no loss, no gradient, one move, named as it likes."""
+    values = {"responsibility_update_ratio": 0.01, "log_likelihood": -3.0} | changes
+    lines = [{"step": step, "images_seen": 64 * step, **values} for step in STEPS]
+    return lines + ([] if last is None else [last])
+
+
+def test_a_run_that_logs_no_losses_is_judged_by_what_it_logs():
+    for experiment, rules in ((Mixture(), None), (Mixture(), EVERY_RULE), (PLAIN, EVERY_RULE)):
+        found = diagnose(fitted(), experiment, rules)
+        assert found == Diagnosis("healthy", ["no rule finds anything in what is logged"], [])
+        found = diagnose(fitted()[:5], experiment, rules)
+        assert found.regime == "too early to tell"
+        assert found.evidence[0].startswith("5 lines")
+        assert diagnose([], experiment, rules).evidence[0].startswith("0 lines")
+
+
+def test_a_run_that_logs_no_losses_diverges_by_the_names_of_its_own_moves():
+    found = diagnose(fitted(responsibility_update_ratio=2.0), Mixture())
+    assert found.regime == "divergence"
+    assert found.evidence[0].startswith("an update changes the responsibility's params by 2 of")
+    assert found.advice == []  # None of the options that address it are this kind's.
+    assert diagnose(fitted({"step": 1010, "diverged": 1}), Mixture()).regime == "divergence"
+
+
+def test_only_the_rules_of_a_kind_are_asked():
+    records = log(COLLAPSED, **WINS)
+    assert diagnose(records).regime == "discriminator too strong"
+    without = [rule for rule in EVERY_RULE if rule != "discriminator too strong"]
+    assert diagnose(records, rules=without).regime == "mode collapse"
+    assert diagnose(records, rules=["divergence", "oscillation"]).regime == "healthy"
+    assert diagnose(records, rules=[]).regime == "healthy"
+    assert diagnose([*log(), {"step": 1010, "diverged": 1}], rules=[]).regime == "healthy"
+    # The order is that of the rules, whatever that of a kind's names.
+    assert diagnose(records, rules=EVERY_RULE[::-1]).regime == "discriminator too strong"
+
+
+def test_the_rules_of_the_kinds_of_runs():
+    assert tuple(RULES) == EVERY_RULE
+    assert Experiment.rules == UnpairedExperiment.rules == EVERY_RULE
+    assert BaseExperiment.rules == ("divergence",)
 
 
 RECORDS = {
@@ -320,7 +376,7 @@ VARIANTS = [
 @pytest.mark.parametrize("experiment", VARIANTS, ids=range(len(VARIANTS)))
 def test_every_advice_can_be_followed(expected, experiment):
     """The command line takes each, and the game of the changed experiment can be made."""
-    found = diagnose(RECORDS[expected], flat(to_dict(experiment)))
+    found = diagnose(RECORDS[expected], experiment)
     wasserstein = experiment.loss == "wasserstein"
     assert found.regime == expected or (wasserstein and found.regime == "healthy")
     for option, why in found.advice:

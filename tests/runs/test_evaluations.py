@@ -4,25 +4,29 @@ import pytest
 
 from jaxgan.experiment import Experiment
 from jaxgan.runs import evaluations as records
-from jaxgan.runs import record as run
+from jaxgan.runs.record import PACKAGES
+from jaxgan.runs.writing import write_json
 
 PROTOCOL = {"protocol": "labelled images", "samples": 10_000, "features": "f" * 100}
 
 
 def record(**changes):
     experiment = Experiment(name="own", data="ring", seed=3)
-    return records.make_record(experiment, 7, True, {"kl": 0.5}, {}, PROTOCOL | changes)
+    return records.make_record(
+        experiment, "a ring", 7, True, {"kl": 0.5}, {"kl": 0.1}, PROTOCOL | changes
+    )
 
 
 def test_a_record_says_what_was_measured_how_and_with_what(tmp_path):
     path = tmp_path / "evaluation.json"
-    run.write_json(path, record())
+    write_json(path, record())
     read = records.read_record(path)
     assert read == record()
     assert read == records.read_record(tmp_path)
-    assert read["experiment"] == {"name": "own", "data": "ring", "seed": 3}
-    assert (read["step"], read["ema"], read["metrics"]) == (7, True, {"kl": 0.5})
-    assert set(read["versions"]) == set(run.PACKAGES)
+    assert read["experiment"] == {"name": "own", "data": "a ring", "seed": 3}
+    assert (read["step"], read["ema"]) == (7, True)
+    assert (read["metrics"], read["real"]) == ({"kl": 0.5}, {"kl": 0.1})
+    assert set(read["versions"]) == set(PACKAGES)
     assert len(read["code"]) == 64
 
 

@@ -1,48 +1,133 @@
-"""The run directory: started once, read back, locked, and mended after a kill."""
+"""The run directory: started once, read back with its class and its data's specs, and locked."""
 
+import dataclasses
 import json
 import subprocess
 import sys
 
-import jax.numpy as jnp
-import numpy as np
 import pytest
 
-from jaxgan.experiment import Experiment, GeneratorOptions
+from jaxgan.data import PairSpec, Spec
+from jaxgan.data.stacked import StackedSpec
+from jaxgan.experiment import Experiment, GeneratorOptions, UnpairedExperiment
 from jaxgan.runs import record as run
+from jaxgan.runs.writing import write_json
 
+SPEC = Spec((8, 8, 1), 10, tuple("0123456789"))
 OWN_CLASS = """
 import dataclasses
+from typing import NamedTuple
+
 from jaxgan.experiment import Experiment
+
+
+class OwnSpec(NamedTuple):
+    cells: int
+
+    def to_record(self):
+        return {"cells": self.cells}
+
+    @classmethod
+    def from_record(cls, values):
+        return cls(values["cells"])
+
 
 @dataclasses.dataclass(frozen=True)
 class Blurred(Experiment):
     blur: float = 0.5
 
+
+class Outer:
+    @dataclasses.dataclass(frozen=True)
+    class Inner(Experiment):
+        pass
+
+
 experiment = Blurred(name="own", steps=7)
 """
 
 
+def create(folder, experiment=None):
+    """A run of an experiment over one phase of digits."""
+    run.create(folder, experiment or Experiment(), [SPEC])
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A file of the user's with a kind of run and a spec of its own."""
+    path = tmp_path / "own.py"
+    path.write_text(OWN_CLASS)
+    return path
+
+
+def rewrite(folder, **changes):
+    """Changes entries of a record; None takes one away."""
+    path = folder / "experiment.json"
+    record = json.loads(path.read_text()) | changes
+    write_json(path, {name: value for name, value in record.items() if value is not None})
+
+
 def test_a_run_is_read_back_as_it_was_created(tmp_path):
     experiment = Experiment(steps=12, generator=GeneratorOptions(width=3), best_metric="penalty")
-    run.create(tmp_path / "run", experiment)
-    loaded, record = run.load(tmp_path / "run")
+    create(tmp_path / "run", experiment)
+    loaded, record = run.read(tmp_path / "run")
     assert loaded == experiment
+    assert record["class"] == "jaxgan.experiment.generation:Experiment"
     assert record["file"] is None
     assert set(record["versions"]) == set(run.PACKAGES)
     assert "cpu" in record["device"]
+    assert run.recorded_specs(tmp_path / "run", record) == [SPEC]
     assert (tmp_path / "run" / "samples").is_dir()
 
 
-def test_a_class_of_the_users_is_found_again(tmp_path):
-    file = tmp_path / "own.py"
-    file.write_text(OWN_CLASS)
-    run.create(tmp_path / "run", run.load_file(file), file)
-    loaded, _ = run.load(tmp_path / "run")
+def test_a_kind_is_told_by_its_module_and_its_name(tmp_path):
+    create(tmp_path / "run", UnpairedExperiment())
+    loaded, record = run.read(tmp_path / "run")
+    assert type(loaded) is UnpairedExperiment
+    assert record["class"] == "jaxgan.experiment.unpaired:UnpairedExperiment"
+
+
+def test_a_class_of_the_users_is_found_again(tmp_path, own):
+    create(tmp_path / "run", run.load_file(own))
+    loaded, record = run.read(tmp_path / "run")
     assert (type(loaded).__name__, loaded.blur, loaded.steps) == ("Blurred", 0.5, 7)
-    file.unlink()
+    assert (record["class"], record["file"]) == ("own:Blurred", str(own))
+    own.unlink()
     with pytest.raises(ValueError, match=r"there is no experiment file .*own\.py"):
-        run.load(tmp_path / "run")
+        run.read(tmp_path / "run")
+
+
+def test_a_class_is_found_where_it_is_defined_and_not_where_it_is_used(tmp_path, own, monkeypatch):
+    """A file may import the class of its experiment; that file is then not asked for."""
+    monkeypatch.syspath_prepend(own.parent)
+    using = tmp_path / "using.py"
+    using.write_text("from own import Blurred\nexperiment = Blurred(blur=0.25)\n")
+    experiment = run.load_file(using)
+    monkeypatch.delitem(sys.modules, "own")
+    with pytest.raises(ValueError, match="the class Blurred is defined in own, and a run must be"):
+        create(tmp_path / "run", experiment)  # Nobody knows the file any more.
+    create(tmp_path / "run", run.load_file(using))
+    monkeypatch.delitem(sys.modules, "own")
+    using.unlink()
+    loaded, record = run.read(tmp_path / "run")
+    assert loaded.blur == 0.25
+    assert record["file"] == str(own)
+
+
+def test_a_class_that_cannot_be_found_again_is_refused(tmp_path, own, monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Local(Experiment):
+        pass
+
+    experiment = run.load_file(own)
+    inner = sys.modules[type(experiment).__module__].Outer.Inner
+    monkeypatch.setattr(type(experiment), "__module__", "__main__")  # As in a notebook.
+    for refused in (Local(), inner(), experiment):
+        name = type(refused).__qualname__
+        with pytest.raises(ValueError, match="define it at the top of a Python file") as caught:
+            create(tmp_path / "run", refused)
+        assert str(caught.value).startswith(f"the class {name} is defined in ")
+        assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -63,35 +148,136 @@ def test_files_that_are_no_experiment(tmp_path, text, message):
         run.load_file(file)
 
 
+def test_specs_are_recorded_one_a_phase_each_of_its_class(tmp_path, own):
+    experiment = run.load_file(own)
+    kind = sys.modules[type(experiment).__module__].OwnSpec
+    small, pair = Spec((4, 4, 1), 10), PairSpec(Spec((8, 8, 1), 0), Spec((8, 8, 3), 0))
+    specs = [small, StackedSpec((28, 28, 3), 1000, gauge="stacked"), pair, kind(7)]
+    run.create(tmp_path / "run", experiment, specs)
+    _, record = run.read(tmp_path / "run")
+    assert [spec["class"] for spec in record["specs"]] == [
+        "jaxgan.data.source:Spec",
+        "jaxgan.data.stacked:StackedSpec",
+        "jaxgan.data.pair:PairSpec",
+        "own:OwnSpec",
+    ]
+    assert [spec["file"] for spec in record["specs"]] == [None, None, None, str(own)]
+    read = run.recorded_specs(tmp_path / "run", record)
+    assert read == specs
+    assert [type(spec).__name__ for spec in read] == ["Spec", "StackedSpec", "PairSpec", "OwnSpec"]
+
+
+@pytest.mark.parametrize(
+    ("specs", "message"),
+    [
+        *((value, "it holds no specs of the data") for value in (None, [], {}, 3, [3])),
+        ([{"class": "jaxgan.data.source:Spec"}], "it holds no specs"),
+        ([{"class": "jaxgan.data.source:Spec", "values": {}}], "the spec of the data is damaged"),
+        ([{"class": "jaxgan.data.source:Nothing", "values": {}}], "Nothing', which is none"),
+        ([{"class": "jaxgan.data.source:ArraySource", "values": {}}], "which is none"),
+        ([{"class": "os:system", "values": {}}], "names the class 'os:system' and no file"),
+        ([{"values": {}}], "names the class None and no file"),
+    ],
+)
+def test_damaged_specs_are_named(tmp_path, specs, message):
+    create(tmp_path / "run")
+    rewrite(tmp_path / "run", specs=specs)
+    experiment, record = run.read(tmp_path / "run")
+    assert experiment == Experiment()
+    with pytest.raises(ValueError, match=message):
+        run.recorded_specs(tmp_path / "run", record)
+
+
 def test_occupied_directories_are_refused_and_left_alone(tmp_path):
-    run.create(tmp_path / "run", Experiment())
+    create(tmp_path / "run")
     with pytest.raises(ValueError, match="already holds a run; resume it with"):
-        run.create(tmp_path / "run", Experiment())
+        create(tmp_path / "run")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "note").touch()
     with pytest.raises(ValueError, match="is not an empty directory"):
-        run.create(tmp_path / "full", Experiment())
+        create(tmp_path / "full")
     with pytest.raises(ValueError, match="is not an empty directory"):
-        run.create(tmp_path / "full" / "note", Experiment())
+        create(tmp_path / "full" / "note")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["note"]
     (tmp_path / "empty").mkdir()
-    run.create(tmp_path / "empty", Experiment())
+    create(tmp_path / "empty")
 
 
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is not a run directory: it has no"):
-        run.load(tmp_path)
+        run.read(tmp_path)
     path = tmp_path / "experiment.json"
     for text in ("{", "[]", "{}", '{"experiment": 3, "file": null}'):
         path.write_text(text)
         with pytest.raises(ValueError, match=r"experiment\.json is damaged"):
-            run.load(tmp_path)
+            run.read(tmp_path)
+
+
+def test_a_run_of_the_version_before_is_refused(tmp_path):
+    old = {
+        "kind": "Experiment",
+        "file": None,
+        "experiment": dataclasses.asdict(Experiment()) | {"evaluation_interval": 0},
+        "spec": {"shape": [8, 8, 1], "num_classes": 10, "class_names": []},
+        "versions": {"jaxgan": "0.1.0", "jax": "0.9.0"},
+    }
+    write_json(tmp_path / "experiment.json", old)
+    with pytest.raises(ValueError, match=r"was written by jaxgan 0\.1\.0, whose runs .* anew"):
+        run.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"class": "jaxgan.experiment.generation:Nothing"}, "Nothing', which is none"),
+        ({"class": "jaxgan.nowhere:Experiment"}, "which is none"),
+        ({"class": "jaxgan.data.source:Spec"}, "which is none"),
+        ({"class": "jaxgan.experiment.generation"}, "and no file that has it"),
+        ({"class": "os:system"}, "names the class 'os:system' and no file that has it"),
+        ({"class": "jaxgan_of_another:Experiment"}, "and no file that has it"),
+        ({"class": None, "versions": None}, "names the class None and no file that has it"),
+        ({"class": 3}, "names the class 3 and no file that has it"),
+        ({"experiment": {"steps": 0}}, "is damaged: steps must be 1 or more, not 0"),
+        ({"experiment": {"nothing": 0}}, "is damaged: Experiment has no option nothing"),
+    ],
+)
+def test_a_record_that_names_no_kind_of_run(tmp_path, changes, message):
+    create(tmp_path / "run")
+    rewrite(tmp_path / "run", **changes)
+    with pytest.raises(ValueError, match=message):
+        run.read(tmp_path / "run")
+
+
+@pytest.mark.parametrize("where", ["relative", "inside", "link"])
+def test_a_run_brings_no_code_of_its_own(tmp_path, own, where, monkeypatch):
+    """A run from elsewhere must not run what lies in it."""
+    folder = tmp_path / "run"
+    create(folder, run.load_file(own))
+    inside = folder / "code.py"
+    inside.write_text("raise SystemExit('it was run')")
+    (tmp_path / "link.py").symlink_to(inside)
+    monkeypatch.chdir(tmp_path)
+    files = {"relative": "own.py", "inside": str(inside), "link": str(tmp_path / "link.py")}
+    rewrite(folder, file=files[where])
+    with pytest.raises(ValueError, match="must be an absolute path outside the run directory"):
+        run.read(folder)
+
+
+@pytest.mark.parametrize("name", ["Nothing", "OwnSpec", "dataclasses", ""])
+def test_a_file_that_has_no_such_class(tmp_path, own, name):
+    create(tmp_path / "run", run.load_file(own))
+    rewrite(tmp_path / "run", **{"class": f"own:{name}"})
+    with pytest.raises(ValueError, match=r"names the class 'own:.*' of .*own\.py, which is none"):
+        run.read(tmp_path / "run")
 
 
 def test_prolonging_records_the_new_steps_only(tmp_path):
-    run.create(tmp_path / "run", Experiment(steps=10))
+    create(tmp_path / "run", Experiment(steps=10))
+    before = run.read(tmp_path / "run")[1]
     run.prolong(tmp_path / "run", Experiment(steps=20))
-    assert run.load(tmp_path / "run")[0] == Experiment(steps=20)
+    experiment, after = run.read(tmp_path / "run")
+    assert experiment == Experiment(steps=20)
+    assert after == before | {"experiment": dataclasses.asdict(experiment)}
     assert not list((tmp_path / "run").glob("*.partial"))
 
 
@@ -103,7 +289,7 @@ def test_the_newest_step_is_read_from_the_folder_names(tmp_path):
 
 
 def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
-    run.create(tmp_path / "run", Experiment(steps=10))
+    create(tmp_path / "run", Experiment(steps=10))
     hold = "import fcntl, os, sys; d = os.open(sys.argv[1], os.O_RDONLY); "
     hold += "fcntl.flock(d, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
     holder = subprocess.Popen(
@@ -113,76 +299,11 @@ def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
     )
     with holder:
         holder.stdout.readline()
-        with pytest.raises(ValueError, match="another process is training in"):
+        refused = pytest.raises(ValueError, match="another process is training in")
+        with refused, run.lock(tmp_path / "run"):
             run.prolong(tmp_path / "run", Experiment(steps=20))
         holder.kill()
+    assert run.read(tmp_path / "run")[0].steps == 10
     with run.lock(tmp_path / "run"):
-        pass
-    assert run.load(tmp_path / "run")[0].steps == 10
-
-
-def test_metrics_are_cut_back_to_a_step(tmp_path):
-    lines = [{"step": 10, "loss": 0.1 + 0.2}, {"step": 20, "loss": 1e-30}, {"step": 30, "loss": 2}]
-    for line in lines:
-        run.append_metrics(tmp_path, line)
-    written = (tmp_path / "metrics.jsonl").read_bytes()
-    assert run.read_metrics(tmp_path) == lines
-    run.truncate_metrics(tmp_path, 30)
-    assert (tmp_path / "metrics.jsonl").read_bytes() == written
-    run.truncate_metrics(tmp_path, 20)
-    assert (tmp_path / "metrics.jsonl").read_bytes() == b"".join(written.splitlines(True)[:2])
-
-
-def test_a_metrics_line_cut_short_by_a_kill_is_dropped(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 10, "loss": 1.0}\n{"step": 20, "lo')
-    assert run.read_metrics(tmp_path) == [{"step": 10, "loss": 1.0}]
-    run.truncate_metrics(tmp_path, 20)
-    assert path.read_text() == '{"step": 10, "loss": 1.0}\n'
-
-
-@pytest.mark.parametrize(
-    "line", [b'{"step": 1', b'{"loss": 1}', b"7", b"", b'{"step": "a"}', b"\xff"]
-)
-def test_a_damaged_metrics_line_is_named(tmp_path, line):
-    text = b'{"step": 10}\n' + line + b'\n{"step": 30}\n'
-    (tmp_path / "metrics.jsonl").write_bytes(text)
-    with pytest.raises(ValueError, match=r"line 2 of .*metrics\.jsonl is damaged"):
-        run.truncate_metrics(tmp_path, 10)
-    assert (tmp_path / "metrics.jsonl").read_bytes() == text
-
-
-def test_digests_are_recorded_by_step(tmp_path):
-    assert run.read_digests(tmp_path) == {}
-    run.record_digest(tmp_path, 1, {"w": jnp.ones(2)})
-    run.record_digest(tmp_path, 10, {"w": jnp.zeros(2)})
-    assert run.read_digests(tmp_path) == {
-        "1": run.digest({"w": np.ones(2, np.float32)}),
-        "10": run.digest({"w": np.zeros(2, np.float32)}),
-    }
-    (tmp_path / "digests.json").write_text("{")
-    with pytest.raises(ValueError, match=r"digests\.json is damaged"):
-        run.read_digests(tmp_path)
-
-
-def test_a_digest_sees_names_types_shapes_and_every_bit():
-    tree = {"w": jnp.zeros((2, 3)), "b": jnp.zeros(2)}
-    others = [
-        {"w": jnp.zeros((3, 2)), "b": jnp.zeros(2)},
-        {"w": jnp.zeros((2, 3)), "c": jnp.zeros(2)},
-        {"w": jnp.zeros((2, 3)), "b": jnp.zeros(2, jnp.int32)},
-        {"w": jnp.zeros((2, 3)), "b": jnp.array([0.0, -0.0])},
-        {"w": jnp.zeros((2, 3))},
-    ]
-    assert run.digest(tree) == run.digest({"b": np.zeros(2, "f4"), "w": np.zeros((2, 3), "f4")})
-    assert run.digest(tree) not in [run.digest(other) for other in others]
-    assert len({run.digest(other) for other in others}) == len(others)
-
-
-def test_json_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "value.json"
-    run.write_json(path, {"a": 1})
-    with pytest.raises(TypeError):
-        run.write_json(path, {"a": object()})
-    assert json.loads(path.read_text()) == {"a": 1}
-    assert list(tmp_path.iterdir()) == [path]
+        run.prolong(tmp_path / "run", Experiment(steps=20))
+    assert run.read(tmp_path / "run")[0].steps == 20

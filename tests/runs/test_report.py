@@ -15,7 +15,9 @@ from jaxgan.experiment import Experiment
 from jaxgan.imaging import save_curves, save_image
 from jaxgan.runs import record as run
 from jaxgan.runs import report
+from jaxgan.runs.log import append_metrics
 from jaxgan.runs.report import closest, write_report
+from jaxgan.runs.writing import write_json
 
 NOISE = np.random.default_rng(0)
 IMAGES = NOISE.integers(256, size=(30, 4, 4, 1), dtype=np.uint8)
@@ -60,11 +62,11 @@ class Page(HTMLParser):
 def make_run(folder, **changes):
     """A run directory with three grids, curves and an evaluation."""
     experiment = Experiment(**{"name": "a", "steps": 300} | changes)
-    run.create(folder, experiment, spec=Spec((4, 4, 1), 10))
+    run.create(folder, experiment, [Spec((4, 4, 1), 10)])
     for step in range(10, 301, 10):
         scalars = {"discriminator_loss": 1.0, "real_accuracy": 1.0, "fake_accuracy": 1.0}
-        run.append_metrics(folder, {"step": step, **scalars})
-    run.append_metrics(folder, {"step": 300, "frechet": 12.3456})
+        append_metrics(folder, {"step": step, "images_seen": 64 * step, **scalars})
+    append_metrics(folder, {"step": 300, "frechet": 12.3456})
     for step in (100, 200, 300):
         save_image(
             folder / "samples" / f"step_{step:06d}.png", np.full((50, 40, 1), step % 256, np.uint8)
@@ -75,7 +77,7 @@ def make_run(folder, **changes):
         "real": {"frechet": 0.7},
         "protocol": {"samples": 10_000},
     }
-    run.write_json(folder / "evaluation.json", record)
+    write_json(folder / "evaluation.json", record)
     return folder
 
 
@@ -113,7 +115,7 @@ def test_everything_is_on_the_page_and_nothing_outside_it(tmp_path):
 
 def test_the_course_of_the_metric_is_told(tmp_path):
     folder = make_run(tmp_path / "run", data="digits", evaluate_every=100, best_metric="frechet")
-    run.append_metrics(folder, {"step": 300, "frechet": 30.0})
+    append_metrics(folder, {"step": 300, "frechet": 30.0})
     assert "frechet: best 12.35 at step 300, last 30 at step 300; collapsed" in page_of(folder).text
 
 
@@ -130,7 +132,7 @@ def test_the_slider_goes_over_the_samples_and_starts_at_the_last(tmp_path):
 def test_what_files_say_is_text_and_no_markup(tmp_path):
     name = "<script>alert('&')<b>"
     folder = make_run(tmp_path / "run", name=name, data='"><img src=http:x>')
-    run.write_json(
+    write_json(
         folder / "evaluation.json", {"metrics": {"<b>": 1.0}, "protocol": {"<i>": "</table>&amp;"}}
     )
     page = page_of(folder, neighbours="no <em>data</em>")
@@ -142,7 +144,7 @@ def test_what_files_say_is_text_and_no_markup(tmp_path):
 
 
 def test_a_run_that_has_only_begun_has_a_page_too(tmp_path):
-    run.create(tmp_path / "run", Experiment())
+    run.create(tmp_path / "run", Experiment(), [Spec((8, 8, 1), 10)])
     page = page_of(tmp_path / "run")
     assert page.of("img") == []
     for part in ("0 of 3,000 steps", "too early to tell", "There are none yet", "Nothing is log"):
@@ -229,5 +231,5 @@ def test_the_record_may_lack_versions(tmp_path):
     folder = make_run(tmp_path / "run")
     record = json.loads((folder / "experiment.json").read_text())
     del record["versions"]
-    run.write_json(folder / "experiment.json", record)
+    write_json(folder / "experiment.json", record)
     assert "versions.jax" not in page_of(folder).text

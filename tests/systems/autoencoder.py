@@ -1,71 +1,59 @@
 """An autoencoder of the digits: one side of two networks, and one move."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-import flax.linen as nn
 import jax.numpy as jnp
 import optax
 
 from jaxgan import latent
 from jaxgan.data import open_source
 from jaxgan.experiment import BaseExperiment, Inputs
-from jaxgan.experiment.inputs import latents_and_labels
 from jaxgan.games import Aux, Game, Move
 from jaxgan.keys import derive
 from jaxgan.networks import from_linen, join
 from jaxgan.networks.mlp import MLPGenerator
-from jaxgan.options import Above, AtLeast
 
 
 def autoencoder(encoder, decoder, latent_size) -> Game:
     def init(key, batch):
-        latents = jnp.zeros((len(batch["real"]), latent_size))
+        code = jnp.zeros((len(batch["real"]), latent_size))
+        pixels = batch["real"].reshape(len(code), -1)
         side = {
-            "encoder": encoder.init(derive(key, "encoder"), batch["real"].reshape(len(latents), -1)),
-            "decoder": decoder.init(derive(key, "decoder"), latents, None),
+            "encoder": encoder.init(derive(key, "encoder"), pixels),
+            "decoder": decoder.init(derive(key, "decoder"), code),
         }
         return {"autoencoder": join(side)}, {}
 
     def loss(sides, turn):
         side, real = sides["autoencoder"], turn.batch["real"]
         code, _ = encoder.apply(side["encoder"], real.reshape(len(real), -1), train=True)
-        again, _ = decoder.apply(side["decoder"], code, None, train=True)
-        error = jnp.mean((again - real) ** 2)
-        return error, Aux(side.state, turn.carry, {"code_norm": jnp.linalg.norm(code)})
+        again, _ = decoder.apply(side["decoder"], code, train=True)
+        scalars = {"code_norm": jnp.linalg.norm(code)}
+        return jnp.mean((again - real) ** 2), Aux(side.state, turn.carry, scalars)
 
-    def sample(side, latents, labels=None):
-        return decoder.apply(side["decoder"], latents, None, train=False)[0]
+    def sample(side, latents):
+        return decoder.apply(side["decoder"], latents, train=False)[0]
 
     return Game(init, (Move("autoencoder", loss),), sample, averaged="autoencoder")
 
 
-class Encoder(nn.Module):
-    size: int
-
-    @nn.compact
-    def __call__(self, x, *, train):
-        return nn.Dense(self.size)(nn.relu(nn.Dense(32)(x)))
-
-
 @dataclass(frozen=True)
 class AutoencoderExperiment(BaseExperiment):
-    name: str = "autoencoder"
-    latent_size: Annotated[int, AtLeast(1)] = 8
-    learning_rate: Annotated[float, Above(0)] = 1e-3
+    latent_size: int = 8
 
     def open_source(self, split: str = "train"):
         return open_source("digits", split=split)
 
     def make_game(self, spec) -> Game:
-        decoder = from_linen(MLPGenerator(spec.shape, 32))
-        return autoencoder(from_linen(Encoder(self.latent_size)), decoder, self.latent_size)
+        encoder, decoder = MLPGenerator((self.latent_size,), 32), MLPGenerator(spec.shape, 32)
+        return autoencoder(from_linen(encoder), from_linen(decoder), self.latent_size)
 
     def make_optimizers(self):
-        return {"autoencoder": optax.adam(self.learning_rate)}
+        return {"autoencoder": optax.adam(1e-3)}
 
     def inputs(self, spec) -> Inputs:
-        return latents_and_labels(latent.prior(self.latent_size), 0, latent.linear)
+        prior = latent.prior(self.latent_size)
+        return Inputs(draw=lambda key, count, _: (prior(key, count),), walk=latent.linear)
 
 
-experiment = AutoencoderExperiment(batch_size=32)
+experiment = AutoencoderExperiment(name="autoencoder", batch_size=32)

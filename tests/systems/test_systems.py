@@ -10,6 +10,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import jax
@@ -58,9 +62,12 @@ class Reporter:
         pass
 
 
-@pytest.fixture(
-    scope="module", params=["autoencoder", "mixture", "three_sides", "growing"], autouse=True
-)
+SYSTEMS = ["autoencoder", "mixture", "three_sides", "growing"]
+GROWING = pytest.mark.parametrize("system", ["growing"], indirect=True, scope="module")
+MIXTURE = pytest.mark.parametrize("system", ["mixture"], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
 def system(request, tmp_path_factory):
     """The trainer of a system, and a run of it that nothing disturbed."""
     experiment = load_file(HERE / f"{request.param}.py")
@@ -82,7 +89,7 @@ def written(folder):
 
 
 def test_what_it_logs_is_its_own(system):
-    name, trainer, folder, _ = system
+    name, _, folder, _ = system
     own = {
         "autoencoder": {"autoencoder_loss", "autoencoder_gradient_norm", "code_norm"},
         "mixture": {"log_likelihood", "mixture_update_ratio"},
@@ -121,21 +128,17 @@ def test_resumes_to_the_bit(system, tmp_path, disturbed):
     assert written(folder) == written(undisturbed)
 
 
+@GROWING
 def test_a_checkpoint_knows_its_phase(system):
-    name, trainer, folder, _ = system
-    if name != "growing":
-        assert [trainer.expected(step).phase for step in (1, STEPS)] == [0, 0]
-        return
+    _, trainer, folder, _ = system
     assert [trainer.expected(step).phase for step in (1, 4, 5, 8)] == [0, 0, 1, 1]
-    early, late = load(folder, step=BORDER), load(folder)
-    assert early.sample(2).shape == (2, 8, 8, 1)
-    assert late.sample(2).shape == (2, 16, 16, 1)
+    assert load(folder, step=BORDER).sample(2).shape == (2, 8, 8, 1)
+    assert load(folder).sample(2).shape == (2, 16, 16, 1)
 
 
-def test_a_growing_network_inherits_and_its_optimisers_restart(system):
-    name, trainer, _, _ = system
-    if name != "growing":
-        return
+@GROWING
+def test_a_grown_network_keeps_what_fits_and_its_optimisers_restart(system):
+    _, trainer, _, _ = system
     first, second = trainer.programs
     state = first.start(None)
     for step in range(BORDER):
@@ -143,15 +146,22 @@ def test_a_growing_network_inherits_and_its_optimisers_restart(system):
     grown = second.start(state)
     assert int(grown.step) == BORDER
     old, new = (
-        dict(jax.tree_util.tree_leaves_with_path(s.sides["generator"].variables.params))
-        for s in (state, grown)
+        dict(jax.tree_util.tree_leaves_with_path(each.sides["generator"].variables.params))
+        for each in (state, grown)
     )
     kept = [path for path in new if path in old and old[path].shape == new[path].shape]
     assert kept
     assert len(kept) < len(new)
     assert all(np.array_equal(old[path], new[path]) for path in kept)
-    counts = [int(side.opt_state[0].count) for side in grown.sides.values()]
-    assert counts == [0, 0]
+    assert [int(side.opt_state[0].count) for side in grown.sides.values()] == [0, 0]
+
+
+@GROWING
+def test_phases_must_add_up(system):
+    _, trainer, _, _ = system
+    wrong = dataclasses.replace(trainer.experiment, grow_after=STEPS)
+    with pytest.raises(ValueError, match=r"phase 1 takes 0 steps; it must take 1 or more"):
+        make_trainer(wrong)
 
 
 def test_every_command_takes_it(system, tmp_path, capsys, monkeypatch):
@@ -179,12 +189,35 @@ def test_every_command_takes_it(system, tmp_path, capsys, monkeypatch):
         assert main(["interpolate", str(folder), "--out", str(tmp_path / "walk.png")]) == 0
 
 
+@MIXTURE
 def test_em_finds_the_two_gaussians(system):
-    name, _, folder, _ = system
-    if name != "mixture":
-        return
+    _, _, folder, _ = system
     params = load(folder).variables.params
     means = params["means"][np.argsort(params["means"][:, 0])]
     np.testing.assert_allclose(means, [[-2, 0], [2, 1]], atol=0.2)
     logged = [line["log_likelihood"] for line in read_metrics(folder) if "images_seen" in line]
-    assert all(after >= before - 1e-5 for before, after in zip(logged, logged[1:]))
+    assert all(after >= before - 1e-5 for before, after in pairwise(logged))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_processes_killed_at_random_moments(name, tmp_path):
+    options = [f"--{option.replace('_', '-')}={value}" for option, value in SCHEDULE.items()]
+    code = "import sys; from jaxgan.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", code]
+    file, random = str(HERE / f"{name}.py"), np.random.default_rng(len(name))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    started = time.monotonic()
+    options += ["--steps=400", "--grow-after=200"] if name == "growing" else ["--steps=400"]
+    subprocess.run([*command, "train", file, *options, "--out", str(whole)], check=True)
+    took = time.monotonic() - started
+    call = [*command, "train", file, *options, "--out", str(killed)]
+    for _ in range(4):
+        process = subprocess.Popen(call)
+        time.sleep(random.uniform(0.3, 1.0) * took)
+        process.kill()
+        process.wait()
+        if (killed / "experiment.json").exists():
+            call = [*command, "resume", str(killed)]
+    subprocess.run(call, check=False)  # Exit code 2 where the last process had finished it.
+    assert written(killed) == written(whole)

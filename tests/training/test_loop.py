@@ -13,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan.evaluation import Evaluator
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
-from jaxgan.runs import record as run
+from jaxgan.runs import record
+from jaxgan.runs.log import append_metrics, digest, read_metrics
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.loop import Diverged, Halted, train
 from jaxgan.training.trainer import make_trainer
@@ -56,13 +58,32 @@ def trainer():
     return make_trainer(TINY)
 
 
-def start(folder, trainer, after=None, experiment=TINY, **changes):
-    """Starts or resumes a run; changes of the schedule do not change the trainer."""
-    experiment = dataclasses.replace(experiment, **changes)
+def rescheduled(trainer, **changes):
+    """A trainer with another schedule: its programs stay, and nothing is compiled anew."""
+    (program,), experiment = trainer.programs, dataclasses.replace(trainer.experiment, **changes)
+    place = program.place._replace(last=experiment.steps)
+    program = program._replace(experiment=experiment, place=place)
+    return trainer._replace(experiment=experiment, programs=(program,))
+
+
+def start(folder, trainer, after=None, **changes):
+    """Starts or resumes a run, of which changes concern the schedule."""
+    trainer = rescheduled(trainer, **changes)
     if not folder.exists():
-        run.create(folder, experiment)
+        # The loop does not read the record; a class of a test could not be found again from it.
+        record.create(folder, TINY, [program.source.spec for program in trainer.programs])
     recorder = Recorder(after)
-    return train(experiment, trainer, folder, recorder), recorder
+    return train(trainer, folder, recorder), recorder
+
+
+def saved(folder, trainer):
+    """A run's checkpoints, to look at."""
+    return Checkpoints(
+        folder / "checkpoints",
+        trainer.expected,
+        higher_is_better=trainer.higher_is_better,
+        read_only=True,
+    )
 
 
 def written(folder):
@@ -76,7 +97,7 @@ def written(folder):
 def uninterrupted(trainer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted") / "run"
     state, recorder = start(folder, trainer)
-    return run.digest(state), written(folder), folder, recorder
+    return digest(state), written(folder), folder, recorder
 
 
 def test_what_a_run_leaves(uninterrupted, trainer):
@@ -88,17 +109,18 @@ def test_what_a_run_leaves(uninterrupted, trainer):
         "samples/step_000002.png",
         "samples/step_000004.png",
     }
-    lines = run.read_metrics(folder)
+    lines = read_metrics(folder)
     varieties = [line for line in lines if "diversity" in line]
     lines = [line for line in lines if "diversity" not in line]
     assert [line["step"] for line in varieties] == [2, 4]
     assert all(set(line) == {"step", "diversity", "duplicate_rate"} for line in varieties)
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert [line["images_seen"] for line in lines] == [8, 16, 24, 32]
-    assert all(set(trainer.scalar_names) < set(line) for line in lines)
+    names = {"images_seen", *trainer.programs[0].scalar_names}
+    assert all(set(line) == {"step"} | names for line in lines)
     assert recorder.steps == [1, 2, 3, 4]
-    assert recorder.logged[3] == {name: lines[2][name] for name in trainer.scalar_names}
-    with Checkpoints(folder / "checkpoints", trainer.abstract, read_only=True) as checkpoints:
+    assert recorder.logged[3] == {name: lines[2][name] for name in names}
+    with saved(folder, trainer) as checkpoints:
         assert checkpoints.steps() == [2, 4]
         best = min((2, 4), key=lambda step: lines[step - 1]["generator_loss"])
         assert checkpoints.best_step() == best
@@ -108,13 +130,13 @@ def test_resumes_to_the_bit(uninterrupted, trainer, tmp_path):
     expected, files, _, _ = uninterrupted
     folder = tmp_path / "run"
     start(folder, trainer, steps=2)
-    run.append_metrics(folder, {"step": 3, "generator_loss": 0.0})  # Of a step not saved.
+    append_metrics(folder, {"step": 3, "generator_loss": 0.0})  # Of a step not saved.
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "gen')  # Cut short by a kill.
     state, recorder = start(folder, trainer)
     assert recorder.steps == [3, 4]
     assert recorder.said == [f"resuming {folder} from step 2"]
-    assert run.digest(state) == expected
+    assert digest(state) == expected
     assert written(folder) == files
 
 
@@ -129,12 +151,12 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same(uninterrupted, trainer, 
         f"stopped at step 3 of 4 and saved; go on with: jaxgan resume {folder}"
     ]
     assert signal.getsignal(number) is before
-    with Checkpoints(folder / "checkpoints", trainer.abstract, read_only=True) as checkpoints:
+    with saved(folder, trainer) as checkpoints:
         assert checkpoints.steps() == [2, 3]
         assert checkpoints.best_step() == 2, "a checkpoint off schedule was ranked"
     state, recorder = start(folder, trainer)
     assert recorder.steps == [4]
-    assert run.digest(state) == expected
+    assert digest(state) == expected
     assert written(folder) == files
 
 
@@ -148,16 +170,16 @@ ENDS = [1, 3, 4, 6, 8, 9, 10, 12]
 def one_a_call(tmp_path_factory):
     experiment = dataclasses.replace(TINY, steps_per_call=1, **MANY)
     folder = tmp_path_factory.mktemp("one") / "run"
-    state, recorder = start(folder, make_trainer(experiment), experiment=experiment)
+    state, recorder = start(folder, make_trainer(experiment))
     assert recorder.steps == list(range(1, 13))
-    return run.digest(state), written(folder), recorder.logged
+    return digest(state), written(folder), recorder.logged
 
 
 def test_calls_of_several_steps_change_no_bit(one_a_call, trainer, tmp_path):
     state, recorder = start(tmp_path / "run", trainer, **MANY)
-    assert trainer.steps_per_call > 3
+    assert trainer.programs[0].steps_per_call > 3
     assert recorder.steps == ENDS
-    assert (run.digest(state), written(tmp_path / "run"), recorder.logged) == one_a_call
+    assert (digest(state), written(tmp_path / "run"), recorder.logged) == one_a_call
 
 
 def test_a_signal_ends_the_run_at_the_end_of_a_call(one_a_call, trainer, tmp_path):
@@ -167,7 +189,7 @@ def test_a_signal_ends_the_run_at_the_end_of_a_call(one_a_call, trainer, tmp_pat
     assert recorder.steps[-1] == 9
     state, recorder = start(folder, trainer, **MANY)
     assert recorder.steps == [10, 12]
-    assert (run.digest(state), written(folder)) == one_a_call[:2]
+    assert (digest(state), written(folder)) == one_a_call[:2]
 
 
 def test_a_second_interrupt_ends_at_once(trainer, tmp_path):
@@ -200,7 +222,7 @@ def test_a_damaged_newest_checkpoint_costs_steps_and_no_bits(uninterrupted, trai
     with pytest.warns(UserWarning, match="checkpoints/4 is damaged and passed over"):
         state, recorder = start(folder, trainer)
     assert recorder.steps == [3, 4]
-    assert run.digest(state) == expected
+    assert digest(state) == expected
     assert written(folder) == files
 
 
@@ -208,14 +230,47 @@ def test_a_finished_run_is_left_as_it_is(uninterrupted, trainer):
     expected, files, folder, _ = uninterrupted
     state, recorder = start(folder, trainer)
     assert recorder.steps == []
-    assert run.digest(state) == expected
+    assert digest(state) == expected
     assert written(folder) == files
+
+
+def test_a_run_without_a_step_left_and_without_a_checkpoint_is_refused(trainer, tmp_path):
+    with pytest.raises(ValueError, match="has no checkpoint, and no step is left to train"):
+        start(tmp_path / "run", trainer, steps=0)
+
+
+def test_what_begins_a_resumed_run_comes_after_the_reading_and_before_the_writing(
+    trainer, tmp_path
+):
+    folder, found = tmp_path / "run", []
+    start(folder, trainer, steps=2)
+    append_metrics(folder, {"step": 3, "generator_loss": 0.0})
+
+    def look():
+        with pytest.raises(ValueError, match="another process is training"), record.lock(folder):
+            pass
+        found.append([line["step"] for line in read_metrics(folder)][-1])
+
+    train(trainer, folder, Recorder(), on_restored=look)
+    assert found == [3]
+
+    # Where the state cannot be restored, it is not called.
+    shutil.rmtree(folder / "checkpoints")
+    shutil.copytree(folder / "samples", folder / "checkpoints" / "4")
+    before = (folder / "metrics.jsonl").read_bytes()
+    with (
+        pytest.warns(UserWarning, match="damaged and passed over"),
+        pytest.raises(ValueError, match=r"no checkpoint in .* can be read"),
+    ):
+        train(trainer, folder, Recorder(), on_restored=look)
+    assert found == [3]
+    assert (folder / "metrics.jsonl").read_bytes() == before
 
 
 def test_one_process_a_run(trainer, tmp_path):
     folder = tmp_path / "run"
-    run.create(folder, TINY)
-    with run.lock(folder), pytest.raises(ValueError, match="another process is training in"):
+    record.create(folder, TINY, [trainer.programs[0].source.spec])
+    with record.lock(folder), pytest.raises(ValueError, match="another process is training in"):
         start(folder, trainer)
     assert not (folder / "checkpoints").exists()
     start(folder, trainer, steps=1)
@@ -228,11 +283,11 @@ def with_fault(fault, step):
         def make_game(self, spec):
             game = super().make_game(spec)
 
-            def generator_loss(generator, discriminator, turn):
-                loss, aux = game.generator_loss(generator, discriminator, turn)
+            def generator_loss(sides, turn):
+                loss, aux = game.move("generator").loss(sides, turn)
                 return fault(turn.step == step - 1, loss, aux)
 
-            return game._replace(generator_loss=generator_loss)
+            return game.with_loss("generator", generator_loss)
 
     return Faulty(**vars(TINY) | {"steps": 8})
 
@@ -245,7 +300,7 @@ def test_a_file_that_cannot_grow_ends_the_run_and_harms_no_checkpoint(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill():
-        while run.newest_step(folder) < 2:
+        while record.newest_step(folder) < 2:
             time.sleep(0.01)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
 
@@ -256,7 +311,7 @@ def test_a_file_that_cannot_grow_ends_the_run_and_harms_no_checkpoint(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     state, _ = start(folder, trainer)
-    assert (run.digest(state), written(folder)) == uninterrupted[:2]
+    assert (digest(state), written(folder)) == uninterrupted[:2]
 
 
 def test_a_checkpoint_without_room_is_not_begun(uninterrupted, trainer, tmp_path, monkeypatch):
@@ -274,19 +329,19 @@ def test_a_checkpoint_without_room_is_not_begun(uninterrupted, trainer, tmp_path
     monkeypatch.undo()
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["2"]
     state, _ = start(folder, trainer)
-    assert (run.digest(state), written(folder)) == uninterrupted[:2]
+    assert (digest(state), written(folder)) == uninterrupted[:2]
 
 
 def test_nan_ends_the_run_and_is_never_saved(tmp_path):
     faulty = with_fault(lambda at, loss, aux: (loss * jnp.where(at, jnp.nan, 1), aux), 4)
     trainer, folder = make_trainer(faulty), tmp_path / "run"
     with pytest.raises(Diverged) as caught:
-        start(folder, trainer, experiment=faulty)
+        start(folder, trainer)
     message = str(caught.value)
     assert re.match(r"training diverged at step 4: generator_\w+ is nan; ", message)
-    assert "first array that is not finite: generator.variables.params" in message
+    assert "first array that is not finite: sides['generator'].variables.params" in message
     assert message.endswith(f"last good checkpoint: {folder / 'checkpoints' / '2'}")
-    lines = run.read_metrics(folder)
+    lines = read_metrics(folder)
     assert [line["step"] for line in lines if "generator_loss" in line] == [1, 2, 3]
     assert lines[-1] == {"step": 4, "diverged": 1}
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["2"]
@@ -294,7 +349,7 @@ def test_nan_ends_the_run_and_is_never_saved(tmp_path):
     # Within a call of steps 2 to 8 it is found at its step too.
     rare = {"log_every": 8, "sample_every": 8, "checkpoint_every": 8}
     with pytest.raises(Diverged, match="training diverged at step 4: generator_"):
-        start(tmp_path / "rare", trainer, experiment=faulty, **rare)
+        start(tmp_path / "rare", trainer, **rare)
 
 
 def test_infinity_in_the_state_alone_ends_the_run(tmp_path):
@@ -305,8 +360,8 @@ def test_infinity_in_the_state_alone_ends_the_run(tmp_path):
         return loss, aux._replace(state=state)
 
     faulty = with_fault(fault, 2)
-    with pytest.raises(Diverged, match=r"at step 2: .*generator\.variables\.state.*: none$"):
-        start(tmp_path / "run", make_trainer(faulty), experiment=faulty)
+    with pytest.raises(Diverged, match=r"at step 2: .*\['generator'\]\.variables\.state.*: none$"):
+        start(tmp_path / "run", make_trainer(faulty))
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
@@ -322,24 +377,31 @@ def test_samples_that_are_no_numbers_end_the_run(tmp_path, data):
     faulty = Faulty(**vars(TINY) | {"data": data})
     folder = tmp_path / "run"
     with pytest.raises(Diverged, match=r"at step 2: samples: .* NaN.*: none yet; .*: none$"):
-        start(folder, make_trainer(faulty), experiment=faulty)
-    assert run.read_metrics(folder)[-1] == {"step": 2, "diverged": 1}
+        start(folder, make_trainer(faulty))
+    assert read_metrics(folder)[-1] == {"step": 2, "diverged": 1}
     assert not list((folder / "checkpoints").iterdir())
 
 
-def test_evaluations_are_logged_and_rank(monkeypatch, trainer, tmp_path):
-    from jaxgan.evaluation.evaluator import Evaluator
-    from jaxgan.training import loop
-
-    qualities = iter([3.0, 1.0, float("nan")])
-    evaluator = Evaluator(lambda variables: {"frechet": next(qualities)}, {})
-    monkeypatch.setattr(loop, "make_evaluator", lambda *_: evaluator)
+@pytest.mark.parametrize(("metric", "best"), [("frechet", 4), ("smallest_share", 6)])
+def test_evaluations_are_logged_and_rank(trainer, tmp_path, metric, best):
+    """By the smallest distance or the largest share; what is no number ranks nowhere."""
+    qualities = iter([3.0, 1.0, 5.0, float("nan")])
     folder = tmp_path / "run"
-    start(folder, trainer, steps=6, evaluate_every=2, best_metric="frechet")
-    lines = run.read_metrics(folder)
-    assert [line["step"] for line in lines if "frechet" in line] == [2, 4, 6]
-    with Checkpoints(folder / "checkpoints", trainer.abstract, read_only=True) as checkpoints:
-        assert checkpoints.best_step() == 4
+
+    class Measured(Experiment):
+        def evaluator(self, source, game, root_key, **options):
+            return Evaluator(lambda variables: {metric: next(qualities)}, {})
+
+    ranked = Measured(**vars(TINY) | {"best_metric": metric, "steps": 8, "evaluate_every": 2})
+    evaluated = {"frechet": "lower", "smallest_share": "higher"}
+    own = trainer._replace(experiment=ranked, evaluated=evaluated)
+    _, recorder = start(folder, own)
+    lines = [line for line in read_metrics(folder) if metric in line]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8]
+    assert [line[metric] for line in lines[:3]] == [3, 1, 5]
+    assert recorder.said[1] == f"step 4: {metric} 1"
+    with saved(folder, own) as checkpoints:
+        assert checkpoints.best_step() == best
 
 
 def test_scalars_are_fetched_after_the_next_call_was_dispatched(trainer, tmp_path):
@@ -354,12 +416,14 @@ def test_scalars_are_fetched_after_the_next_call_was_dispatched(trainer, tmp_pat
             events.append(f"fetch {self.last}")
             return np.asarray(self.values)
 
-    def steps(state, indices):
-        last = int(state.step) + len(indices)
-        events.append(f"dispatch {last}")
-        state, values = trainer.steps(state, indices)
-        return state, Vectors(last, values)
+    (program,) = trainer.programs
+
+    def steps(state, first, count):
+        events.append(f"dispatch {first + count}")
+        state, values = program.steps(state, first, count)
+        return state, Vectors(first + count, values)
 
     changes = {"steps": 6, "log_every": 3, "sample_every": 9, "checkpoint_every": 9}
-    start(tmp_path / "run", trainer._replace(steps=steps), **changes)
+    watched = trainer._replace(programs=(program._replace(steps=steps),))
+    start(tmp_path / "run", watched, **changes)
     assert events == ["dispatch 1", "dispatch 3", "fetch 1", "dispatch 6", "fetch 3", "fetch 6"]

@@ -6,9 +6,14 @@ import pytest
 from rich.console import Console
 
 from jaxgan.training import progress
-from jaxgan.training.progress import Display, counting
+from jaxgan.training.progress import Display, counting, headline
 
 LOSSES = {"discriminator_loss": 1.25, "generator_loss": 0.5, "real_logits": 3.0}
+
+
+def logged(step):
+    """What the loop logs after a step, of 64 images each."""
+    return {"images_seen": 64 * step, **LOSSES}
 
 
 @pytest.fixture
@@ -21,13 +26,13 @@ def clock(monkeypatch):
 
 def test_off_a_terminal_there_is_one_line_an_interval(clock):
     output = io.StringIO()
-    with Display(200, 64, Console(file=output, force_terminal=False, width=40)) as display:
+    with Display(200, Console(file=output, force_terminal=False, width=40)) as display:
         display.say("run [1]: 5 samples and a line much longer than the console is wide")
         for step in range(1, 51):
             display.step(step)
-        display.log(50, LOSSES)
+        display.log(50, logged(50))
         clock[0] += 2
-        display.log(100, LOSSES)
+        display.log(100, logged(100))
     first, second, third = output.getvalue().splitlines()
     assert first == "run [1]: 5 samples and a line much longer than the console is wide"
     # No speed yet: the first interval held the compiling.
@@ -36,12 +41,45 @@ def test_off_a_terminal_there_is_one_line_an_interval(clock):
     assert third == ("step 100/200  discriminator 1.250  generator 0.500  1,600 images/s  4 s left")
 
 
+def test_speed_counts_the_images_that_were_seen_however_many_a_step_takes(clock):
+    """As in a run whose later phase takes larger batches."""
+    output = io.StringIO()
+    with Display(30, Console(file=output, force_terminal=False)) as display:
+        for step, images in ((10, 80), (20, 160), (30, 1760)):
+            display.log(step, {"images_seen": images, **LOSSES})
+            clock[0] += 2
+    speeds = [
+        line.partition("images/s")[0].split()[-1] for line in output.getvalue().splitlines()[1:]
+    ]
+    assert speeds == ["40", "800"]
+
+
+@pytest.mark.parametrize(
+    ("scalars", "shown"),
+    [
+        (logged(1), "discriminator 1.250  generator 0.500"),
+        (
+            {"encoder_loss": 1.0, "encoder_gradient_norm": 9.0, "sleep_loss": 2.0, "d_loss": 3.0},
+            "encoder 1.000  sleep 2.000  d 3.000",
+        ),
+        (
+            {"images_seen": 64, "log_likelihood": -3.5, "update_ratio": 0.25, "a": 1.0, "b": 2.0},
+            "log_likelihood -3.500  update_ratio 0.250  a 1.000",
+        ),
+        ({"images_seen": 64}, ""),
+    ],
+    ids=["a GAN", "three moves", "no loss", "nothing"],
+)
+def test_the_headline_is_the_losses_of_all_moves_or_the_first_scalars(scalars, shown):
+    assert headline(scalars) == shown
+
+
 def test_on_a_terminal_there_is_a_bar_and_what_is_said_stays_above_it():
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=100, color_system=None)
-    with Display(200, 64, console) as display:
+    with Display(200, console) as display:
         display.say("hello")
-        display.log(50, LOSSES)
+        display.log(50, logged(50))
         display.step(50)
         display._bar.refresh()
     lines = output.getvalue()
@@ -54,7 +92,7 @@ def test_on_a_terminal_there_is_a_bar_and_what_is_said_stays_above_it():
 def test_on_a_terminal_compiling_is_news_until_the_first_step():
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=100, color_system=None)
-    with Display(200, 64, console) as display:
+    with Display(200, console) as display:
         display._bar.refresh()
         assert "compiling" in output.getvalue()
         output.truncate(0)
@@ -74,8 +112,8 @@ def test_a_summary_writer_gets_every_logged_scalar_and_is_closed():
         def close(self):
             calls.append("closed")
 
-    with Display(200, 64, Console(file=io.StringIO()), Writer()) as display:
-        display.log(50, LOSSES)
+    with Display(200, Console(file=io.StringIO()), Writer()) as display:
+        display.log(50, logged(50))
     assert calls == [*((name, value, 50) for name, value in LOSSES.items()), "closed"]
 
 

@@ -15,7 +15,7 @@ import time
 import pytest
 from whole_runs import left_by
 
-from jaxgan.runs import record as run
+from jaxgan.runs import record
 
 pytestmark = pytest.mark.slow
 KILLS = 17
@@ -84,7 +84,7 @@ def finish(process):
 
 def wait_for(folder, step, process):
     """Returns when the checkpoint of a step is there; of step 0, when the loop begins."""
-    while not (folder / "checkpoints").exists() or run.newest_step(folder) < step:
+    while not (folder / "checkpoints").exists() or record.newest_step(folder) < step:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.005)
 
@@ -114,10 +114,10 @@ def test_killed_at_random_moments(undisturbed, tmp_path):
         process = launch("train", file, "--out", folder)
         wait_for(folder, 3 * scale * draw.randrange(16), process)
         time.sleep(draw.uniform(0, 0.3))  # Steps and a save or two.
-        before = run.newest_step(folder)
+        before = record.newest_step(folder)
         process.send_signal(number)
         output, _ = process.communicate()
-        stopped = run.newest_step(folder)
+        stopped = record.newest_step(folder)
         assert process.returncode == (0 if number == signal.SIGTERM else -number), output
         assert before <= stopped <= 60 * scale
         saving += any("tmp" in path.name for path in (folder / "checkpoints").iterdir())
@@ -142,7 +142,7 @@ def test_terminated(undisturbed, tmp_path):
         os.kill(process.pid, number)
         output = finish(process)
         assert f"go on with: jaxgan resume {folder}" in output
-        stopped = run.newest_step(folder)
+        stopped = record.newest_step(folder)
         assert f"stopped at step {stopped} of {60 * scale} and saved" in output
         finish(launch("resume", folder))
         files, steps, best = left_by(folder)
@@ -160,7 +160,7 @@ def test_a_disk_that_fills_up(undisturbed, tmp_path):
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2000, 2000))
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 1, output
-    saved = run.newest_step(folder)
+    saved = record.newest_step(folder)
     assert f"; step {saved} is saved, go on with: jaxgan resume {folder}" in output
     # Where tensorboardX is installed, it prints a traceback of its own at the end of the process.
     assert "Traceback" not in output.partition("jaxgan: stopped")[0]

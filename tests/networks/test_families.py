@@ -1,0 +1,187 @@
+"""Families of generators and discriminators: a name and options become two networks."""
+
+import dataclasses
+import inspect
+from functools import partial
+from typing import get_args, get_type_hints
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan.networks import Network, parameter_count
+from jaxgan.networks.families import (
+    FAMILIES,
+    DiscriminatorOptions,
+    GeneratorOptions,
+    make_discriminator,
+    make_generator,
+)
+from jaxgan.options import check_values
+
+LATENTS = jax.ShapeDtypeStruct((3, 5), jnp.float32)
+LABELS = jax.ShapeDtypeStruct((3,), jnp.int32)
+IMAGE, POINT = (8, 8, 1), (2,)
+SIDES = {
+    "generator": (make_generator, GeneratorOptions),
+    "discriminator": (make_discriminator, DiscriminatorOptions),
+}
+every_family = pytest.mark.parametrize("family", FAMILIES)
+every_side = pytest.mark.parametrize("side", SIDES)
+
+
+def build(side: str, shape=IMAGE, classes: int = 0, **options) -> Network:
+    make, kind = SIDES[side]
+    return make(kind(**{"width": 4} | options), shape, classes)
+
+
+def input_of(side: str, shape=IMAGE) -> jax.ShapeDtypeStruct:
+    return LATENTS if side == "generator" else jax.ShapeDtypeStruct((3, *shape), jnp.float32)
+
+
+def shapes(side: str, shape=IMAGE, classes: int = 0, **options):
+    """Output and variables of a network, by shape and type."""
+    network = build(side, shape, classes, **options)
+    inputs = input_of(side, shape), LABELS if classes else None
+    variables = jax.eval_shape(network.init, jax.random.key(0), *inputs)
+    apply = partial(network.apply, train=True, key=jax.random.key(1))
+    return jax.eval_shape(apply, variables, *inputs)[0], variables
+
+
+def program(side: str, **options) -> str:
+    """The text of a training pass."""
+    network, example = build(side, **options), input_of(side)
+    variables = jax.eval_shape(network.init, jax.random.key(0), example)
+    apply = partial(network.apply, train=True, key=jax.random.key(1))
+    return str(jax.make_jaxpr(apply)(variables, example))
+
+
+def test_the_families_are_what_the_options_allow():
+    assert set(FAMILIES) == {"dcgan", "resnet", "mlp"}
+    for kind in (GeneratorOptions, DiscriminatorOptions):
+        assert get_args(get_type_hints(kind)["family"]) == tuple(FAMILIES)
+        for family in FAMILIES:
+            check_values(kind(family=family))
+        with pytest.raises(ValueError, match="family must be one of dcgan, resnet, mlp, not 'vae'"):
+            check_values(kind(family="vae"))
+    assert [name for name, family in FAMILIES.items() if family.points] == ["mlp"]
+
+
+@every_family
+def test_a_family_is_two_functions_of_options_a_shape_and_classes(family):
+    for function in FAMILIES[family][:2]:
+        assert list(inspect.signature(function).parameters) == ["options", "shape", "num_classes"]
+
+
+@every_family
+@pytest.mark.parametrize("classes", [0, 10])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (16, 16, 3)])
+def test_images_come_out_and_logits(family, classes, shape):
+    samples, _ = shapes("generator", shape, classes, family=family)
+    assert (samples.shape, samples.dtype) == ((3, *shape), jnp.float32)
+    logits, _ = shapes("discriminator", shape, classes, family=family)
+    assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
+
+
+def test_points_come_out_of_a_family_that_takes_them():
+    samples, _ = shapes("generator", POINT, 8, family="mlp")
+    assert (samples.shape, samples.dtype) == ((3, 2), jnp.float32)
+    assert shapes("discriminator", POINT, 8, family="mlp")[0].shape == (3,)
+
+
+@every_side
+@pytest.mark.parametrize("family", [name for name, f in FAMILIES.items() if not f.points])
+def test_a_family_of_images_refuses_points(side, family):
+    with pytest.raises(ValueError, match="are points") as caught:
+        build(side, POINT, family=family)
+    assert str(caught.value) == (
+        f"{side}.family={family} is for images, and the data are points of shape (2,): "
+        f"take {side}.family=mlp"
+    )
+
+
+@every_side
+@every_family
+def test_the_width_and_the_classes_are_heard(side, family):
+    plain, wide, conditional = (
+        parameter_count(shapes(side, classes=classes, family=family, width=width)[1].params)
+        for width, classes in ((4, 0), (8, 0), (4, 10))
+    )
+    assert plain < wide
+    assert plain < conditional
+
+
+@every_side
+def test_the_depth_is_heard_by_the_family_that_has_one(side):
+    sizes = {
+        family: [
+            parameter_count(shapes(side, family=family, depth=depth)[1].params) for depth in (1, 3)
+        ]
+        for family in FAMILIES
+    }
+    assert sizes["mlp"][1] - sizes["mlp"][0] >= 2 * (4 * 4 + 4)  # Two layers of 4 units more
+    for family in ("dcgan", "resnet"):  # Theirs follows from the size of the images.
+        assert sizes[family][0] == sizes[family][1]
+
+
+@every_side
+@every_family
+def test_the_normalization_is_heard(side, family):
+    found = {
+        kind: shapes(side, family=family, normalization=kind)[1]
+        for kind in ("batch", "group", "none")
+    }
+    assert found["batch"].state.keys() == {"batch_stats"}
+    assert found["group"].state == found["none"].state == {}
+    for kind, layer in (("batch", "BatchNorm"), ("group", "GroupNorm")):
+        assert layer in str(found[kind].params)
+        assert layer not in str(found["none"].params)
+
+
+@every_side
+@every_family
+def test_the_dtype_is_that_of_the_computation_alone(side, family):
+    half = {"family": family, "dtype": "bfloat16"}
+    assert "bf16" in program(side, **half)
+    assert "bf16" not in program(side, family=family)
+    output, variables = shapes(side, **half)
+    assert {leaf.dtype for leaf in jax.tree.leaves((output, variables))} == {jnp.dtype("float32")}
+
+
+@every_side
+@every_family
+def test_remat_is_heard(side, family):
+    """How much less is kept is measured in tests of experiments."""
+    assert "prevent_cse" in program(side, family=family, remat=True)
+    assert "prevent_cse" not in program(side, family=family)
+
+
+@every_family
+def test_dropout_is_heard_in_training_alone(family):
+    images = jax.random.normal(jax.random.key(0), (3, *IMAGE))
+
+    def logits(train, dropout, number):
+        options = {"family": family, "normalization": "none", "dropout": dropout}
+        network = build("discriminator", **options)
+        variables = network.init(jax.random.key(1), images, None)
+        key = jax.random.key(number)
+        return np.asarray(network.apply(variables, images, None, train=train, key=key)[0])
+
+    assert not np.allclose(logits(True, 0.5, 2), logits(True, 0.5, 3))
+    for train, dropout in ((True, 0.0), (False, 0.5)):
+        np.testing.assert_array_equal(logits(train, dropout, 2), logits(train, dropout, 3))
+
+
+@every_side
+def test_options_that_no_network_can_have(side):
+    for changes, message in (
+        ({"width": 0}, "width must be 1 or more, not 0"),
+        ({"depth": 0}, "depth must be 1 or more, not 0"),
+        ({"depth": 101}, "depth must be 100 or less, not 101"),
+        ({"normalization": "instance"}, "normalization must be one of batch, group, none"),
+        ({"dtype": "float16"}, "dtype must be one of float32, bfloat16"),
+        ({"orthogonal_weight": -1.0}, "orthogonal_weight must be 0 or more"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_values(dataclasses.replace(SIDES[side][1](), **changes))
