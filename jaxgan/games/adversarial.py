@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgan.devices.sharding import split_rows
 from jaxgan.games.game import Aux, Game, Move, Sides, Turn
@@ -73,7 +74,8 @@ def average_logits(decay: float) -> Memory:
         means = {"real": real_logits.mean(), "fake": fake_logits.mean()}
         return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, old, means)
 
-    return Memory({"real": jnp.zeros(()), "fake": jnp.zeros(())}, update)
+    # NumPy's: a game is described without compiling anything.
+    return Memory({"real": np.zeros((), np.float32), "fake": np.zeros((), np.float32)}, update)
 
 
 def adversarial(

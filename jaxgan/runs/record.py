@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,8 @@ def load_file(path: Path) -> BaseExperiment:
 def _run_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ValueError(f"there is no experiment file {path}")
-    spec = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
+    name = f"experiment_{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"  # Of this file.
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file: experiment files end in .py")
     module = importlib.util.module_from_spec(spec)

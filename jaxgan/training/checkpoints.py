@@ -21,6 +21,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -74,6 +75,7 @@ class Checkpoints:
     ) -> None:
         for name in ("absl", "asyncio"):  # Orbax narrates every save, and each part of a failure.
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        _hush_abandoned()
         if directory.exists() and not directory.is_dir():
             raise ValueError(f"{directory} is not a folder of checkpoints")
         self.directory = directory.resolve()
@@ -351,8 +353,8 @@ def _write(act: Callable[[], Any]) -> None:
 def _quietly(read: Callable[[], Any]) -> Any:
     """Calls a function of Orbax; when it fails, raises a ValueError and hides all other noise.
 
-    After a read that fails, TensorStore prints a traceback for each of the reads that Orbax then
-    abandons, from threads that end a little later, and so does Python when it collects them.
+    After one read or write fails, TensorStore prints a traceback for each of the others that Orbax
+    then abandons, from threads that end a little later, and so does Python when it collects them.
     """
     hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
     try:
@@ -367,3 +369,19 @@ def _quietly(read: Callable[[], Any]) -> Any:
     finally:
         sys.unraisablehook = hook
     raise ValueError(reason)
+
+
+@cache
+def _hush_abandoned() -> None:
+    """From now on, keeps quiet about what ends after its event loop was closed.
+
+    When a save fails, in threads of Orbax and TensorStore, so do the writes that were under way:
+    a traceback each, before this module knows of the failure, which is told in its own place.
+    """
+    hook = sys.unraisablehook  # What TensorStore's threads call.
+
+    def selective(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            hook(unraisable)
+
+    sys.unraisablehook = selective

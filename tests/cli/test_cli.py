@@ -365,7 +365,7 @@ def test_a_resumed_run_may_make_more_steps_a_call(root, capsys, tmp_path):
     run = tmp_path / "run"
     options = ("--conditional", "--best-metric", "None", "--steps", 2, "--steps-per-call", 1)
     assert call(capsys, "train", *SMALL.split(), *options, "--out", run)[0] == 0
-    code, output, _ = call(capsys, "resume", run, "--steps", 4, "--steps-per-call", 2)
+    code, output, _ = call(capsys, "resume", run, "--steps", 4, "--steps-per-call", 25)
     assert (code, "resuming" in output, "compiled in" in output) == (0, True, True)
     for name in ("metrics.jsonl", "digests.json"):
         assert (run / name).read_bytes() == (root / "digits" / name).read_bytes()

@@ -23,15 +23,15 @@ from jaxgan.options import to_dict
 from jaxgan.runs import record as run
 
 ROOT = Path(jaxgan.__file__).parent
-FILES = sorted(ROOT.rglob("*.py"))
+PROGRAMS = {file: ast.parse(file.read_text()) for file in sorted(ROOT.rglob("*.py"))}
 UNPICKLING = {"pickle", "dill", "joblib", "cloudpickle", "marshal", "shelve", "_pickle"}
 EVALUATING = {"eval", "exec", "compile", "__import__"}
 
 
 def nodes(kind: type) -> Iterator[tuple[str, ast.AST]]:
     """All nodes of a kind in the package, each with where it is."""
-    for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text())):
+    for file, program in PROGRAMS.items():
+        for node in ast.walk(program):
             if isinstance(node, kind):
                 yield f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}", node
 

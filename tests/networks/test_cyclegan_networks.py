@@ -6,7 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.networks.cyclegan import PatchDiscriminator, Stage, TranslationGenerator
+from jaxgan.networks.cyclegan import (
+    PatchDiscriminator,
+    PatchOptions,
+    Stage,
+    TranslationGenerator,
+    TranslatorOptions,
+    make_patch_discriminator,
+    make_translator,
+)
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.normal(size=(2, 12, 16, 3)).astype(np.float32)
@@ -52,6 +60,39 @@ def test_parameter_counts_of_the_paper():
     assert logits.shape == (1, 30, 30, 1)
     assert _count(variables) == 2_764_737
     assert round((2_764_737 - (128 + 256 + 512)) / 1e6, 3) == 2.764
+
+
+def _training_pass(network):
+    """Its program, and the types of its parameters."""
+    variables = jax.eval_shape(network.init, jax.random.key(0), IMAGES)
+    program = jax.make_jaxpr(functools.partial(network.apply, train=True))(variables, IMAGES)
+    types = {leaf.dtype for leaf in jax.tree.leaves(variables)}
+    assert types == {leaf.dtype for leaf in program.out_avals} == {jnp.dtype("float32")}
+    return str(program), variables
+
+
+def test_networks_follow_their_options():
+    options = TranslatorOptions(width=4, blocks=1)
+    program, variables = _training_pass(make_translator(options, 2))
+    _, expected = _shapes(SMALL, IMAGES)
+    assert {"params": variables.params} == expected
+    assert not re.search("bf16|prevent_cse", program)
+    for change, part in (({"dtype": "bfloat16"}, "bf16"), ({"remat": True}, "prevent_cse")):
+        changed = TranslatorOptions(width=4, blocks=1, **change)
+        assert part in _training_pass(make_translator(changed, 2))[0]
+    patches = PatchOptions(width=4, layers=1)
+    program, variables = _training_pass(make_patch_discriminator(patches))
+    _, expected = _shapes(PatchDiscriminator(4, 1), IMAGES)
+    assert {"params": variables.params} == expected
+    assert "bf16" not in program
+    half = PatchOptions(width=4, layers=1, dtype="bfloat16")
+    assert "bf16" in _training_pass(make_patch_discriminator(half))[0]
+    for make in (
+        lambda kind: make_translator(TranslatorOptions(4, 1, kind), 2),
+        lambda kind: make_patch_discriminator(PatchOptions(4, 1, kind)),
+    ):
+        assert _training_pass(make("instance"))[1].state == {}
+        assert _training_pass(make("batch"))[1].state.keys() == {"batch_stats"}
 
 
 @pytest.mark.parametrize("size", [(8, 8), (12, 20), (28, 28), (64, 32)])

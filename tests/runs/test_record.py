@@ -114,6 +114,21 @@ def test_a_class_is_found_where_it_is_defined_and_not_where_it_is_used(tmp_path,
     assert record["file"] == str(own)
 
 
+def test_files_of_one_name_are_told_apart(tmp_path):
+    experiments = []
+    for folder, blur in (("a", 0.25), ("b", 0.75)):
+        (tmp_path / folder).mkdir()
+        file = tmp_path / folder / "own.py"
+        file.write_text(OWN_CLASS.replace("blur: float = 0.5", f"blur: float = {blur}"))
+        experiments.append(run.load_file(file))
+    for folder, experiment in zip("ab", experiments, strict=True):
+        create(tmp_path / folder / "run", experiment)
+        loaded, record = run.read(tmp_path / folder / "run")
+        assert record["file"] == str(tmp_path / folder / "own.py")
+        assert loaded.blur == experiment.blur
+    assert [experiment.blur for experiment in experiments] == [0.25, 0.75]
+
+
 def test_a_class_that_cannot_be_found_again_is_refused(tmp_path, own, monkeypatch):
     @dataclasses.dataclass(frozen=True)
     class Local(Experiment):
@@ -186,6 +201,16 @@ def test_damaged_specs_are_named(tmp_path, specs, message):
     assert experiment == Experiment()
     with pytest.raises(ValueError, match=message):
         run.recorded_specs(tmp_path / "run", record)
+
+
+def test_specs_of_another_kind_of_run_are_refused_where_they_are_used(tmp_path):
+    create(tmp_path / "run", UnpairedExperiment())  # Its spec is that of one domain.
+    experiment, record = run.read(tmp_path / "run")
+    (spec,) = run.recorded_specs(tmp_path / "run", record)
+    message = "the specs in .*experiment.json are not those of a run of UnpairedExperiment"
+    refused = pytest.raises(ValueError, match=message)
+    with refused, run.fitting(tmp_path / "run", experiment):
+        experiment.make_game(spec)
 
 
 def test_occupied_directories_are_refused_and_left_alone(tmp_path):

@@ -59,9 +59,9 @@ class Page(HTMLParser):
         return found
 
 
-def make_run(folder, **changes):
+def make_run(folder, kind=Experiment, **changes):
     """A run directory with three grids, curves and an evaluation."""
-    experiment = Experiment(**{"name": "a", "steps": 300} | changes)
+    experiment = kind(**{"name": "a", "steps": 300} | changes)
     run.create(folder, experiment, [Spec((4, 4, 1), 10)])
     for step in range(10, 301, 10):
         scalars = {"discriminator_loss": 1.0, "real_accuracy": 1.0, "fake_accuracy": 1.0}
@@ -79,6 +79,12 @@ def make_run(folder, **changes):
     }
     write_json(folder / "evaluation.json", record)
     return folder
+
+
+class Quiet(Experiment):
+    """A kind of run in which nothing but divergence is looked for."""
+
+    rules = ("divergence",)
 
 
 def page_of(folder, neighbours="None of them here.") -> Page:
@@ -111,6 +117,12 @@ def test_everything_is_on_the_page_and_nothing_outside_it(tmp_path):
     assert "url(" not in text
     assert page.of("meta")[1]["content"].startswith("default-src 'none'; img-src data:;")
     assert len(page.of("script")) == 1
+
+
+def test_only_the_rules_of_the_kind_are_asked(tmp_path):
+    page = page_of(make_run(tmp_path / "run", Quiet))
+    assert "Diagnosis: healthy" in page.text
+    assert "Options that address it" not in page.text
 
 
 def test_the_course_of_the_metric_is_told(tmp_path):
