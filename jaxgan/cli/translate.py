@@ -2,13 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jaxgan.cli.arguments import complain
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
-
-if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
-    from jaxgan.experiment.inputs import Inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +29,7 @@ def translate(args: list[str]) -> int:
 
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.experiment.folders import make_translator, plan_folder, translate_folder
+    from jaxgan.experiment.inputs import refuse_unread
     from jaxgan.experiment.unpaired import DirectionChoice
     from jaxgan.training.progress import counting
 
@@ -41,7 +38,7 @@ def translate(args: list[str]) -> int:
         args,
         "translate",
         "Translates a folder of images to the other domain.",
-        _refuse_unread,
+        refuse_unread,
         DirectionChoice,
     )
     job = plan_folder(options.input, options.output, options.overwrite)
@@ -68,11 +65,3 @@ def translate(args: list[str]) -> int:
     how = "sides at multiples of 4" if size is None else f"resized and cropped to {size}x{size}"
     print(f"{count - bad} of {count} images translated, {how}: {options.output}")
     return 1 if bad else 0
-
-
-def _refuse_unread(inputs: "Inputs", run: Path) -> None:
-    if inputs.read is None:
-        raise ValueError(
-            f"{run} makes its samples from latents, and translate takes a run that translates "
-            f"images; see jaxgan sample {run}"
-        )

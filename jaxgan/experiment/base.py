@@ -97,7 +97,7 @@ class BaseExperiment:
 
     def open_source(self, split: str = "train") -> Any:
         """The data."""
-        raise NotImplementedError
+        raise _undefined(self, "open_source")
 
     def check_source(self, source: Any) -> None:
         """Raises a ValueError for options that do not fit the data."""
@@ -117,7 +117,7 @@ class BaseExperiment:
 
     def make_game(self, spec: Any) -> Game:
         """The game over data of this spec."""
-        raise NotImplementedError
+        raise _undefined(self, "make_game")
 
     def make_optimizers(self) -> dict[str, optax.GradientTransformation]:
         """One optimiser for each side that a loss trains."""
@@ -191,3 +191,7 @@ def check(experiment: BaseExperiment) -> None:
 def check_seed(name: str, seed: int) -> None:
     """Raises a ValueError for a seed beyond 32 bits, of which JAX would drop bits."""
     check_range(name, seed, (Whole32(),))
+
+
+def _undefined(experiment: BaseExperiment, method: str) -> ValueError:
+    return ValueError(f"{type(experiment).__name__} is not a whole kind of run: it has no {method}")

@@ -60,11 +60,27 @@ class Inputs(NamedTuple):
 
 def refuse_undrawn(inputs: Inputs, run: Path) -> None:
     """Raises a ValueError for a run whose samples are not drawn."""
+    _refuse_inputless(inputs, run)
     if inputs.draw is None:
         raise ValueError(
             f"{run} makes its images from images, and this takes a run that draws its samples; "
             f"see jaxgan translate {run}"
         )
+
+
+def refuse_unread(inputs: Inputs, run: Path) -> None:
+    """Raises a ValueError for a run that takes no images."""
+    _refuse_inputless(inputs, run)
+    if inputs.read is None:
+        raise ValueError(
+            f"{run} makes its samples from latents, and translate takes a run that translates "
+            f"images; see jaxgan sample {run}"
+        )
+
+
+def _refuse_inputless(inputs: Inputs, run: Path) -> None:
+    if inputs.draw is None and inputs.read is None:
+        raise ValueError(f"{run} is of a kind that has no inputs, and nothing can be made of it")
 
 
 def latents_and_labels(

@@ -23,7 +23,7 @@ from jaxgan.devices.distributed import from_first, is_first, together
 from jaxgan.evaluation import FeatureChoice
 from jaxgan.experiment.base import BaseExperiment, check, check_seed
 from jaxgan.experiment.folders import make_translator
-from jaxgan.experiment.inputs import Inputs, refuse_undrawn
+from jaxgan.experiment.inputs import Inputs, refuse_undrawn, refuse_unread
 from jaxgan.experiment.sampling import make_sampler
 from jaxgan.games import Game
 from jaxgan.networks import Variables, parameter_count
@@ -124,11 +124,8 @@ class Run:
           ValueError: for a run that takes no images, and for what cannot be chosen.
         """
         read = self.inputs.read
-        if read is None:
-            raise ValueError(
-                f"{self.directory} takes no images: it makes its samples from latents, see "
-                f"jaxgan sample {self.directory}"
-            )
+        refuse_unread(self.inputs, self.directory)
+        assert read is not None
         reading = read(self._choices(choices))
         with kept_programs(self.directory):
             return make_translator(self.game)(self.variables, images, *reading.extra)

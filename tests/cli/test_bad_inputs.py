@@ -207,6 +207,7 @@ TWO_DOMAINS = [
         "values": dict.fromkeys("xy", ONE_DOMAIN[0]["values"]),
     }
 ]
+HALF_A_KIND = {"class": "jaxgan.experiment.base:BaseExperiment", "experiment": {}}
 OF_OLD = (
     "run was written by jaxgan 0.1.0, whose runs this version cannot read: use that version, or "
     "train anew"
@@ -464,6 +465,13 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          [file("from jaxgan.networks.mlp import MLPGenerator\nexperiment = Experiment(seed=MLPGenerator((8, 8, 1), width=-2).width)")],
          "train mine.py --out new",
          "mine.py does not run: ValueError: MLPGenerator has width=-2; allowed is 1 or more."),
+        ("half a kind of run", [text("mine.py", "from jaxgan.experiment import BaseExperiment\nexperiment = BaseExperiment()\n")],
+         "train mine.py --out new",
+         "BaseExperiment is not a whole kind of run: it has no open_source"),
+        ("a kind of run without a game",
+         [file("from jaxgan.experiment import BaseExperiment\nclass Own(BaseExperiment):\n    open_source = Experiment(data='ring').open_source\nexperiment = Own()")],
+         "train mine.py --out new",
+         "Own is not a whole kind of run: it has no make_game"),
         ("a name that no folder can have", [file("experiment = Experiment(name='a\\0b')")],
          "train mine.py --out new",
          "mine.py: name must be that of a folder, of at most 255 bytes, not 'a\\x00b'"),
@@ -851,6 +859,11 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "invalid choice 'straight' for argument '--method'. Expected one of 'None', 'linear', 'spherical'."),
         ("samples of a translation", [translation], "sample run --out a.png",
          "run makes its images from images, and this takes a run that draws its samples; see jaxgan translate run"),
+        ("samples of a kind without inputs", [run, recorded(**HALF_A_KIND)], "sample run --out a.png",
+         "run is of a kind that has no inputs, and nothing can be made of it"),
+        ("a translation by a kind without inputs", [run, recorded(**HALF_A_KIND), images("in")],
+         "translate run --input in --output out",
+         "run is of a kind that has no inputs, and nothing can be made of it"),
         ("a walk in a translation", [translation], "interpolate run --out a.gif",
          "run makes its images from images, and this takes a run that draws its samples; see jaxgan translate run"),
         ("a translation by samples", [run, images("in")],

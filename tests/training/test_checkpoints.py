@@ -375,4 +375,7 @@ def test_what_a_kill_leaves_behind_is_cleaned_up_but_not_by_readers(tmp_path):
     assert leftover.exists()
     with open_checkpoints(tmp_path) as checkpoints:
         assert checkpoints.restore()[0] == 1
-    assert not leftover.exists()
+        checkpoints.save(2, make_state(2))  # Orbax cleans up in a thread, for which saving waits.
+        checkpoints.wait()
+        assert not leftover.exists()
+        assert checkpoints.steps() == [1, 2]
