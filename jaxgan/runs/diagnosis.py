@@ -154,6 +154,14 @@ class _Run:
         steps, values = zip(*found, strict=True) if found else ((), ())
         return np.array(steps, np.int64), np.array(values, np.float64)
 
+    def both(self, one: str, other: str) -> tuple[Series, NDArray[np.float64]]:
+        """Two scalars, of those lines that have both."""
+        lines = [
+            line for line in self._records if all(_is_number(line.get(n)) for n in (one, other))
+        ]
+        steps, first, second = ([line[n] for line in lines] for n in ("step", one, other))
+        return (np.array(steps, np.int64), np.array(first, float)), np.array(second, float)
+
     def late(self, name: str) -> Series:
         """Of the judged half."""
         steps, values = self.series(name)
@@ -256,8 +264,7 @@ def _late_collapse(run: _Run) -> list[str]:
 
 def _lost_variety(run: _Run) -> list[str]:
     """Samples that were varied while the two sides were in balance, and are alike at the end."""
-    steps, diversity = run.series("diversity")
-    duplicates = run.series("duplicate_rate")[1]
+    (steps, diversity), duplicates = run.both("diversity", "duplicate_rate")
     accuracy_steps, fooled = run.series("fake_accuracy")
     varied = (diversity > 2 * ALIKE) & (duplicates < DUPLICATES / 2)
     if not _is_collapsed(run) or not varied[:-1].any():
@@ -328,8 +335,8 @@ def _oscillation(run: _Run) -> list[str]:
     if run.wasserstein:
         # Only differences mean anything: a discriminator that takes real for fake and back, by as
         # much as at first. About 0, where the distance is small, a gap has any sign.
-        steps, real = run.series("real_logits")
-        gap = real - run.series("fake_logits")[1]
+        (steps, real), fake = run.both("real_logits", "fake_logits")
+        gap = real - fake
         limit = np.abs(gap).max() / 3 if gap.size else 0.0
         steps, values = steps[steps >= run.start], gap[steps >= run.start]
         what = "the gap between real and fake logits"
@@ -348,7 +355,8 @@ def _oscillation(run: _Run) -> list[str]:
 
 
 def _is_collapsed(run: _Run) -> bool:
-    diversity, duplicates = run.late("diversity")[1], run.late("duplicate_rate")[1]
+    (steps, diversity), duplicates = run.both("diversity", "duplicate_rate")
+    diversity, duplicates = diversity[steps >= run.start], duplicates[steps >= run.start]
     return bool(diversity.size and (diversity[-1] < ALIKE or duplicates[-1] > DUPLICATES))
 
 
@@ -358,10 +366,9 @@ def _improves(run: _Run) -> bool:
 
 
 def _variety(run: _Run) -> list[str]:
-    steps, diversity = run.series("diversity")
+    (steps, diversity), duplicates = run.both("diversity", "duplicate_rate")
     if not diversity.size:
         return []
-    duplicates = run.series("duplicate_rate")[1]
     return [
         f"at step {steps[-1]} samples have {diversity[-1]:.2f} of the real ones' diversity (below "
         f"{ALIKE} they are too alike), and {duplicates[-1]:.0%} have a duplicate (above "

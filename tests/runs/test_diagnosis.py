@@ -293,6 +293,13 @@ def test_a_run_that_logs_no_losses_diverges_by_the_names_of_its_own_moves():
     assert diagnose(fitted({"step": 1010, "diverged": 1}), Mixture()).regime == "divergence"
 
 
+@pytest.mark.parametrize("loss", ["hinge", "wasserstein"])
+@pytest.mark.parametrize("alone", ["diversity", "duplicate_rate", "real_logits", "fake_logits"])
+def test_half_of_a_pair_tells_nothing(loss, alone):
+    records = [{"step": step, "images_seen": 64 * step, alone: 0.1} for step in STEPS]
+    assert diagnosis.diagnose(records, {"loss": loss}, EVERY_RULE).regime == "healthy"
+
+
 def test_only_the_rules_of_a_kind_are_asked():
     records = log(COLLAPSED, **WINS)
     assert diagnose(records).regime == "discriminator too strong"
