@@ -129,7 +129,13 @@ def check_values(options: Any, prefix: str = "") -> None:
 
 
 def check_range(name: str, value: Any, bounds: tuple[Bound, ...]) -> None:
-    """Raises a ValueError for a number out of its bounds, or beyond 32 bits without any."""
+    """Raises a ValueError for a number out of its bounds, or beyond 32 bits without any.
+
+    Of a tuple every number is held against them.
+    """
+    if isinstance(value, tuple):
+        for part in value:
+            check_range(name, part, bounds)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
     for bound in bounds:

@@ -56,6 +56,7 @@ class Options:
     count: int = 0
     weight: float = 0.0
     sizes: tuple[int, ...] = ()
+    decay: tuple[Annotated[float, AtLeast(0)], ...] = ()
     mode: Literal["slow", 3] = "slow"
     side: Side = field(default_factory=Side)
 
@@ -92,6 +93,7 @@ def test_bounds_are_found_in_annotations():
     assert bounds_of(Annotated[int, AtLeast(1), "a note", AtMost(9)]) == (AtLeast(1), AtMost(9))
     assert bounds_of(Annotated[float, Above(0)] | None) == (Above(0),)
     assert bounds_of(Annotated[float | None, Above(0)]) == (Above(0),)
+    assert bounds_of(tuple[Annotated[int, AtLeast(1)], ...]) == (AtLeast(1),)
     for plain in (int, str, float | None, tuple[int, ...], Literal["a"], Annotated[int, "a note"]):
         assert bounds_of(plain) == ()
 
@@ -131,6 +133,12 @@ def test_optional_numbers_are_bounded_where_they_are_numbers():
     assert refusal(Options(other=1.5)) == "other must be above 1.5, not 1.5"
     assert refusal(Options(limit="2")) == "limit must be float | None, not '2'"
     assert refusal(Options(other="2")) == "other must be float | None, not '2'"
+
+
+def test_every_number_of_a_tuple_is_bounded():
+    check_values(Options(decay=(0, 0.5), sizes=(-1, 2**31 - 1)))
+    assert refusal(Options(decay=(0.5, -0.1))) == "decay must be 0 or more, not -0.1"
+    assert refusal(Options(sizes=(1, 2**31))) == "sizes must be at most 2147483647, not 2147483648"
 
 
 def test_a_check_of_a_class_is_told_by_its_dotted_name():
@@ -204,6 +212,7 @@ def test_ranges_are_listed_by_dotted_name():
         "limit": (AtMost(2),),
         "other": (Above(1.5),),
         "seed": (Whole32(),),
+        "decay": (AtLeast(0),),
         "side.schedule.start": (AtLeast(0),),
         "side.schedule.rate": (Above(0),),
         "side.dropout": (Within(0, 1),),

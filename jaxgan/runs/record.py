@@ -50,20 +50,37 @@ def load_file(path: Path) -> BaseExperiment:
 def _run_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ValueError(f"there is no experiment file {path}")
-    name = f"experiment_{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"  # Of this file.
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(_module_name(path), path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is not a Python file: experiment files end in .py")
+    changed = path.stat().st_mtime_ns
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Where dataclasses look up the names in their annotations.
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # It leaves no file behind.
     try:
         spec.loader.exec_module(module)
+        spec.loader_state = changed
     except (Exception, SystemExit) as error:
         raise ValueError(f"{path} does not run: {type(error).__name__}: {error}") from error
     finally:
         sys.dont_write_bytecode = before
     return module
+
+
+def _module_of(path: Path) -> ModuleType:
+    """A file's module as it stands; it runs anew only where it has changed.
+
+    The classes that one record names in one file are then of one module.
+    """
+    module = sys.modules.get(_module_name(path))
+    spec = getattr(module, "__spec__", None)
+    if module and spec and path.is_file() and spec.loader_state == path.stat().st_mtime_ns:
+        return module
+    return _run_file(path)
+
+
+def _module_name(path: Path) -> str:
+    return f"experiment_{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"
 
 
 def environment() -> dict[str, Any]:
@@ -236,7 +253,7 @@ def _class_of(directory: Path, record: dict[str, Any], wanted: type) -> Any:
                 f"{directory / FILE} names the class file {file!r}, which would be run "
                 "and must be an absolute path outside the run directory"
             )
-        found = getattr(_run_file(path), name, None)
+        found = getattr(_module_of(path), name, None)
     if not (isinstance(found, type) and issubclass(found, wanted)) or (
         wanted is object and not hasattr(found, "from_record")
     ):

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,6 +202,7 @@ def planted(tmp_path, monkeypatch):
     experiment = run.load_file(tmp_path / "mine.py")
     (tmp_path / "was_run").unlink()
     run.create(tmp_path / "theirs", experiment, [Spec((8, 8, 1), 10)])
+    monkeypatch.delitem(sys.modules, type(experiment).__module__)  # As in another process.
     (tmp_path / "theirs" / "code.py").write_text(MARKING)
     return tmp_path / "theirs"
 

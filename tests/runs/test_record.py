@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
@@ -95,6 +96,24 @@ def test_a_class_of_the_users_is_found_again(tmp_path, own):
     own.unlink()
     with pytest.raises(ValueError, match=r"there is no experiment file .*own\.py"):
         run.read(tmp_path / "run")
+
+
+def test_a_file_is_run_anew_only_where_it_has_changed(tmp_path, own):
+    experiment = run.load_file(own)
+    kind = sys.modules[type(experiment).__module__].OwnSpec
+    run.create(tmp_path / "run", experiment, [kind(7)])
+    loaded, record = run.read(tmp_path / "run")
+    (spec,) = run.recorded_specs(tmp_path / "run", record)
+    assert (type(loaded), type(spec)) == (type(experiment), kind)
+    text = own.read_text()
+    own.write_text(text.replace("OwnSpec", "Other"))
+    os.utime(own, ns=(0, 0))
+    with pytest.raises(ValueError, match=r"names the class 'own:OwnSpec' of .*, which is none"):
+        run.recorded_specs(tmp_path / "run", record)
+    own.write_text(text.replace("class OwnSpec", "1 / 0\n\n\nclass OwnSpec"))
+    for _ in range(2):  # What failed half-way is not taken for the module.
+        with pytest.raises(ValueError, match="does not run: ZeroDivisionError"):
+            run.recorded_specs(tmp_path / "run", record)
 
 
 def test_a_class_is_found_where_it_is_defined_and_not_where_it_is_used(tmp_path, own, monkeypatch):
