@@ -8,10 +8,10 @@ demo: setup  ## trains the embedded digits and prints their measured quality
 	$(BIN)/jaxgan train experiments/digits.py
 
 test: setup  ## the default tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile  # Two workers: most of the time is compiling, on one core.
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder  # A file's fixtures are made once.
 
 test-slow: setup  ## the tests that train, or kill processes, for minutes
-	$(BIN)/python -m pytest -m slow
+	XLA_FLAGS=--xla_backend_optimization_level=3 $(BIN)/python -m pytest -m slow  # XLA as it is used.
 
 lint: setup  ## style, types and layers
 	$(BIN)/ruff check .

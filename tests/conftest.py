@@ -1,7 +1,8 @@
 """Settings that hold for every test.
 
-Most of the time is compiling. XLA optimises less than it would by default, which halves that time:
-what a test compiles runs for milliseconds. Programs that still take long to compile are kept for
+Most of the time is compiling. XLA optimises less than it would by default, which takes a third of
+that time: what a test compiles runs for milliseconds. Whoever sets the level, as `make test-slow`
+does, has XLA as it is used. Programs that still take long to compile are kept for
 the whole session, for both workers and for the processes that tests start: JAX looks for them in a
 folder that goes with the session.
 """
@@ -12,7 +13,13 @@ import tempfile
 
 FLAGS = "XLA_FLAGS"
 if "optimization_level" not in os.environ.get(FLAGS, ""):  # XLA reads it once, when JAX starts.
-    os.environ[FLAGS] = f"{os.environ.get(FLAGS, '')} --xla_backend_optimization_level=1".strip()
+    os.environ[FLAGS] = " ".join(
+        [
+            *os.environ.get(FLAGS, "").split(),
+            "--xla_backend_optimization_level=1",
+            "--xla_cpu_use_fusion_emitters=false",
+        ]
+    )
 
 import jax  # noqa: E402
 import pytest  # noqa: E402

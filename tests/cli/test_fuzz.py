@@ -420,13 +420,15 @@ def check_refusal(experiment: BaseExperiment, message: str) -> None:
 def check_training(experiment: BaseExperiment, trainer: Trainer) -> None:
     """Two steps through the loop: an end at a finite state, or one that is said to be none."""
     short = dataclasses.replace(experiment, steps=min(experiment.steps, 2))
+    (program,) = trainer.programs
+    programs = (program._replace(place=program.place._replace(last=short.steps)),)
     folder = Path("run")
     try:
-        run.create(folder, short, [program.source.spec for program in trainer.programs])
+        run.create(folder, short, [program.source.spec])
         assert run.read(folder)[0] == short
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "samples are compared with the training data")
-            state = train(trainer._replace(experiment=short), folder, Silent())
+            state = train(trainer._replace(experiment=short, programs=programs), folder, Silent())
         assert state.step == short.steps
         assert all_finite(state)
     except Diverged:
@@ -516,8 +518,8 @@ def test_some_are_refused_and_some_accepted():
 
 def test_a_few_small_ones_train():
     plain = {"data": POINTS, "unrolled_steps": (0,), "evaluate_every": (0,)}
-    ends = draws(experiments((Experiment,), (0,), **plain), 4, 0)
-    assert ends["accepted"] >= 2
+    ends = draws(experiments((Experiment,), (0,), **plain), 2, 0)
+    assert ends["accepted"] >= 1
 
 
 @pytest.mark.slow

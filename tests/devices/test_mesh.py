@@ -69,13 +69,14 @@ def step_over(axis_name):
     return make_train_step(game(axis_name), OPTIMIZERS, prepare=prepared, axis_name=axis_name)
 
 
+@pytest.fixture(scope="module")
 def start(batch):
-    prepared = prepare_batch(batch, KEY)
-    return init_state(game(None), OPTIMIZERS, prepared, KEY)
+    init = partial(init_state, game(None), OPTIMIZERS)
+    return jax.jit(init)(prepare_batch(batch, KEY), KEY)
 
 
 def after_three(step, batch, start):
-    state = start
+    state = jax.tree.map(jnp.copy, start)  # A step takes its state for itself.
     for _ in range(3):
         state, scalars = step(state, batch, KEY)
     return state, scalars
@@ -87,9 +88,9 @@ def batch():
 
 
 @pytest.fixture(scope="module")
-def expected(batch):
+def expected(batch, start):
     """By jit, on one device."""
-    return after_three(step_over(None), batch, start(batch))
+    return after_three(step_over(None), batch, start)
 
 
 def assert_close(found, expected, atol=1e-6):
@@ -98,23 +99,23 @@ def assert_close(found, expected, atol=1e-6):
 
 
 @pytest.mark.parametrize("check_vma", [True, False])
-def test_a_step_under_shard_map_is_the_step_over_the_whole_batch(batch, expected, check_vma):
+def test_a_step_under_shard_map_is_the_step_over_the_whole_batch(batch, start, expected, check_vma):
     specs = P(), P("data"), P()
     step = step_over("data")
     mapped = jax.shard_map(
         step, mesh=sharding.data_mesh(), in_specs=specs, out_specs=P(), check_vma=check_vma
     )
-    assert_close(after_three(jax.jit(mapped), batch, start(batch)), expected)
+    assert_close(after_three(jax.jit(mapped), batch, start), expected)
 
 
-def test_a_step_under_pmap_is_the_step_over_the_whole_batch(batch, expected):
+def test_a_step_under_pmap_is_the_step_over_the_whole_batch(batch, start, expected):
     mapped = jax.pmap(step_over("data"), axis_name="data", in_axes=(0, 0, None))
     parts = {name: array.reshape(8, -1, *array.shape[1:]) for name, array in batch.items()}
 
     def spread(tree):
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (8, *leaf.shape)), tree)
 
-    found = after_three(mapped, parts, start=spread(start(batch)))
+    found = after_three(mapped, parts, start=spread(start))
     assert_close(jax.tree.map(lambda leaf: leaf[0], found), expected)
     assert_close(jax.tree.map(lambda leaf: leaf[7], found), expected)
 

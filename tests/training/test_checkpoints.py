@@ -1,8 +1,11 @@
 """Checkpoints of a state small enough to damage byte by byte."""
 
+import functools
 import random
 import shutil
+import tempfile
 import warnings
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -34,13 +37,29 @@ def open_checkpoints(folder, abstract=ABSTRACT, phase=0, **options):
     return Checkpoints(folder / "checkpoints", expected, **options)
 
 
+ELSEWHERE = Path(tempfile.mkdtemp(prefix="jaxgan-checkpoints-"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left():
+    yield
+    shutil.rmtree(ELSEWHERE)
+
+
 def write(folder, steps, values=None, **options):
-    """Writes checkpoints elsewhere and copies them: within a process TensorStore caches files."""
-    elsewhere = folder.with_name(folder.name + "_written")
-    with open_checkpoints(elsewhere, **options) as checkpoints:
-        for step, value in zip(steps, values or [None] * len(steps), strict=True):
+    """Puts checkpoints into a folder."""
+    values = [None] * len(steps) if values is None else values
+    shutil.copytree(written(tuple(steps), tuple(values), **options), folder, dirs_exist_ok=True)
+
+
+@functools.cache
+def written(steps, values, **options):
+    """Where checkpoints were written, once: tests take copies, for TensorStore caches files."""
+    folder = Path(tempfile.mkdtemp(dir=ELSEWHERE))
+    with open_checkpoints(folder, **options) as checkpoints:
+        for step, value in zip(steps, values, strict=True):
             checkpoints.save(step, make_state(step), value)
-    shutil.copytree(elsewhere, folder, dirs_exist_ok=True)
+    return folder
 
 
 def largest_file(folder):
