@@ -143,7 +143,7 @@ def wrapped():
     images = jax.random.normal(jax.random.key(5), [4, 6, 6, 1])
     inputs = images, jnp.array([0, 1, 1, 0])
     normalized = spectral_norm.spectrally_normalized(network)
-    return network, normalized, jax.jit(normalized.init)(jax.random.key(0), *inputs), inputs
+    return network, normalized, normalized.init(jax.random.key(0), *inputs), inputs
 
 
 def test_wrapping_keeps_the_trained_parameters_and_applies_normalised_ones(wrapped):

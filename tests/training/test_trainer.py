@@ -16,6 +16,7 @@ from jaxgan.training import inherit
 from jaxgan.training.program import STEPS_PER_CALL
 from jaxgan.training.trainer import make_trainer
 
+pytestmark = pytest.mark.usefixtures("optimised")
 TINY = Experiment(
     steps=4,
     batch_size=8,
