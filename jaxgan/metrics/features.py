@@ -14,6 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 _BLOCK = 500  # images in float32 at a time
 
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest magnitude that metrics take, float32's. The sixth power of it, which the kernel
+distance sums, is below what float64 holds; from 1e154 on not even the squares are."""
+
 FeatureFn: TypeAlias = Callable[[NDArray[np.uint8]], NDArray]
 """Images uint8 `[N, H, W, C]` to features `[N, D]`."""
 
@@ -97,14 +101,21 @@ def stacked_classes(probabilities: ArrayLike) -> NDArray[np.int64]:
       channel's the highest.
 
     Raises:
-      ValueError: if the probabilities are not `[C, N, K]`.
+      ValueError: if the probabilities are not `[C, N, K]`, or some are NaN, or there are more
+        than 2^63 classes.
     """
     probabilities = np.asarray(probabilities)
-    if probabilities.ndim != 3:
+    if probabilities.ndim != 3 or not probabilities.shape[2]:
         raise ValueError(
             f"probabilities of stacks must be [C, N, K], not {list(probabilities.shape)}"
         )
+    if np.isnan(probabilities).any():
+        raise ValueError("probabilities of stacks must be numbers, but some are NaN")
     channels, _, base = probabilities.shape
+    if base**channels > 2**63:
+        raise ValueError(
+            f"stacks have at most 2^63 classes, but {channels} channels of {base} have more"
+        )
     return base ** np.arange(channels)[::-1] @ probabilities.argmax(axis=2)
 
 
@@ -126,7 +137,8 @@ def check_features(features: ArrayLike, at_least: int = 1) -> NDArray:
       at_least: the least N that the metric is defined for.
 
     Raises:
-      ValueError: if they are not `[N, D]` with D above 0, too few, complex, or not finite.
+      ValueError: if they are not `[N, D]` with D above 0, too few, complex, not finite, or beyond
+        `LARGEST`.
     """
     features = np.asarray(features)
     if features.ndim != 2 or not features.shape[1]:
@@ -138,7 +150,19 @@ def check_features(features: ArrayLike, at_least: int = 1) -> NDArray:
         raise ValueError(f"there must be at least {at_least} sample{plural}, not {len(features)}")
     if not np.isfinite(features).all():
         raise ValueError("features must be finite, but some are NaN or infinite")
+    check_magnitude(features, "features")
     return features
+
+
+def check_magnitude(x: NDArray, name: str) -> None:
+    """A ValueError that calls numbers by `name` if one of them is beyond `LARGEST` either way."""
+    # As Python numbers: float16 cannot be compared with a number that it does not reach.
+    largest = max(float(x.max(initial=0)), -float(x.min(initial=0)))
+    if largest > LARGEST:
+        raise ValueError(
+            f"{name} must be at most {LARGEST:.2g} in magnitude, the most that float32 holds, "
+            f"but the largest is {largest:.3g}"
+        )
 
 
 def check_pair(

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from jaxgan.metrics.features import check_features, check_pair
 
 _BLOCK = 8192  # rows that are in float64 at a time
+_LARGEST = 1e150  # of moments: the sum of so many squares, or of products of D, stays in float64
 
 
 class Moments(NamedTuple):
@@ -132,8 +133,8 @@ def frechet_distance_from_moments(
       The distance, at least 0.
 
     Raises:
-      ValueError: if the shapes do not fit each other, a value is not finite, or a covariance is
-        not symmetric or has eigenvalues below 0 that are more than rounding.
+      ValueError: if the shapes do not fit each other, a value is not finite or beyond 1e150, or a
+        covariance is not symmetric or has eigenvalues below 0 that are more than rounding.
     """
     arrays = [np.asarray(x, np.float64) for x in (mean_a, covariance_a, mean_b, covariance_b)]
     mean_a, covariance_a, mean_b, covariance_b = arrays
@@ -145,6 +146,12 @@ def frechet_distance_from_moments(
         )
     if not all(np.isfinite(x).all() for x in arrays):
         raise ValueError("the moments for a Fréchet distance must be finite, but hold NaN or inf")
+    largest = max(float(np.abs(x).max(initial=0)) for x in arrays)
+    if largest > _LARGEST:
+        raise ValueError(
+            f"the moments for a Fréchet distance must be at most {_LARGEST:.3g} in magnitude, "
+            f"but the largest is {largest:.3g}"
+        )
 
     # Singular values, not roots of eigenvalues: under a root, rounding of 1e-16 becomes 1e-8.
     product = _root(covariance_a) @ _root(covariance_b)

@@ -1,5 +1,6 @@
 """The inception score of a classifier's answers: whether samples are clear, and of all classes."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +30,9 @@ def inception_score(probabilities: ArrayLike, *, splits: int = 1) -> InceptionSc
 
     Args:
       probabilities: `[N, K]`, each row at least 0 with sum 1.
-      splits: number of parts, in the order given, each scored by itself. Samples sorted by label
-        must be shuffled first.
+      splits: number of parts, in the order given, each scored by itself. Part i is of the samples
+        from i N // splits up to (i + 1) N // splits, as the original code cuts, so the last is the
+        longest where the parts differ. Samples sorted by label must be shuffled first.
 
     Raises:
       ValueError: if the rows are not probabilities, or `splits` is not in [1, N].
@@ -42,16 +44,19 @@ def inception_score(probabilities: ArrayLike, *, splits: int = 1) -> InceptionSc
     p = np.asarray(probabilities, np.float64)
     if p.ndim != 2 or not p.size:
         raise ValueError(f"probabilities must be [N, K], one row a sample, not {list(p.shape)}")
-    if not (np.isfinite(p).all() and p.min() >= 0 and np.abs(p.sum(axis=1) - 1).max() < 1e-3):
+    in_range = np.isfinite(p).all() and p.min() >= 0 and p.max() <= 2  # so that no sum overflows
+    if not in_range or np.abs(p.sum(axis=1) - 1).max() >= 1e-3:
         raise ValueError("each row of probabilities must be at least 0 with sum 1")
     if not 1 <= splits <= len(p):
         raise ValueError(f"splits must be in [1, {len(p)}], the number of samples, not {splits}")
     p = p / p.sum(axis=1, keepdims=True)  # A sum of float32 is not quite 1.
-    scores = np.array([_score(part) for part in np.array_split(p, splits)])
+    ends = [i * len(p) // splits for i in range(splits + 1)]
+    scores = np.array([_score(p[start:end]) for start, end in pairwise(ends)])
     return InceptionScore(float(scores.mean()), float(scores.std()))
 
 
 def _score(p: np.ndarray) -> float:
     marginal = p.mean(axis=0)
-    ratio = np.divide(p, marginal, out=np.ones_like(p), where=p > 0)  # 0 log 0 = 0
+    # 0 log 0 = 0. The mean of what is just above 0 may be 0 itself.
+    ratio = np.divide(p, marginal, out=np.ones_like(p), where=(p > 0) & (marginal > 0))
     return float(np.exp((p * np.log(ratio)).sum(axis=1).mean()))

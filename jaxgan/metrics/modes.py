@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxgan.metrics.features import LARGEST, check_magnitude
+
 
 class ModeStatistics(NamedTuple):
     """Coverage of K modes.
@@ -91,8 +93,8 @@ def mixture_statistics(points: ArrayLike, centers: ArrayLike, std: float) -> Mix
       std: the standard deviation of each Gaussian along each axis, above 0.
 
     Raises:
-      ValueError: if the shapes do not fit, a point or centre is not finite, or `std` is not
-        above 0.
+      ValueError: if the shapes do not fit, a point or centre is not finite or beyond 3.4e38, or
+        `std` is not above 0 and at most that.
 
     References:
       Lin et al., PacGAN: The power of two samples in generative adversarial networks, 2018,
@@ -108,8 +110,10 @@ def mixture_statistics(points: ArrayLike, centers: ArrayLike, std: float) -> Mix
         raise ValueError(f"there must be points and centers, not {len(points)} and {len(centers)}")
     if not (np.isfinite(points).all() and np.isfinite(centers).all()):
         raise ValueError("points and centers must be finite, but some are NaN or infinite")
-    if not std > 0:
-        raise ValueError(f"std must be above 0, not {std}")
+    check_magnitude(points, "points")
+    check_magnitude(centers, "centers")
+    if not 0 < std <= LARGEST:
+        raise ValueError(f"std must be above 0 and at most {LARGEST:.2g}, not {std}")
     # One centre at a time: the difference of all pairs at once would take N K D numbers.
     squared = np.stack([np.sum((points - center) ** 2, axis=1) for center in centers], axis=1)
     near = squared.min(axis=1) <= (3 * std) ** 2

@@ -6,12 +6,16 @@ of a generator that draws from latents.
 Images are `[N, H, W, C]` or `[H, W, C]`, uint8 or floats in [-1, 1], and both of a pair alike. The
 published protocol of super-resolution takes the Y channel alone and crops as many pixels from
 the borders as the factor is; give the images so.
+
+Both are refused outside of that range, or with a pixel that is NaN; under `jax.jit`, which has no
+values to look at, neither is seen.
 """
 
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -19,6 +23,7 @@ from jax.typing import ArrayLike
 from jaxgan.types import Array
 
 _WINDOW = 11  # pixels along a side of the window that SSIM compares
+_ROUNDING = 1e-4  # beyond [-1, 1]: of means and interpolations whose weights do not quite sum to 1
 
 
 def psnr(images_a: ArrayLike, images_b: ArrayLike) -> Array:
@@ -35,7 +40,8 @@ def psnr(images_a: ArrayLike, images_b: ArrayLike) -> Array:
       float32 `[N]`, or a scalar for two single images; infinite for equal ones.
 
     Raises:
-      ValueError: if the images do not fit each other, or dm-pix is not installed.
+      ValueError: if the images are not as said or do not fit each other, or dm-pix is not
+        installed.
     """
     a, b = _pair(images_a, images_b)
     return jnp.asarray(_dm_pix().psnr(a, b))
@@ -56,7 +62,8 @@ def ssim(images_a: ArrayLike, images_b: ArrayLike) -> Array:
       float32 `[N]`, or a scalar for two single images, in [-1, 1]; 1 for equal ones.
 
     Raises:
-      ValueError: if the images do not fit each other or are too small, or dm-pix is not installed.
+      ValueError: if the images are not as said, do not fit each other or are too small, or dm-pix
+        is not installed.
 
     References:
       Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, 2004
@@ -72,7 +79,7 @@ def ssim(images_a: ArrayLike, images_b: ArrayLike) -> Array:
 def _pair(images_a: ArrayLike, images_b: ArrayLike) -> tuple[Array, Array]:
     """Both images, float32 in [0, 1]."""
     a, b = jnp.asarray(images_a), jnp.asarray(images_b)
-    if a.shape != b.shape or a.dtype != b.dtype or a.ndim not in (3, 4):
+    if a.shape != b.shape or a.dtype != b.dtype or a.ndim not in (3, 4) or 0 in a.shape[-3:]:
         raise ValueError(
             "images must be two of one shape [N, H, W, C] or [H, W, C] and one type, "
             f"not {a.dtype} {list(a.shape)} and {b.dtype} {list(b.shape)}"
@@ -81,7 +88,21 @@ def _pair(images_a: ArrayLike, images_b: ArrayLike) -> tuple[Array, Array]:
         return a / np.float32(255), b / np.float32(255)
     if not jnp.issubdtype(a.dtype, jnp.floating):
         raise ValueError(f"images must be uint8 or floats in [-1, 1], not {a.dtype}")
-    return (a.astype(jnp.float32) + 1) / 2, (b.astype(jnp.float32) + 1) / 2
+    a, b = a.astype(jnp.float32), b.astype(jnp.float32)
+    _check_range(a)
+    _check_range(b)
+    return (a + 1) / 2, (b + 1) / 2
+
+
+def _check_range(images: Array) -> None:
+    if isinstance(images, jax.core.Tracer):
+        return
+    low, high = float(images.min(initial=jnp.inf)), float(images.max(initial=-jnp.inf))
+    # Of NaN no comparison is true.
+    if images.size and not -1 - _ROUNDING <= low <= high <= 1 + _ROUNDING:
+        raise ValueError(
+            f"images must be uint8 or floats in [-1, 1], not floats from {low:.4g} to {high:.4g}"
+        )
 
 
 def _dm_pix() -> ModuleType:

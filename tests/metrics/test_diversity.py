@@ -58,3 +58,9 @@ def test_real_samples_with_many_copies_call_nothing_a_duplicate():
 def test_bad_sets_are_named(samples, real, message):
     with pytest.raises(ValueError, match=message):
         sample_diversity(samples, real)
+
+
+def test_features_whose_squares_overflow_are_named():
+    with pytest.raises(ValueError, match=r"at most 3.4e\+38 in magnitude"):
+        sample_diversity(1e200 * LINE, LINE)
+    assert sample_diversity(1e37 * LINE, 1e37 * LINE).diversity == pytest.approx(1)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from jaxgan.metrics import by_channel, mode_statistics, pixels, reduced_pixels, stacked_classes
+from jaxgan.metrics.features import check_features
 
 
 def test_pixels_are_in_the_unit_interval_row_by_row():
@@ -57,3 +58,25 @@ def test_reduced_pixels_are_means_of_two_by_two_until_they_are_few():
     assert reduced_pixels(np.zeros((501, 64, 64, 3), np.uint8)).shape == (501, 16 * 16 * 3)
     with pytest.raises(ValueError, match="at least 1 image"):
         reduced_pixels(np.zeros((0, 4, 4, 1), np.uint8))
+
+
+def test_stacks_of_nan_or_of_too_many_classes_are_named():
+    with pytest.raises(ValueError, match="some are NaN"):
+        stacked_classes(np.full((2, 3, 4), np.nan))
+    with pytest.raises(ValueError, match="at most 2\\^63 classes, but 20 channels of 10 have more"):
+        stacked_classes(np.zeros((20, 1, 10)))
+    with pytest.raises(ValueError, match=r"\[C, N, K\], not \[1, 5, 0\]"):
+        stacked_classes(np.zeros((1, 5, 0)))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int64, np.uint8, bool])
+def test_the_limit_of_features_holds_for_all_that_float32_holds(dtype):
+    largest = 1 if dtype is bool else np.finfo(dtype).max if dtype(0.5) else np.iinfo(dtype).max
+    found = check_features(np.array([[0, largest]], dtype))
+    assert found.dtype == dtype
+
+
+def test_features_beyond_float32_are_named():
+    for value in (1e39, -1e39, np.float64(1e308)):
+        with pytest.raises(ValueError, match=r"3.4e\+38 .* but the largest is 1e\+39|e\+308"):
+            check_features([[0.0, value]])

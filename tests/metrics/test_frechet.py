@@ -159,3 +159,20 @@ def test_bad_streams_are_named():
         update_moments(moments, np.ones((0, 3)))
     with pytest.raises(ValueError, match="NaN or infinite"):
         update_moments(moments, [[0, 1, np.inf]])
+
+
+def test_numbers_whose_squares_overflow_are_named():
+    a = np.random.default_rng(0).normal(size=(8, 2))
+    with pytest.raises(ValueError, match=r"features must be at most 3.4e\+38 in magnitude"):
+        frechet_distance(a, 1e160 * a)
+    with pytest.raises(ValueError, match=r"features must be at most 3.4e\+38 in magnitude"):
+        update_moments(None, 1e160 * a)
+    eye = np.eye(2)
+    for moments in ((np.full(2, -1e160), eye), (np.zeros(2), 1e300 * eye)):
+        with pytest.raises(ValueError, match=r"moments .* at most 1e\+150 .* largest is 1e\+"):
+            frechet_distance_from_moments(np.zeros(2), eye, *moments)
+    # (6e38)² between two point masses, and a standard deviation of 6e38 / √2 for each feature
+    far = np.float32([[-3e38], [3e38]])
+    assert frechet_distance(far, -far) == pytest.approx(0, abs=1e62)
+    zeros = np.zeros((2, 1))
+    assert frechet_distance(zeros, far) == pytest.approx(2 * 3e38**2)

@@ -48,6 +48,8 @@ def test_splits_are_consecutive_and_scored_alone():
         ([[0.5, 0.4]], "with sum 1"),
         ([[1.5, -0.5]], "at least 0"),
         ([[np.nan, 1.0]], "with sum 1"),
+        ([[np.inf, 0.0]], "with sum 1"),
+        ([[1e308, 1e308]], "with sum 1"),
     ],
 )
 def test_bad_probabilities_are_named(probabilities, message):
@@ -66,3 +68,21 @@ def test_the_answers_are_left_as_they_are():
     before = p.copy()
     inception_score(p)
     np.testing.assert_array_equal(p, before)
+
+
+def test_unequal_splits_are_cut_where_the_original_code_cuts():
+    # 4 samples in 3 splits: from 0, 4 // 3 = 1 and 8 // 3 = 2 on. The last has two certain answers
+    # of two classes and scores 2, the others score 1. Were the first the longest, all scored 1.
+    p = np.eye(2)[[0, 0, 0, 1]]
+    mean, std = inception_score(p, splits=3)
+    assert mean == pytest.approx(4 / 3)
+    assert std == pytest.approx(np.sqrt(2) / 3)
+    # 5 in 2: from 0 and 5 // 2 = 2 on. Answers 0 0 | 1 1 1 score 1 each.
+    assert inception_score(np.eye(2)[[0, 0, 1, 1, 1]], splits=2) == (pytest.approx(1), 0)
+
+
+def test_answers_just_above_0_do_not_make_it_infinite():
+    least = np.nextafter(0, 1)  # Its hundredth, the mean, is 0.
+    p = np.eye(2)[np.zeros(100, int)]
+    p[0, 1] = least
+    assert inception_score(p) == (pytest.approx(1), 0)

@@ -99,3 +99,14 @@ def test_bad_input_is_named():
         squared_mmd(a, a[:1])
     with pytest.raises(ValueError, match=r"one D, not \[30, 4\] and \[30, 3\]"):
         squared_mmd(a, a[:, :3])
+
+
+def test_features_whose_powers_overflow_are_named():
+    a = features(0)
+    for wrong in (-1e120 * a, 1e39 * np.abs(a) / np.abs(a).max()):
+        with pytest.raises(ValueError, match=r"at most 3.4e\+38 in magnitude, .* largest is \d"):
+            squared_mmd(a, wrong)
+        with pytest.raises(ValueError, match=r"at most 3.4e\+38"):
+            kernel_distance(wrong, a, key=KEY, subset_size=10, subsets=1)
+    # The largest float32 is allowed: its sixth power is 1.6e231. With x large, k(x, x) is x^6.
+    assert squared_mmd([[0.0], [0.0]], np.full((2, 1), 3e38)) == pytest.approx(3e38**6)

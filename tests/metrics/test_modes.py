@@ -88,5 +88,17 @@ def test_bad_mixtures_are_named():
         mixture_statistics([[0, np.inf]], CENTERS, 0.1)
     with pytest.raises(ValueError, match="some are NaN or infinite"):
         mixture_statistics([[0, 0]], CENTERS * np.nan, 0.1)
-    with pytest.raises(ValueError, match="std must be above 0, not 0"):
+    with pytest.raises(ValueError, match=r"std must be above 0 and at most 3.4e\+38, not 0"):
         mixture_statistics([[0, 0]], CENTERS, 0)
+
+
+def test_numbers_whose_squares_overflow_are_named():
+    corners = np.array([[0.0, 0.0], [1.0, 1.0]])
+    with pytest.raises(ValueError, match=r"points must be at most 3.4e\+38 .* largest is 1e\+200"):
+        mixture_statistics(-1e200 * corners, corners, 1.0)
+    with pytest.raises(ValueError, match=r"centers must be at most 3.4e\+38"):
+        mixture_statistics(corners, 1e200 * corners, 1.0)
+    for std in (1e200, np.inf, np.nan):
+        with pytest.raises(ValueError, match="std must be above 0 and at most"):
+            mixture_statistics(corners, corners, std)
+    assert mixture_statistics(3e38 * corners, 3e38 * corners, 3e38).modes == 2

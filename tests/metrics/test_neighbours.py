@@ -164,3 +164,14 @@ def test_bad_figures_are_named():
         precision_recall_density_coverage(a, a, k=0)
     with pytest.raises(ValueError, match=r"one D, not \[5, 3\] and \[5, 2\]"):
         precision_recall_density_coverage(a, a[:, :2], k=1)
+
+
+def test_features_whose_squares_overflow_are_named():
+    a = np.random.default_rng(0).normal(size=(6, 3))
+    for large in (1e120, 1e200):
+        for pair in ((a, large * a), (large * a, a)):
+            with pytest.raises(ValueError, match=r"features must be at most 3.4e\+38 in magnitude"):
+                precision_recall_density_coverage(*pair, k=2)
+            with pytest.raises(ValueError, match=r"features must be at most 3.4e\+38 in magnitude"):
+                nearest_neighbours(*pair)
+    assert nearest_neighbours([[-3e38]], [[3e38]]).distances == pytest.approx(6e38)

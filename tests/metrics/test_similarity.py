@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 
@@ -68,6 +69,8 @@ def test_bad_images_are_named():
         psnr(a, np.float32(a))
     with pytest.raises(ValueError, match=r"floats in \[-1, 1\], not int32"):
         ssim(np.int32(a), np.int32(a))
+    with pytest.raises(ValueError, match=r"not uint8 \[3, 16, 16, 0\]"):
+        psnr(a[..., :0], a[..., :0])
     with pytest.raises(ValueError, match="at least 11 pixels along a side"):
         ssim(a[:, :10], a[:, :10])
 
@@ -76,3 +79,28 @@ def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(similarity, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install jaxgan\[similarity\]"):
         psnr(images(0), images(0))
+
+
+@pytest.mark.parametrize("figure", [psnr, ssim])
+def test_floats_out_of_range_are_named(figure):
+    good = np.zeros((2, 12, 12, 1), np.float32)
+    for wrong, message in (
+        (255.0, "not floats from 0 to 255"),
+        (-1.01, "not floats from -1.01 to 0"),
+        (np.nan, "not floats from nan to nan"),
+        (np.inf, "not floats from 0 to inf"),
+    ):
+        bad = good.copy()
+        bad[1, 3, 4] = wrong
+        for pair in ((bad, good), (good, bad)):
+            with pytest.raises(ValueError, match=rf"floats in \[-1, 1\], {message}$"):
+                figure(*pair)
+
+
+@pytest.mark.usefixtures("installed")
+def test_floats_are_taken_to_the_ends_of_the_range_and_under_jit():
+    a = np.full((2, 12, 12, 1), -1, np.float32)
+    b = np.full_like(a, 1 + 1e-6)  # what an interpolation makes of 1
+    np.testing.assert_allclose(psnr(a, b), 0, atol=1e-4)  # An error of 1 everywhere
+    np.testing.assert_allclose(jax.jit(psnr)(a, b), 0, atol=1e-4)
+    assert psnr(a[:0], b[:0]).shape == (0,)

@@ -181,3 +181,13 @@ def test_bad_images_are_named():
         laplacian_sliced_wasserstein(a, a, key=KEY, patches=0)
     with pytest.raises(ValueError, match="must be uint8"):
         laplacian_sliced_wasserstein(a / 255, a / 255, key=KEY)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_features_whose_squares_overflow_are_named(order):
+    a = points(0, 5)
+    with pytest.raises(ValueError, match=r"at most 3.4e\+38 in magnitude, .* largest is \S*e\+16"):
+        sliced_wasserstein(a, 1e160 * a, key=KEY, order=order)
+    # On a line the distance of two point masses is their way.
+    found = sliced_wasserstein([[-3e38]], [[3e38]], key=KEY, order=order)
+    assert found == pytest.approx(6e38)
