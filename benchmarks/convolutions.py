@@ -42,7 +42,7 @@ def plain(stride: int = 1, padding: object = "SAME") -> Callable[..., jax.Array]
 
 
 def transposed(x: jax.Array, kernel: jax.Array, impl: str) -> jax.Array:
-    return conv_transpose(x, kernel, (2, 2), impl)
+    return conv_transpose(x, kernel, (2, 2), impl=impl)
 
 
 def upsampled(x: jax.Array, kernel: jax.Array, impl: str) -> jax.Array:

@@ -8,8 +8,8 @@ Every convolution has a bias, also before an instance normalization, which takes
 has the authors' PyTorch code, and the parameter counts that are quoted for it, 11.378 million for
 the generator of 9 blocks and 2.765 million for the 70x70 discriminator, include them. The paper
 says that it pads by reflection; its code does so around the 7x7 convolutions and in the residual
-blocks, while the strided ones see zeros. The transposed ones are "SAME" as in TensorFlow; the same
-layers of PyTorch, with one row more of padding at the end, are their mirror image.
+blocks, while the strided ones see zeros. The transposed ones have their odd zero after the image,
+as PyTorch's: so what "down" takes in at a pixel, "up" gives out there.
 
 References:
   Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, 2017
@@ -117,7 +117,8 @@ class Stage(nn.Module):
             case "down":
                 x = conv((3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))(x)
             case "up":
-                x = ConvTranspose(self.features, (3, 3), dtype=self.dtype, kernel_init=_init)(x)
+                up = partial(ConvTranspose, self.features, (3, 3), padding=((1, 2), (1, 2)))
+                x = up(dtype=self.dtype, kernel_init=_init)(x)
         return nn.relu(named_norm(x, self.normalization, train=self.train, dtype=self.dtype))
 
 

@@ -78,7 +78,7 @@ class Conv(nn.Module):
 
 
 class ConvTranspose(nn.Module):
-    """Transposed convolution of images: `nn.ConvTranspose` with padding "SAME".
+    """Transposed convolution of images: `nn.ConvTranspose`.
 
     XLA expresses a transposed convolution of stride s as a convolution of the input with zeros
     put between its pixels. On a CPU the gradient of that form with respect to the kernel is ten
@@ -91,16 +91,22 @@ class ConvTranspose(nn.Module):
       features: channels of the output.
       kernel_size: taps along height and width.
       strides: factor by which height and width grow.
+      padding: "SAME", "VALID", or `((top, bottom), (left, right))` zeros around the image with
+        zeros between its pixels, as `lax.conv_transpose` takes it. "SAME" puts the odd zero of an
+        odd kernel of stride 2 before the image, and PyTorch after it: its `padding=p` and
+        `output_padding=o` are `(k - 1 - p, k - 1 - p + o)` here, (1, 2) where k = 3 and p = o = 1.
+        That is what leads back from a convolution padded by (1, 1); "SAME" shifts by a pixel.
       use_bias: whether a bias is added.
       dtype: dtype of the computation; parameters are float32.
       kernel_init: initializer of the kernel `[*kernel_size, in, features]`.
       impl: see the module. What the others cannot do, such as strides of 1 and strides larger
-        than the kernel, lax does; winograd and patches are for 4x4 kernels of stride 2.
+        than the kernel, lax does; winograd and patches are for 4x4 kernels of stride 2, "SAME".
     """
 
     features: int
     kernel_size: Sequence[int] = (4, 4)
     strides: Lengths = 2
+    padding: str | Padding = "SAME"
     use_bias: bool = True
     dtype: DTypeLike | None = None
     kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
@@ -108,10 +114,10 @@ class ConvTranspose(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """`[B, H, W, in]` -> `[B, H * strides[0], W * strides[1], features]`."""
+        """`[B, H, W, in]` -> `[B, H * strides[0], W * strides[1], features]` for "SAME"."""
         _check("ConvTranspose", self.impl, get_args(ConvImpl))
         x, kernel, bias = _operands(self, x)
-        y = conv_transpose(x, kernel, _pair(self.strides), self.impl)
+        y = conv_transpose(x, kernel, _pair(self.strides), self.padding, self.impl)
         return y if bias is None else y + bias
 
 
@@ -167,12 +173,17 @@ def conv(
 
 
 def conv_transpose(
-    x: Array, kernel: Array, strides: tuple[int, int] = (2, 2), impl: ConvImpl = "auto"
+    x: Array,
+    kernel: Array,
+    strides: tuple[int, int] = (2, 2),
+    padding: str | Padding = "SAME",
+    impl: ConvImpl = "auto",
 ) -> Array:
-    """`lax.conv_transpose(x, kernel, strides, "SAME")`, see `ConvTranspose`."""
+    """`lax.conv_transpose(x, kernel, strides, padding)`, see `ConvTranspose`."""
     cpu = impl == "auto" and _on_cpu(x)
     taps, (inputs, outputs) = kernel.shape[:2], kernel.shape[2:]
-    if taps == (4, 4) and strides == (2, 2) and x.size:
+    pads = _transposed_pads(padding, (taps[0], taps[1]), strides)
+    if taps == (4, 4) and strides == (2, 2) and pads == ((2, 2), (2, 2)) and x.size:
         height, width = x.shape[1] + 1, x.shape[2] + 1
         fits = 4 * height * width >= 2 * products(2, height, width)
         large = len(x) * x.shape[1] * x.shape[2] >= LARGE and min(inputs, outputs) >= 64
@@ -181,11 +192,39 @@ def conv_transpose(
         if impl == "winograd" or (cpu and fits and large):
             return _transpose_by_folding(winograd_conv, x, kernel)
     if max(strides) > 1 and all(n >= stride for n, stride in zip(taps, strides, strict=True)):
-        if impl == "phase":
-            return conv_transpose_by_phases(x, kernel, strides)
+        grows = all(  # By the strides exactly, so that all phases are of one size.
+            sum(pair) == n + stride - 2
+            for pair, n, stride in zip(pads, taps, strides, strict=True)
+        )
+        if impl == "phase" and grows:
+            return conv_transpose_by_phases(x, kernel, strides, pads)
         if impl == "adjoint" or cpu:
-            return _transpose_by_adjoint(x, kernel, strides)
-    return lax.conv_transpose(x, kernel, strides, "SAME")
+            return _transpose_by_adjoint(x, kernel, strides, pads)
+    return lax.conv_transpose(x, kernel, strides, pads)
+
+
+def _transposed_pads(
+    padding: str | Padding, taps: tuple[int, int], strides: tuple[int, int]
+) -> Padding:
+    """Zeros before and after the dilated image, by lax's rules for names."""
+    if not isinstance(padding, str):
+        (top, bottom), (left, right) = padding
+        return (top, bottom), (left, right)
+    if padding not in ("SAME", "VALID"):
+        raise ValueError(
+            f"ConvTranspose's padding is {padding!r}; allowed are 'SAME', 'VALID' and "
+            "((top, bottom), (left, right))."
+        )
+    rows, columns = (
+        _named_pads(padding, size, stride) for size, stride in zip(taps, strides, strict=True)
+    )
+    return rows, columns
+
+
+def _named_pads(name: str, size: int, stride: int) -> tuple[int, int]:
+    total = size + stride - 2 + (max(size - stride, 0) if name == "VALID" else 0)
+    before = size - 1 if name == "VALID" or stride > size - 1 else -(-total // 2)
+    return before, total - before
 
 
 def _on_cpu(x: Array) -> bool:
@@ -282,15 +321,20 @@ def _transpose_by_folding(form: Convolution, x: Array, kernel: Array) -> Array:
     return y.reshape(batch, 2 * height + 2, 2 * width + 2, -1)[:, 1:-1, 1:-1]
 
 
-def _transpose_by_adjoint(x: Array, kernel: Array, strides: tuple[int, int]) -> Array:
+def _transpose_by_adjoint(
+    x: Array, kernel: Array, strides: tuple[int, int], pads: Padding
+) -> Array:
     """As the images' map of a convolution with strides, which takes the result back to x's size."""
+    height, width = (
+        (size - 1) * stride + 2 + sum(pair) - taps
+        for size, stride, pair, taps in zip(x.shape[1:3], strides, pads, kernel.shape, strict=False)
+    )
     rows, columns = (
-        (taps - 1 - before, 1 + before - stride)
-        for taps, stride in zip(kernel.shape[:2], strides, strict=True)
-        for before in (_before(taps, stride),)
+        (taps - 1 - before, taps - 1 - after)
+        for taps, (before, after) in zip(kernel.shape, pads, strict=False)
     )
     geometry = Geometry(
-        size=(x.shape[1] * strides[0], x.shape[2] * strides[1]),
+        size=(height, width),
         taps=(kernel.shape[0], kernel.shape[1]),
         strides=strides,
         padding=(rows, columns),
@@ -298,8 +342,10 @@ def _transpose_by_adjoint(x: Array, kernel: Array, strides: tuple[int, int]) -> 
     return _plain.images(x, kernel[::-1, ::-1].swapaxes(2, 3), geometry=geometry)
 
 
-def conv_transpose_by_phases(x: Array, kernel: Array, strides: Sequence[int]) -> Array:
-    """`lax.conv_transpose(x, kernel, strides, "SAME")` as one convolution an output phase.
+def conv_transpose_by_phases(
+    x: Array, kernel: Array, strides: Sequence[int], padding: Padding
+) -> Array:
+    """`lax.conv_transpose(x, kernel, strides, padding)` as one convolution an output phase.
 
     Output pixels `s * q + r` of one phase r see only every s-th tap of the kernel, so each phase is
     a plain stride-1 convolution with a smaller kernel, and the result is the phases interleaved: a
@@ -309,13 +355,14 @@ def conv_transpose_by_phases(x: Array, kernel: Array, strides: Sequence[int]) ->
       x: images `[B, H, W, in]`.
       kernel: `[kernel_h, kernel_w, in, out]`, at least as large as the strides.
       strides: factor by which height and width grow.
+      padding: zeros around the dilated image, along each side `kernel + stride - 2` together.
 
     Returns:
       Images `[B, H * strides[0], W * strides[1], out]`.
     """
     rows, columns = (
-        [_phase(size, stride, r) for r in range(stride)]
-        for size, stride in zip(kernel.shape[:2], strides, strict=True)
+        [_phase(size, stride, before, r) for r in range(stride)]
+        for size, stride, (before, _) in zip(kernel.shape[:2], strides, padding, strict=True)
     )
 
     def phase(row: _Phase, column: _Phase) -> Array:
@@ -335,23 +382,17 @@ def conv_transpose_by_phases(x: Array, kernel: Array, strides: Sequence[int]) ->
     return y.reshape(batch, height * strides[0], width * strides[1], features)
 
 
-def _before(size: int, stride: int) -> int:
-    """Zeros that lax puts before the dilated input for "SAME", kernels not below the stride."""
-    return -(-(size + stride - 2) // 2)
-
-
 class _Phase(NamedTuple):
     taps: slice
     padding: tuple[int, int]
 
 
-def _phase(size: int, stride: int, r: int) -> _Phase:
+def _phase(size: int, stride: int, before: int, r: int) -> _Phase:
     """The taps that output pixels `stride * q + r` see, and the padding of x for them.
 
     With `before` zeros of padding in front of the dilated input, output pixel o meets input pixel i
     at tap j where `o + j - before = stride * i`.
     """
-    before = _before(size, stride)
     first = (before - r) % stride
     taps = len(range(first, size, stride))
     offset = (r + first - before) // stride  # the input pixel at tap `first` when q = 0

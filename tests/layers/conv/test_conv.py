@@ -50,6 +50,50 @@ def test_transposed_equals_linen_in_value_and_gradients(impl, kernel_size, strid
     assert_same(ours, linen, size, rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("impl", ["phase", "adjoint", "winograd", "patches", "lax", "auto"])
+@pytest.mark.parametrize(
+    ("kernel_size", "strides", "padding"),
+    [
+        ((3, 3), (2, 2), ((1, 2), (1, 2))),  # PyTorch's padding 1, output_padding 1
+        ((3, 3), (2, 2), ((1, 1), (1, 1))),  # without output_padding: an odd size
+        ((4, 4), (2, 2), ((2, 2), (2, 2))),
+        ((4, 4), (2, 2), ((1, 3), (3, 1))),
+        ((4, 4), (2, 2), [[0, 3], [3, 2]]),
+        ((5, 4), (2, 3), ((2, 3), (4, 1))),
+        ((3, 3), (2, 2), ((4, 5), (0, 3))),  # more than the kernel reaches
+        ((4, 4), (2, 2), "VALID"),
+        ((2, 3), (2, 2), "VALID"),
+        ((2, 2), (3, 3), "VALID"),
+        ((4, 4), (1, 1), "VALID"),  # the first layer of PyTorch's DCGAN
+    ],
+)
+def test_transposed_is_padded_as_linens(impl, kernel_size, strides, padding):
+    linen = nn.ConvTranspose(2, kernel_size, strides, padding=padding)
+    ours = ConvTranspose(2, kernel_size, strides, padding, impl=impl)
+    assert_same(ours, linen, (3, 4), rtol=1e-4, atol=1e-4)
+
+
+def test_a_transposed_convolution_of_a_pixel_by_hand():
+    """PyTorch's 3x3 kernel of stride 2, padding 1, output_padding 1: pixel i is centred at 2 i."""
+    x = jnp.zeros((1, 2, 2, 1)).at[0, 1, 0, 0].set(1.0)
+    params = {"kernel": jnp.arange(9.0).reshape(3, 3, 1, 1), "bias": jnp.zeros(1)}
+
+    def of(padding):
+        return ConvTranspose(1, (3, 3), 2, padding).apply({"params": params}, x)[0, :, :, 0]
+
+    # The kernel from behind, its middle 4 at row 2 and column 0; by "SAME" one further.
+    expected = [[0, 0, 0, 0], [7, 6, 0, 0], [4, 3, 0, 0], [1, 0, 0, 0]]
+    np.testing.assert_array_equal(of(((1, 2), (1, 2))), expected)
+    expected = [[0, 0, 0, 0], [0, 0, 0, 0], [8, 7, 6, 0], [5, 4, 3, 0]]
+    np.testing.assert_array_equal(of("SAME"), expected)
+
+
+@pytest.mark.parametrize("padding", ["same", "CIRCULAR"])
+def test_unknown_padding_of_a_transposed_convolution(padding):
+    with pytest.raises(ValueError, match=f"padding is '{padding}'; allowed are 'SAME', 'VALID'"):
+        ConvTranspose(2, padding=padding).init(jax.random.key(0), jnp.ones((1, 4, 4, 1)))
+
+
 @pytest.mark.parametrize("impl", ["winograd", "patches"])
 @pytest.mark.parametrize("size", [(4, 4), (1, 7), (5, 2)])
 def test_transposed_by_folding_equals_linen_in_value_and_gradients(impl, size):
