@@ -61,3 +61,28 @@ def test_the_door_opens_when_it_is_first_asked_for():
 def test_a_command_is_found_without_what_the_others_need():
     """`jaxgan --help` answers at once."""
     assert imported_by("import jaxgan.cli.main") & (HEAVY | {"orbax", "flax", "optax"}) == set()
+
+
+UNINSTALLED = """
+import importlib.metadata
+version = importlib.metadata.version
+def of_others(name):
+    if name == "jaxgan":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return version(name)
+importlib.metadata.version = of_others
+from jaxgan.runs.record import environment
+print(environment()["versions"]["jaxgan"])
+"""
+
+
+@pytest.mark.parametrize("code", [["-c", UNINSTALLED], ["-m", "jaxgan", "--version"]])
+def test_a_checkout_on_the_path_need_not_be_installed(code):
+    command = [sys.executable, *code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{jaxgan.__version__}\n"
+
+
+def test_one_version_is_told_everywhere():
+    citation = (ROOT.parent / "CITATION.cff").read_text()
+    assert f"\nversion: {jaxgan.__version__}\n" in citation

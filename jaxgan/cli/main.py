@@ -39,11 +39,21 @@ HOST:PORT (of process 0), --processes COUNT and --process INDEX.
 Bad input ends with one line and exit code 2; JAXGAN_TRACEBACK=1 shows where it was noticed.
 """
 
+READER_GONE = 141
+"""The exit code of programs that SIGPIPE ends, as of `jaxgan data | head -1`."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command. Returns the exit code: 2 after bad input, with one line on stderr."""
     args = list(sys.argv[1:] if argv is None else argv)
-    code = _run(args)
+    try:
+        try:
+            code = _run(args)
+        finally:
+            sys.stdout.flush()  # While a reader that has gone can still be told from a failure.
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # For the flush at exit.
+        code = READER_GONE
     if code and "--distributed" in args:
         from jax.distributed import is_initialized
 
@@ -88,6 +98,8 @@ def _run(args: list[str]) -> int:
                 if not is_first():
                     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, to the end of the process
             return commands[args[0]](rest)
+    except BrokenPipeError:
+        raise
     except KeyboardInterrupt:
         return complain("interrupted", 130)
     except Exception as error:
@@ -105,7 +117,29 @@ def _account(error: Exception) -> tuple[str, int]:
         return str(error), 2
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         return "memory ran out; take a smaller batch_size or width", 1
+    if absent := _absent_platform():
+        return absent, 2
     return "", 1
+
+
+def _absent_platform() -> str:
+    """What is wrong with JAX_PLATFORMS where JAX finds no device by it, or an empty line.
+
+    JAX says so where it first needs a device, by an error of no type of its own.
+    """
+    import jax
+
+    asked = os.environ.get("JAX_PLATFORMS")
+    if not asked:
+        return ""
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError):
+        return (
+            f"JAX_PLATFORMS is {asked!r}, and JAX finds no such device here; unset it, which takes "
+            "what there is, or set it to cpu"
+        )
+    return ""
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ from typing import Any
 
 import jax
 
+from jaxgan import __version__
 from jaxgan.experiment.base import BaseExperiment
 from jaxgan.options import check_values, from_dict, to_dict
 from jaxgan.runs.writing import write_json
@@ -87,10 +88,15 @@ def environment() -> dict[str, Any]:
     """What the bits of a run depend on besides its experiment."""
     device = jax.devices()[0]
     return {
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "device": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
     }
+
+
+def _version(package: str) -> str:
+    """Of jaxgan what its code says: a checkout on the path need not be installed."""
+    return __version__ if package == "jaxgan" else importlib.metadata.version(package)
 
 
 def create(directory: Path, experiment: BaseExperiment, specs: Sequence[Any]) -> None:

@@ -112,6 +112,32 @@ def test_the_programs_exit_code(tmp_path, monkeypatch):
     ]
 
 
+def module(*args: str, **options) -> subprocess.CompletedProcess:
+    """`python -m jaxgan`, in a process of its own."""
+    command = [sys.executable, "-m", "jaxgan", *args]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_device_that_is_not_there_is_one_line(tmp_path):
+    asked = os.environ | {"JAX_PLATFORMS": "cuda"}
+    done = module("train", "--out", "new", cwd=tmp_path, env=asked, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "jaxgan: JAX_PLATFORMS is 'cuda', and JAX finds no such device here; unset it, which "
+        "takes what there is, or set it to cpu\n"
+    )
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["sample", "--help"]])
+def test_a_reader_that_goes_away_is_no_error(args):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = module(*args, stdout=writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_help(capsys):
     for args in ([], ["--help"]):
         assert call(capsys, *args)[:2] == (0, cli.USAGE)
