@@ -354,9 +354,12 @@ def lazy(penalty_fn: Callable[[], Array], update: Array | int, every: int) -> Ar
 
 
 def lazy_adam(learning_rate: float, b1: float, b2: float, every: int) -> dict[str, Any]:
-    """Adam's settings for a loss with a lazy penalty: with c = k / (k + 1), rate c, b1^c and b2^c.
+    """Adam's settings where a lazy penalty has updates of its own: rate c, b1^c and b2^c.
 
-    StyleGAN2's correction: the lazy penalty acts as one update more every k updates.
+    With c = k / (k + 1), StyleGAN2's correction: its regulariser makes one update more after every
+    k of the loss. It is for loops that step separately. Where the penalty is part of the loss's own
+    update, as in the games here, nothing needs correcting: it would only lower the rate, to .8 for
+    k = 4.
 
     Args:
       learning_rate: as without the lazy penalty.

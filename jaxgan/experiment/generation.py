@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from jaxgan import latent, losses, penalties
 from jaxgan.augment import annealed, instance_noise, pack
@@ -68,8 +67,8 @@ class Experiment(AdversarialExperiment):
     penalty_weight: Annotated[float, AtLeast(0)] = 10.0
     """Multiplies the penalty: the paper's lambda, or gamma/2 for r1, r2 and r1_r2."""
     penalty_every: Annotated[int, AtLeast(1)] = 1
-    """Apply the penalty at every k-th discriminator update, times k, Adam corrected (lazy, as in
-    StyleGAN2)."""
+    """Apply the penalty at every k-th discriminator update, times k (lazy, as in StyleGAN2, in the
+    same update as the loss)."""
     drift_weight: Annotated[float, AtLeast(0)] = 0.0
     """Weight of E D(x)^2, which keeps logits from drifting off (progressive growing: 1e-3)."""
     lecam_weight: Annotated[float, AtLeast(0)] = 0.0
@@ -145,11 +144,6 @@ class Experiment(AdversarialExperiment):
         )
         game = regularized(game, self._regularizers())
         return unrolled(game, self.make_optimizers()["discriminator"], self.unrolled_steps)
-
-    def make_optimizers(self) -> dict[str, optax.GradientTransformation]:
-        every = self.penalty_every if self.penalty != "none" else 1
-        discriminator = self.discriminator_optimizer.build(every)
-        return super().make_optimizers() | {"discriminator": discriminator}
 
     def make_constraints(self) -> Mapping[str, Callable[[PyTree], PyTree]]:
         limit = self.discriminator.clip

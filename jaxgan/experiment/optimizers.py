@@ -1,11 +1,20 @@
-"""An optimiser as plain options."""
+"""An optimiser as plain options.
+
+Every update rule is the paper's, whose constants are not the defaults of each library:
+
+- Adam (Kingma 2015): epsilon 1e-8 outside the root, means corrected for their start at 0.
+- RMSProp as the WGAN authors ran it, in PyTorch: epsilon 1e-8 outside the root, a mean of squares
+  that starts at 0 and is not corrected. By default optax has epsilon inside, so that the root is
+  1e-4 at least: of a gradient of 1e-6, as a clipped WGAN has them, the first update would be 91
+  times smaller. TensorFlow 1 has 1e-10 inside, and a mean of squares that starts at 1.
+- SGD: without momentum.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import optax
 
-from jaxgan import penalties
 from jaxgan.options import Above, AtLeast, Within
 
 
@@ -14,13 +23,13 @@ class OptimizerOptions:
     """One side's optimiser."""
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
-    """Update rule, from optax."""
+    """Update rule: adam and rmsprop with epsilon 1e-8 outside the root, sgd without momentum."""
     learning_rate: Annotated[float, Above(0)] = 2e-4
     """Step size."""
     beta1: Annotated[float, Within(0, 1)] = 0.5
     """Adam's decay of the mean of gradients."""
     beta2: Annotated[float, Within(0, 1)] = 0.999
-    """Adam's and RMSProp's decay of the mean of squared gradients."""
+    """Adam's and RMSProp's decay of the mean of squared gradients; the WGAN authors have .99."""
     decay_start: Annotated[int, AtLeast(0)] = 0
     """Update from which the learning rate falls linearly."""
     decay_end: Annotated[int, AtLeast(0)] = 0
@@ -34,18 +43,14 @@ class OptimizerOptions:
                 f"not {self.decay_end}"
             )
 
-    def build(self, lazy_every: int = 1) -> optax.GradientTransformation:
-        """The optax transformation; Adam corrected for a penalty every `lazy_every` updates."""
-        rate, beta1, beta2 = self.learning_rate, self.beta1, self.beta2
-        if self.name == "adam" and lazy_every > 1:
-            corrected = penalties.lazy_adam(rate, beta1, beta2, lazy_every)
-            rate, beta1, beta2 = (corrected[name] for name in ("learning_rate", "b1", "b2"))
-        schedule: optax.ScalarOrSchedule = rate
+    def build(self) -> optax.GradientTransformation:
+        """The optax transformation."""
+        schedule: optax.ScalarOrSchedule = self.learning_rate
         if self.decay_end:
             length = self.decay_end - self.decay_start
-            schedule = optax.linear_schedule(rate, 0.0, length, self.decay_start)
+            schedule = optax.linear_schedule(self.learning_rate, 0.0, length, self.decay_start)
         if self.name == "adam":
-            return optax.adam(schedule, b1=beta1, b2=beta2)
+            return optax.adam(schedule, b1=self.beta1, b2=self.beta2)
         if self.name == "rmsprop":
-            return optax.rmsprop(schedule, decay=beta2)
+            return optax.rmsprop(schedule, decay=self.beta2, eps=1e-8, eps_in_sqrt=False)
         return optax.sgd(schedule)
