@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and paths that begin in the home folder."""
 
 import os
 from collections.abc import Iterator
@@ -21,3 +21,20 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with the home folder in place of a leading `~`, as a shell has it.
+
+    Raises:
+      ValueError: where there is no such home folder, as for a service without HOME and without an
+        entry in the list of users. Python leaves the `~` then, and a folder of that name would be
+        made in the working directory.
+    """
+    found = os.path.expanduser(path)
+    if found.startswith("~"):
+        raise ValueError(
+            f"{path} begins with {found.partition(os.sep)[0]}, and there is no such home folder: "
+            "set HOME, or give the whole path"
+        )
+    return Path(found)

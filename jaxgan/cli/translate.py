@@ -63,5 +63,5 @@ def translate(args: list[str]) -> int:
             bad += 1
             complain(complaint, 1)
     how = "sides at multiples of 4" if size is None else f"resized and cropped to {size}x{size}"
-    print(f"{count - bad} of {count} images translated, {how}: {options.output}")
+    print(f"{count - bad} of {count} images translated, {how}: {job.output}")
     return 1 if bad else 0

@@ -13,10 +13,14 @@ not be told. What no stamp can tell is a disk that damages bytes by itself. A st
 written costs time, at the next opening, and nothing else.
 """
 
+import atexit
+import functools
 import hashlib
 import os
 import re
+import shutil
 import tempfile
+import warnings
 import zlib
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
@@ -25,7 +29,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from jaxgan.files import whole_file
+from jaxgan.files import expanded, whole_file
 
 Layout = dict[str, tuple[tuple[int, ...], type]]
 """Shape and type of every array of an entry."""
@@ -34,10 +38,34 @@ _CHUNK = 1 << 24  # bytes
 
 
 def cache_dir() -> Path:
-    """`$JAXGAN_CACHE`, else `$XDG_CACHE_HOME/jaxgan`, else `~/.cache/jaxgan`."""
+    """`$JAXGAN_CACHE`, else `$XDG_CACHE_HOME/jaxgan`, else `~/.cache/jaxgan`.
+
+    Where there is no home folder, a temporary one that goes away with the process.
+
+    Raises:
+      ValueError: for a variable that begins with a `~` of no home folder.
+    """
     if own := os.environ.get("JAXGAN_CACHE"):
-        return Path(os.path.expanduser(own))
-    return Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")) / "jaxgan"
+        return expanded(own)
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return expanded(shared) / "jaxgan"
+    try:
+        return expanded("~/.cache/jaxgan")
+    except ValueError:
+        return _passing_folder()
+
+
+@functools.cache
+def _passing_folder() -> Path:
+    """Of a new name each time: others could have laid one of a known name in wait."""
+    folder = Path(tempfile.mkdtemp(prefix="jaxgan-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    warnings.warn(
+        "there is no home folder, so decoded images are kept for this process alone; set "
+        "JAXGAN_CACHE to a directory to keep them",
+        stacklevel=2,
+    )
+    return folder
 
 
 def stem(name: str, *depends_on: object) -> str:

@@ -1,11 +1,11 @@
 """What a data set's name may be, and what can be read."""
 
-import os
 from pathlib import Path
 
 from jaxgan.data import builtin, images, stacked, tfds
 from jaxgan.data.files import folder_splits, open_folder, open_npz
 from jaxgan.data.source import ArraySource
+from jaxgan.files import expanded
 
 BUILTIN = {
     "digits": "8x8x1 images, train 1,437, test 360 (scikit-learn)",
@@ -43,7 +43,7 @@ def open_source(
       ValueError: an unknown name or split, or data that cannot be read.
     """
     images.check_options(image_size, channels)
-    path = Path(os.path.expanduser(name))
+    path = expanded(name)
     if name == stacked.STACKED:
         return _stacked(split, _data_dir(data_dir), image_size, channels)
     if name in BUILTIN:
@@ -105,7 +105,7 @@ def _stacked(
 
 
 def _data_dir(data_dir: str | Path | None) -> Path:
-    return Path(os.path.expanduser(data_dir)) if data_dir else tfds.default_data_dir()
+    return expanded(data_dir) if data_dir else tfds.default_data_dir()
 
 
 def _check_split(name: str, split: str, splits: list[str]) -> None:

@@ -1,6 +1,5 @@
 """Two sets of images without pairs: the domains x and y of a translation."""
 
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, TypeVar
@@ -14,6 +13,7 @@ from jaxgan.data.files import leads_into
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Spec
 from jaxgan.data.stacked import StackedSource
+from jaxgan.files import expanded
 from jaxgan.types import Array, Batch
 
 Indices = TypeVar("Indices", Array, np.ndarray)
@@ -158,7 +158,7 @@ def open_domain(
     options: dict[str, Any] = {"data_dir": data_dir, "image_size": side, "channels": channels}
     if domain is None:
         source = open_source(name, split=split, **options)
-    elif (folder := Path(os.path.expanduser(name)) / f"{split}{domain}").is_dir():
+    elif (folder := expanded(name) / f"{split}{domain}").is_dir():
         if not leads_into(folder, folder.parent):
             raise ValueError(f"{folder} is a link that leads out of {name}.")
         source = open_source(str(folder.absolute()), **options)

@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxgan.data import cache, images
 from jaxgan.data.source import ArraySource
+from jaxgan.files import expanded
 
 _NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w\-.]+))?(:(?P<version>\d+\.\d+\.\d+))?")
 
@@ -39,8 +40,17 @@ class Prepared(NamedTuple):
 
 
 def default_data_dir() -> Path:
-    """`$TFDS_DATA_DIR`, else `~/tensorflow_datasets`, as TFDS has it."""
-    return Path(os.path.expanduser(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"))
+    """`$TFDS_DATA_DIR`, else `~/tensorflow_datasets`, as TFDS has it.
+
+    Where there is no home folder it is `/`, as containers have it.
+
+    Raises:
+      ValueError: for a variable that begins with a `~` of no home folder.
+    """
+    if own := os.environ.get("TFDS_DATA_DIR"):
+        return expanded(own)
+    home = os.path.expanduser("~")
+    return Path("/" if home == "~" else home) / "tensorflow_datasets"
 
 
 def is_stock(name: str) -> bool:
@@ -244,11 +254,11 @@ def prepare_set(
 
     if not is_stock(name):
         raise ValueError(f"TFDS has no data set {name!r}{nearest(name, stock_names())}.")
-    folder = Path(os.path.expanduser(data_dir)) if data_dir else default_data_dir()
+    folder = expanded(data_dir) if data_dir else default_data_dir()
     if found := find(name, folder):
         _builder(found)
         return found.path
-    download_dir = Path(os.path.expanduser(download_dir)) if download_dir else None
+    download_dir = expanded(download_dir) if download_dir else None
     if download_dir and not download_dir.is_dir():
         raise ValueError(f"There is no directory {download_dir} of downloaded files.")
     if importlib.util.find_spec("tensorflow") is None:

@@ -13,6 +13,7 @@ from jaxgan.data import PairSource, Spec, images
 from jaxgan.data.files import entries
 from jaxgan.data.minibatch import to_float
 from jaxgan.data.pair import inner_size
+from jaxgan.files import expanded
 from jaxgan.games.cyclegan import DIRECTIONS
 from jaxgan.games.game import Game
 from jaxgan.imaging import grid, save_image, to_uint8
@@ -116,6 +117,7 @@ def plan_folder(source: Path, output: Path, overwrite: bool = False) -> Job:
       ValueError: when there is nothing to read, a link leads out of the folder, or the output may
         not be written to.
     """
+    source, output = expanded(source), expanded(output)
     if not source.is_dir():
         raise ValueError(f"--input {source} is not a folder")
     found, _ = entries(source, source)

@@ -25,6 +25,7 @@ from jaxgan.experiment.base import BaseExperiment, check, check_seed
 from jaxgan.experiment.folders import make_translator
 from jaxgan.experiment.inputs import Inputs, refuse_undrawn, refuse_unread
 from jaxgan.experiment.sampling import make_sampler
+from jaxgan.files import expanded
 from jaxgan.games import Game
 from jaxgan.networks import Variables, parameter_count
 from jaxgan.options import differences, to_dict
@@ -306,7 +307,7 @@ def start(
     """What `train` does before it loads the run: the directory, the trainer and the last state."""
     experiment = experiment.resolved()
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    directory = Path(out) if out is not None else Path("runs") / experiment.name / stamp
+    directory = expanded(out) if out is not None else Path("runs") / experiment.name / stamp
     directory = Path(from_first(lambda: str(directory)))  # Of one clock.
     from_first(lambda: record.refuse_occupied(directory))
     trainer = together(lambda: make_trainer(experiment))

@@ -138,6 +138,16 @@ def test_a_reader_that_goes_away_is_no_error(args):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_the_home_folder_where_the_shell_leaves_it(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").write_text("")
+    code, _, error = call(capsys, "train", "--out=~/mine")
+    assert code == 2
+    assert error.startswith(f"jaxgan: {tmp_path}/mine is not an empty directory")
+    assert os.listdir(tmp_path) == ["mine"]
+
+
 def test_help(capsys):
     for args in ([], ["--help"]):
         assert call(capsys, *args)[:2] == (0, cli.USAGE)

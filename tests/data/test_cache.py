@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxgan.data import cache
+from jaxgan.data import cache, open_domain, open_source, tfds
 
 ROWS = np.arange(10 * 4, dtype=np.uint8).reshape(10, 4)
 LAYOUT = {"images": ((10, 4), np.uint8), "labels": ((10,), np.int32)}
@@ -46,6 +46,51 @@ def test_the_folder_follows_the_environment(monkeypatch):
     assert cache.cache_dir() == Path("/shared/jaxgan")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache.cache_dir() == Path("/home/me/.cache/jaxgan")
+
+
+@pytest.fixture
+def homeless(monkeypatch, tmp_path) -> Path:
+    """A working directory of a user without HOME and without an entry in the list of users."""
+    for name in ("JAXGAN_CACHE", "XDG_CACHE_HOME", "TFDS_DATA_DIR", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(user):
+        raise KeyError(user)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr("pwd.getpwnam", unknown)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_a_home_the_cache_lasts_as_long_as_the_process(homeless):
+    cache._passing_folder.cache_clear()
+    with pytest.warns(UserWarning, match="there is no home folder.*set JAXGAN_CACHE"):
+        folder = cache.cache_dir()
+    assert folder.is_absolute()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert cache.store(cache.stem("x"), LAYOUT, blocks()).keys() == LAYOUT.keys()
+    assert cache.cache_dir() == folder
+    assert not list(homeless.iterdir())
+    cache._passing_folder.cache_clear()
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", ["JAXGAN_CACHE", "XDG_CACHE_HOME"])
+def test_a_cache_in_no_home_folder_is_refused(homeless, monkeypatch, name):
+    monkeypatch.setenv(name, "~nobody-here/cache")
+    with pytest.raises(ValueError, match="begins with ~nobody-here, and there is no such home"):
+        cache.cache_dir()
+
+
+def test_data_in_no_home_folder_are_refused(homeless):
+    assert tfds.default_data_dir() == Path("/tensorflow_datasets")
+    for data_dir, name in ((None, "~/photos"), ("~/sets", "mnist")):
+        with pytest.raises(ValueError, match="begins with ~, and there is no such home folder"):
+            open_source(name, data_dir=data_dir)
+    with pytest.raises(ValueError, match="set HOME, or give the whole path"):
+        open_domain("~/both", "A")
+    assert not list(homeless.iterdir())
 
 
 def test_everything_that_matters_changes_the_name():

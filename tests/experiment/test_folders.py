@@ -251,6 +251,13 @@ def test_files_of_one_name_keep_their_endings(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_folders_may_begin_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "in" / "a.png", 8, 8)
+    job = plan_folder(Path("~/in"), Path("~/out"))
+    assert job.files == [(tmp_path / "in" / "a.png", tmp_path / "out" / "a.png")]
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [((8, 8), (8, 8)), ((9, 11), (8, 12)), ((1, 5), (8, 8)), ((255, 258), (256, 256))],
