@@ -18,7 +18,9 @@ if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
 
 
 def complain(message: str, code: int) -> int:
-    print(f"jaxgan: {' '.join(message.split())}", file=sys.stderr)
+    """Prints one line; spaces within it stay, as those of paths do."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    print(f"jaxgan: {' '.join(lines)}", file=sys.stderr)
     return code
 
 

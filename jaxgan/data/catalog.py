@@ -1,5 +1,6 @@
 """What a data set's name may be, and what can be read."""
 
+import shlex
 from pathlib import Path
 
 from jaxgan.data import builtin, images, stacked, tfds
@@ -63,7 +64,7 @@ def open_source(
     if not is_path and tfds.is_stock(name):
         raise ValueError(
             f"The data set {name!r} is known to TFDS but not prepared in {tfds_dir}: run "
-            f"`jaxgan data prepare {name} --data-dir {tfds_dir}`."
+            f"`jaxgan data prepare {name} --data-dir {shlex.quote(str(tfds_dir))}`."
         )
     if path.is_file():
         raise ValueError(f"{name} is a file; data are read from .npz files and folders of images.")
@@ -99,7 +100,7 @@ def _stacked(
     if mnist is None:
         raise ValueError(
             f"{name!r} is made of MNIST, which is not prepared in {data_dir}: run "
-            f"`jaxgan data prepare mnist --data-dir {data_dir}`."
+            f"`jaxgan data prepare mnist --data-dir {shlex.quote(str(data_dir))}`."
         )
     return stacked.stack(tfds.open_prepared(mnist, split, image_size, 1), split)
 

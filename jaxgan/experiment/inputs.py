@@ -1,5 +1,6 @@
 """What a run's `sample` takes: drawn from a key, or read from images."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def refuse_undrawn(inputs: Inputs, run: Path) -> None:
     if inputs.draw is None:
         raise ValueError(
             f"{run} makes its images from images, and this takes a run that draws its samples; "
-            f"see jaxgan translate {run}"
+            f"see jaxgan translate {shlex.quote(str(run))}"
         )
 
 
@@ -74,7 +75,7 @@ def refuse_unread(inputs: Inputs, run: Path) -> None:
     if inputs.read is None:
         raise ValueError(
             f"{run} makes its samples from latents, and translate takes a run that translates "
-            f"images; see jaxgan sample {run}"
+            f"images; see jaxgan sample {shlex.quote(str(run))}"
         )
 
 

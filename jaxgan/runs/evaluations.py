@@ -13,6 +13,7 @@ evaluation.json holds
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     file = path / FILE if path.is_dir() else path
     if not file.is_file():
-        hint = f"; evaluate it first: jaxgan evaluate {path}" if path.is_dir() else ""
+        first = f"; evaluate it first: jaxgan evaluate {shlex.quote(str(path))}"
+        hint = first if path.is_dir() else ""
         raise ValueError(f"there is no evaluation {file}{hint}")
     try:
         record = json.loads(file.read_text())

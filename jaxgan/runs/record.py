@@ -16,6 +16,7 @@ import importlib.util
 import json
 import os
 import platform
+import shlex
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -172,8 +173,8 @@ def refuse_occupied(directory: Path) -> None:
     """Raises a ValueError unless a run may start in the directory."""
     if (directory / FILE).exists():
         raise ValueError(
-            f"{directory} already holds a run; resume it with `jaxgan resume {directory}` "
-            "or choose another --out"
+            f"{directory} already holds a run; resume it with "
+            f"`jaxgan resume {shlex.quote(str(directory))}` or choose another --out"
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ValueError(f"{directory} is not an empty directory; choose another --out")

@@ -4,6 +4,7 @@ The loop owns no mathematics and prints nothing: what it has to say goes to a `R
 it writes is a function of the experiment, so a killed and resumed run leaves the same files.
 """
 
+import shlex
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -138,7 +139,7 @@ def train(
     if step < experiment.steps:
         reporter.say(
             f"stopped at step {step} of {experiment.steps} and saved; "
-            f"go on with: jaxgan resume {directory}"
+            f"go on with: jaxgan resume {shlex.quote(str(directory))}"
         )
     return state
 
@@ -307,7 +308,7 @@ def _stopped_by(error: OSError, step: int, directory: Path) -> str:
     kept = f"step {saved} is saved" if saved else "nothing was saved before"
     return (
         f"stopped after step {step}: {where}{error.strerror or error}; {kept}, "
-        f"go on with: jaxgan resume {directory}"
+        f"go on with: jaxgan resume {shlex.quote(str(directory))}"
     )
 
 

@@ -397,6 +397,30 @@ def test_a_class_of_the_users_trains_resumes_and_samples(root, capsys, tmp_path)
     assert "no experiment file" in error
 
 
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (["train", "--out", "my  run"], "jaxgan resume 'my  run'"),
+        (["translate", "my  run"], "jaxgan sample 'my  run'"),
+        (["evaluate", "my  run", "--against", "the  other"], "jaxgan evaluate 'the  other'"),
+        (
+            ["train", "--data", "mnist", "--data-dir", "the  other"],
+            "jaxgan data prepare mnist --data-dir 'the  other'",
+        ),
+        (
+            ["train", "--data", "stacked_mnist", "--data-dir", "the  other"],
+            "jaxgan data prepare mnist --data-dir 'the  other'",
+        ),
+    ],
+)
+def test_hints_can_be_pasted_into_a_shell(root, capsys, command, hint):
+    (root / "digits").rename(root / "my  run")
+    (root / "the  other").mkdir()
+    code, _, error = call(capsys, *command)
+    assert code == 2
+    assert hint in error
+
+
 def test_a_resumed_run_may_make_more_steps_a_call(root, capsys, tmp_path):
     run = tmp_path / "run"
     options = ("--conditional", "--best-metric", "None", "--steps", 2, "--steps-per-call", 1)

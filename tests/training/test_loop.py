@@ -144,12 +144,12 @@ def test_resumes_to_the_bit(uninterrupted, trainer, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_the_resumed_run_is_the_same(uninterrupted, trainer, tmp_path, number):
     expected, files, _, _ = uninterrupted
-    folder = tmp_path / "run"
+    folder = tmp_path / "my run"  # Its hint can be pasted into a shell.
     before = signal.getsignal(number)
     _, recorder = start(folder, trainer, after={3: lambda: signal.raise_signal(number)})
     assert recorder.steps == [1, 2, 3]
     assert recorder.said == [
-        f"stopped at step 3 of 4 and saved; go on with: jaxgan resume {folder}"
+        f"stopped at step 3 of 4 and saved; go on with: jaxgan resume '{folder}'"
     ]
     assert signal.getsignal(number) is before
     with saved(folder, trainer) as checkpoints:
@@ -297,7 +297,7 @@ def test_a_file_that_cannot_grow_ends_the_run_and_harms_no_checkpoint(
     uninterrupted, trainer, tmp_path
 ):
     """As on a full disk: from step 3 on no file may grow beyond 100 bytes."""
-    folder = tmp_path / "run"
+    folder = tmp_path / "my run"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill():
@@ -305,7 +305,10 @@ def test_a_file_that_cannot_grow_ends_the_run_and_harms_no_checkpoint(
             time.sleep(0.01)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
 
-    sentence = r"stopped after step \d: File too large; step 2 is saved, go on with: jaxgan resume"
+    sentence = (
+        r"stopped after step \d: File too large; step 2 is saved, go on with: "
+        f"jaxgan resume '{folder}'"
+    )
     try:
         with pytest.raises(Halted, match=sentence):
             start(folder, trainer, after={3: fill})
