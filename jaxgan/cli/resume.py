@@ -20,7 +20,8 @@ def resume(args: list[str]) -> int:
         type(asked),
         args,
         "resume RUN [EXPERIMENT.py]",
-        "Resumes a run. --steps may prolong it, --steps-per-call and --shard-parameters change.",
+        "Resumes a run. --steps may prolong it, --steps-per-call and --shard-parameters change; "
+        "--data says where the same data lie now.",
         default=asked,
     )
     assert directory is not None

@@ -25,6 +25,7 @@ def verify(args: list[str]) -> int:
     """`jaxgan verify RUN`: exit code 0 when all digests agree, 1 when one differs."""
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.options import differences
+    from jaxgan.runs.data import check_data
     from jaxgan.runs.log import read_digests
     from jaxgan.runs.record import environment, read
     from jaxgan.training.trainer import make_trainer
@@ -44,6 +45,7 @@ def verify(args: list[str]) -> int:
             f"after steps: {sorted(recorded) or 'none'}"
         )
     trainer = make_trainer(experiment)
+    check_data(options.run, record, [program.source for program in trainer.programs])
     with kept_programs(options.run):
         differs = _first_difference(trainer, {step: recorded[step] for step in chosen})
     if differs is not None:

@@ -2,6 +2,7 @@
 
 from jaxgan.data.builtin import MIXTURES, Mixture
 from jaxgan.data.catalog import list_sources, open_source
+from jaxgan.data.identity import Identity
 from jaxgan.data.pair import PairSource, PairSpec, open_domain
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Source, Spec
@@ -12,6 +13,7 @@ __all__ = [
     "MIXTURES",
     "STACKED",
     "ArraySource",
+    "Identity",
     "Mixture",
     "PairSource",
     "PairSpec",

@@ -121,4 +121,6 @@ def _refit(source: ArraySource, image_size: int | None, channels: int | None) ->
         raise ValueError(f"{source.name!r} holds points; image_size and channels are for images.")
     real = images.refit(source.host["real"], image_size, channels)
     labels, names = source.host.get("label"), source.spec.class_names
-    return ArraySource(source.name, real, labels, class_names=names)
+    return ArraySource(
+        source.name, real, labels, class_names=names, identify=lambda: source.identities
+    )

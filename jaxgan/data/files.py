@@ -1,5 +1,6 @@
 """Data that users bring: .npz files of arrays and folders of images."""
 
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgan.data import cache, images
+from jaxgan.data.identity import Identity, digest_arrays, digest_files
 from jaxgan.data.source import ArraySource, machine_memory
 
 _KEYS = ("images", "points", "labels", "label_names")
@@ -59,6 +61,10 @@ def open_npz(path: Path) -> ArraySource:
             f"'label_names' in {path} is {names.dtype} of shape {list(names.shape)}; it must be "
             "strings of shape [K], beside 'labels'."
         )
+    if kinds == ["images"]:
+        _check_images(path, real)
+    if labels is not None:
+        _check_one_hot(path, labels)
     if kinds == ["images"] and real.ndim == 3:
         real = real[..., None]
     if real.ndim != (4 if kinds == ["images"] else 2):
@@ -66,7 +72,61 @@ def open_npz(path: Path) -> ArraySource:
             f"{kinds[0]!r} in {path} has shape {list(real.shape)}; images have [N, H, W, C] or "
             "[N, H, W], points have [N, D]."
         )
-    return ArraySource(str(path), real, labels, class_names=tuple(map(str, names)))
+    _check_classes(path, labels, names)
+    class_names = tuple(map(str, names))
+
+    def identify() -> tuple[Identity, ...]:
+        read = {"real": real} | ({} if labels is None else {"label": labels})
+        digest = digest_arrays(read)
+        return (Identity(str(path), str(path.resolve()), len(real), class_names, digest),)
+
+    return ArraySource(str(path), real, labels, class_names=class_names, identify=identify)
+
+
+def _check_images(path: Path, real: np.ndarray) -> None:
+    """Raises a ValueError that says how to convert images of the commonest other forms."""
+    if np.issubdtype(real.dtype, np.floating):
+        low = float(real.min()) if real.size else 0.0
+        scale = "images * 255" if low >= 0 else "(images + 1) * 127.5"
+        if real.size and real.max() > 1:
+            scale = "images"
+        raise ValueError(
+            f"'images' in {path} are {real.dtype}, and must be uint8 from 0 to 255; convert them "
+            f"with np.rint({scale}).clip(0, 255).astype(np.uint8)."
+        )
+    if real.ndim == 4 and real.shape[1] in (1, 3) and real.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"'images' in {path} has shape {list(real.shape)}, channels first, and must be "
+            "[N, H, W, C]; convert them with np.moveaxis(images, 1, -1)."
+        )
+
+
+def _check_one_hot(path: Path, labels: np.ndarray) -> None:
+    """Raises a ValueError that says how to convert labels that are rows of zeros and a one."""
+    if labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "biuf":
+        return
+    if ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all():
+        raise ValueError(
+            f"'labels' in {path} are one-hot, of shape {list(labels.shape)}, and must be integers "
+            f"[{len(labels)}]; convert them with labels.argmax(axis=1)."
+        )
+
+
+def _check_classes(path: Path, labels: np.ndarray | None, names: np.ndarray) -> None:
+    """Raises a ValueError for classes without a sample, which no network could learn."""
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu" or not labels.size:
+        return  # `ArraySource` says what is wrong with other labels.
+    found = np.unique(labels)
+    count = max(len(names), int(found[-1]) + 1)
+    if found[0] < 0 or len(found) == count or (len(names) and count > len(names)):
+        return
+    shown = ", ".join([*map(str, found[:8]), *(["..."] if len(found) > 8 else [])])
+    named = ", and label_names = label_names[found]" if len(names) else ""
+    raise ValueError(
+        f"'labels' in {path} are {shown}, which makes {count:,} classes from 0 of which "
+        f"{count - len(found):,} have no sample; number them anew with found, labels = "
+        f"np.unique(labels, return_inverse=True){named}."
+    )
 
 
 def _unpacked_size(path: Path) -> int:
@@ -87,10 +147,10 @@ def open_folder(
 ) -> ArraySource:
     """Decodes a folder of images, or a folder of one sub-folder a class.
 
-    Images are taken in the order of their paths, and classes in the order of their names. Hidden
-    files, and files whose names do not end like an image's, are passed over; there is one level of
-    classes. The decoded images
-    are cached under a fingerprint of every file's path, size and time of change.
+    Images are taken in the order of their paths, and classes in the natural order of their names:
+    1, 2, 10. Hidden files, and files whose names do not end like an image's, are passed over; there
+    is one level of classes. The decoded images are cached under a fingerprint of every
+    file's path, size and time of change.
 
     Args:
       folder: holds images (unlabelled), or folders of images (labelled), or `train` and `test`,
@@ -128,7 +188,18 @@ def open_folder(
 
         layout: cache.Layout = {"images": ((len(files), *shape), np.uint8)}
         arrays = cache.store(key, layout, images.in_threads(work, len(files), shape))
-    return ArraySource(str(folder), arrays["images"], labels, class_names=class_names)
+
+    def identify() -> tuple[Identity, ...]:
+        named = [(path.relative_to(folder).as_posix(), path) for path in files]
+        try:
+            digest = digest_files(named)
+        except OSError as error:
+            raise ValueError(f"{error.filename} cannot be read: {error.strerror}.") from error
+        return (Identity(str(folder), str(folder.resolve()), len(files), class_names, digest),)
+
+    return ArraySource(
+        str(folder), arrays["images"], labels, class_names=class_names, identify=identify
+    )
 
 
 class _Scan(NamedTuple):
@@ -148,6 +219,7 @@ def _scan(folder: Path, root: Path) -> _Scan:
     if files:
         return _Scan(files, None, ())
     labels = []
+    classes.sort(key=lambda path: natural(path.name))
     for label, class_folder in enumerate(classes):
         members, deeper = entries(class_folder, root)
         if deeper or not members:
@@ -162,6 +234,13 @@ def _scan(folder: Path, root: Path) -> _Scan:
             f"{folder} holds no images (files that end in {', '.join(images.EXTENSIONS)})."
         )
     return _Scan(files, np.array(labels, np.int32), tuple(path.name for path in classes))
+
+
+def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Sorts names as people number them: 1, 2, 10, and a2 before a10."""
+    parts = re.findall("[0-9]+|[^0-9]+", name)
+    order = [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]
+    return order, name  # 1 and 01 are of one place, and apart.
 
 
 def entries(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:

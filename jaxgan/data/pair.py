@@ -1,6 +1,6 @@
 """Two sets of images without pairs: the domains x and y of a translation."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 from jaxgan.data import images
 from jaxgan.data.catalog import open_source
 from jaxgan.data.files import leads_into
+from jaxgan.data.identity import Identity
 from jaxgan.data.plan import batch_indices
 from jaxgan.data.source import ArraySource, Spec
 from jaxgan.data.stacked import StackedSource
@@ -79,6 +80,11 @@ class PairSource:
         """`{"x": [N, H, W, C], "y": [M, H, W, C']}` on the device, or None."""
         x, y = self.x.arrays, self.y.arrays
         return None if x is None or y is None else {"x": x["real"], "y": y["real"]}
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """Who the data are: the first domain, and the second."""
+        return (*self.x.identities, *self.y.identities)
 
     @property
     def amount(self) -> str:
@@ -173,7 +179,13 @@ def open_domain(
         source = _of_class(source, class_name)
     if margin or isinstance(source, StackedSource):  # Pairs gather images that lie whole in memory.
         real, names = images.pad(source.host["real"], margin), source.spec.class_names
-        return ArraySource(source.name, real, source.host.get("label"), class_names=names)
+        return ArraySource(
+            source.name,
+            real,
+            source.host.get("label"),
+            class_names=names,
+            identify=lambda: source.identities,
+        )
     return source
 
 
@@ -204,4 +216,11 @@ def _of_class(source: ArraySource, class_name: str) -> ArraySource:
             f"{source.name!r} has no class {class_name!r}; its classes are {', '.join(names)}"
         )
     real = source.host["real"][source.host["label"] == label]
-    return ArraySource(f"{source.name}, {class_name}", real)
+    identify = partial(_identify_class, source, names[label], len(real))
+    return ArraySource(f"{source.name}, {class_name}", real, identify=identify)
+
+
+def _identify_class(source: ArraySource, name: str, count: int) -> tuple[Identity, ...]:
+    """Who a class of a set is: the whole set is known again, of which the class is one part."""
+    (whole,) = source.identities
+    return (whole._replace(name=f"{source.name}, {name}", samples=count),)

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.data.identity import Identity, digest_arrays
 from jaxgan.types import Array, Batch
 
 DEVICE_LIMIT = 1 << 30
@@ -88,6 +89,8 @@ class Spec(NamedTuple):
 class Source(Protocol):
     """An index-addressable data set; anything with these five members is one.
 
+    A source may have `identities`, as `ArraySource` has: runs then know their data again.
+
     Attributes:
       name: what results call it.
       spec: description of one sample.
@@ -137,6 +140,8 @@ class ArraySource:
         more than the largest label.
       gauge: as `Spec` has it.
       device_limit: bytes of `real` above which batches are gathered on the host instead.
+      identify: gives `identities`, where the arrays were made of something else, such as files;
+        by default it is the arrays that are known again.
 
     Raises:
       ValueError: shapes, types or labels that do not fit together.
@@ -151,8 +156,9 @@ class ArraySource:
         class_names: tuple[str, ...] = (),
         gauge: str = "",
         device_limit: int = DEVICE_LIMIT,
+        identify: Callable[[], tuple[Identity, ...]] | None = None,
     ) -> None:
-        self.name = name
+        self.name, self._identify = name, identify
         self.device_limit = device_limit
         self.host = {"real": _check_real(name, real)}
         num_classes = 0
@@ -162,6 +168,18 @@ class ArraySource:
         streamed = self.host["real"].nbytes > device_limit
         self._rows = _row_reader(self.host["real"]) if streamed else None
         self.spec = Spec(tuple(real.shape[1:]), num_classes, tuple(class_names), gauge)
+
+    @cached_property
+    def identities(self) -> tuple[Identity, ...]:
+        """Who the data are: one for each set that was read. They are digested when first asked.
+
+        Raises:
+          ValueError: they cannot be read any more.
+        """
+        if self._identify:
+            return self._identify()
+        digest = digest_arrays(self.host)
+        return (Identity(self.name, None, len(self), self.spec.class_names, digest),)
 
     @cached_property
     def arrays(self) -> Batch | None:

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgan.data.identity import Identity, digest_arrays
 from jaxgan.data.source import ArraySource, Spec
 from jaxgan.types import Array, Batch
 
@@ -90,6 +91,13 @@ class StackedSource(ArraySource):
         blocks = range(0, len(self), _BLOCK)
         parts = [self._on_host(np.arange(i, min(i + _BLOCK, len(self)))) for i in blocks]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    @cached_property
+    def identities(self) -> tuple[Identity, ...]:
+        """Who the stacks are: the digits, and the rows that they are of."""
+        (digits,) = self.digits.identities
+        digest = digest_arrays({"rows": self.rows}, digits.digest)
+        return (Identity(self.name, digits.place, len(self), (), digest),)
 
     @cached_property
     def arrays(self) -> Batch | None:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxgan.data import cache, images
+from jaxgan.data.identity import Identity, digest_files
 from jaxgan.data.source import ArraySource
 from jaxgan.files import expanded
 
@@ -225,8 +226,19 @@ def open_prepared(
 
         arrays = cache.store(key, layout, images.in_threads(work, size, shape))
     names = builder.info.features[label_key].names if label_key else ()
+
+    def identify() -> tuple[Identity, ...]:
+        with _naming(prepared):
+            digest = digest_files([(n, prepared.path / n) for n in splits[split].filenames])
+        place = str(prepared.path.resolve())
+        return (Identity(prepared.name, place, size, tuple(names), digest),)
+
     return ArraySource(
-        prepared.name, arrays["images"], arrays.get("labels"), class_names=tuple(names)
+        prepared.name,
+        arrays["images"],
+        arrays.get("labels"),
+        class_names=tuple(names),
+        identify=identify,
     )
 
 

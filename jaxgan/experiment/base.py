@@ -61,6 +61,8 @@ class BaseExperiment:
 
     rules: ClassVar[tuple[str, ...]] = ("divergence",)
     """What `jaxgan diagnose` looks for, by the names in `runs.diagnosis.RULES`."""
+    places: ClassVar[tuple[str, ...]] = ("data_dir",)
+    """Options that say where the data lie: a resumed run may change them, for the same data."""
 
     name: str = "experiment"
     """Names the run's folder: runs/<name>/..."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,8 @@ from jaxgan.types import Array, Key, PyTree
 @dataclass(frozen=True)
 class Experiment(AdversarialExperiment):
     """A run, described completely: the same experiment and seed give the same bits."""
+
+    places: ClassVar[tuple[str, ...]] = ("data", "data_dir")
 
     name: str = "digits"
     """Names the run's folder: runs/<name>/..."""

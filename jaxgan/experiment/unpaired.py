@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 import optax
@@ -41,6 +41,8 @@ class UnpairedExperiment(AdversarialExperiment):
     A run's length and its optimisers' decay are numbers of steps. `epochs` and `decay_epochs` say
     them in passes over the data; `resolved` turns them into steps, so that a record holds steps.
     """
+
+    places: ClassVar[tuple[str, ...]] = ("data_x", "data_y", "data_dir")
 
     name: str = "translation"
     """Names the run's folder: runs/<name>/..."""

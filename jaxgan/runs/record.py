@@ -2,7 +2,8 @@
 
 Of several processes the first one writes.
 
-experiment.json   the resolved experiment and its class, its data's spec, versions and the device
+experiment.json   the resolved experiment and its class, its data's spec and identity, versions and
+                  the device
 metrics.jsonl     scalars, the diversity of samples, evaluations: of the key alone, so without times
 digests.json      digests of the parameters after the first steps, for `verify`
 checkpoints/      the latest three and the best
@@ -100,26 +101,58 @@ def _version(package: str) -> str:
     return __version__ if package == "jaxgan" else importlib.metadata.version(package)
 
 
-def create(directory: Path, experiment: BaseExperiment, specs: Sequence[Any]) -> None:
+def create(
+    directory: Path,
+    experiment: BaseExperiment,
+    specs: Sequence[Any],
+    data: Sequence[Any] = (),
+    *,
+    or_next: bool = False,
+) -> Path:
     """Starts a run directory.
 
     Args:
       directory: must not exist or be empty.
       experiment: the resolved experiment.
       specs: of its data, one a phase, with which samples can be drawn where the data are not.
+      data: who they are, as `runs.data.to_record` has it.
+      or_next: where there is such a directory take the next name, `<directory>-2`, `-3`, ...
+
+    Returns:
+      The directory.
 
     Raises:
       ValueError: when the directory holds a run or anything else, or the experiment's class is
         neither the library's nor of a file.
     """
-    refuse_occupied(directory)
     record = {
         **_place_of(type(experiment)),
         "experiment": to_dict(experiment),
         "specs": [{**_place_of(type(spec)), "values": spec.to_record()} for spec in specs],
+        "data": list(data),
     }
-    (directory / "samples").mkdir(parents=True)
+    if or_next:
+        directory = _make_next(directory)
+    refuse_occupied(directory)
+    try:
+        (directory / "samples").mkdir(parents=True)  # Of two processes one makes it.
+    except FileExistsError:
+        raise ValueError(f"another process has just begun a run in {directory}") from None
     write_json(directory / FILE, record | environment())
+    return directory
+
+
+def _make_next(directory: Path) -> Path:
+    """Makes the first directory of `<directory>`, `<directory>-2`, ... that nobody has made."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    found, number = directory, 1
+    while True:
+        try:
+            found.mkdir()
+            return found
+        except FileExistsError:
+            number += 1
+            found = directory.with_name(f"{directory.name}-{number}")
 
 
 def _place_of(kind: type) -> dict[str, str | None]:
@@ -142,10 +175,18 @@ def newest_step(directory: Path) -> int:
     return max((int(name) for name in names if name.isdigit()), default=0)
 
 
-def prolong(directory: Path, experiment: BaseExperiment) -> None:
-    """Records the steps that a resumed run is to reach, and where it goes on; under its lock."""
+def prolong(directory: Path, experiment: BaseExperiment, data: Sequence[Any] = ()) -> None:
+    """Records the steps that a resumed run is to reach, and where it goes on; under its lock.
+
+    Args:
+      directory: of the run.
+      experiment: with the steps, and the paths that its data have now.
+      data: who they are, as `create` takes it; empty: as recorded.
+    """
     _, record = read(directory)
     record["experiment"] = to_dict(experiment)
+    if data:
+        record["data"] = list(data)
     write_json(directory / FILE, record | environment())
 
 
@@ -180,6 +221,11 @@ def refuse_occupied(directory: Path) -> None:
         raise ValueError(f"{directory} is not an empty directory; choose another --out")
     if directory.is_symlink() and not directory.exists():
         raise ValueError(f"{directory} is a link that leads nowhere; choose another --out")
+    refuse_unwritable(directory)
+
+
+def refuse_unwritable(directory: Path) -> None:
+    """Raises a ValueError unless a directory is there or can be made."""
     # `exists` knows nothing below a file; what is neither there nor missing is in the way.
     around = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not around.is_dir() or not os.access(around, os.W_OK):

@@ -30,6 +30,15 @@ from jaxgan.games import Game
 from jaxgan.networks import Variables, parameter_count
 from jaxgan.options import differences, to_dict
 from jaxgan.runs import record
+from jaxgan.runs.data import (
+    Known,
+    check_data,
+    identities_of,
+    recorded_identities,
+    refuse_inside,
+    refuse_other,
+    to_record,
+)
 from jaxgan.runs.evaluations import make_record
 from jaxgan.runs.log import read_digests, read_metrics
 from jaxgan.training import loop
@@ -40,7 +49,7 @@ from jaxgan.training.state import TrainingState
 from jaxgan.training.trainer import Trainer, make_trainer, places_of
 
 MAY_CHANGE = ("steps", "steps_per_call", "shard_parameters")
-"""Options that a resumed run may change."""
+"""Options that a resumed run may change, besides where its data lie (`BaseExperiment.places`)."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ class Run:
       step: of the checkpoint.
       variables: the averaged side, or where asked for the one in training.
       averaged: which of the two.
+      data: who the run's data were; None where it recorded none.
     """
 
     directory: Path
@@ -64,6 +74,7 @@ class Run:
     step: int
     variables: Variables
     averaged: bool = True
+    data: Known = None
 
     @property
     def inputs(self) -> Inputs:
@@ -148,9 +159,10 @@ class Run:
           on besides (see `runs.evaluations`).
 
         Raises:
-          ValueError: where there is no measure, or the data are not there.
+          ValueError: where there is no measure, or the data are not there or others.
         """
         source, key = self.experiment.open_source(), jax.random.key(self.experiment.seed)
+        refuse_other(self.directory, self.data, *identities_of([source]))
         with kept_programs(self.directory):
             evaluator = self.experiment.evaluator(
                 source, self.game, key, thorough=True, features=features
@@ -250,7 +262,9 @@ def load(
     if found is None:
         raise ValueError(f"{directory} has no checkpoint yet")
     step, variables = found
-    return Run(directory, *parts[phase_of(step)], step, variables, averaged)
+    known = dict(enumerate(recorded_identities(directory, recorded)))
+    phase = phase_of(step)
+    return Run(directory, *parts[phase], step, variables, averaged, known.get(phase))
 
 
 def train(
@@ -289,7 +303,8 @@ def resume(
     Args:
       directory: of the run.
       reporter: as `train`.
-      **changes: new values of options; only `MAY_CHANGE` may differ.
+      **changes: new values of options; only `MAY_CHANGE` may differ, and for the same data where
+        they lie now, such as `data="/new/photos"`.
 
     Raises:
       ValueError: for other changes, and for a run that is done.
@@ -308,11 +323,22 @@ def start(
     experiment = experiment.resolved()
     stamp = time.strftime("%Y%m%d-%H%M%S")
     directory = expanded(out) if out is not None else Path("runs") / experiment.name / stamp
-    directory = Path(from_first(lambda: str(directory)))  # Of one clock.
-    from_first(lambda: record.refuse_occupied(directory))
+    # Runs that begin in one second ask for one name: they are told apart when they make it.
+    if out is None:
+        from_first(lambda: record.refuse_unwritable(directory))
+    else:
+        from_first(lambda: record.refuse_occupied(directory))
     trainer = together(lambda: make_trainer(experiment))
-    specs = [program.source.spec for program in trainer.programs]
-    from_first(lambda: record.create(directory, experiment, specs))
+    sources = [program.source for program in trainer.programs]
+    data = together(lambda: identities_of(sources))
+    from_first(lambda: refuse_inside(directory, data))
+    specs = [source.spec for source in sources]
+
+    def create() -> str:
+        known = to_record(data)
+        return str(record.create(directory, experiment, specs, known, or_next=out is None))
+
+    directory = Path(from_first(create))  # Of one clock.
     return directory, trainer, _run(trainer, directory, reporter, lambda: None)
 
 
@@ -323,7 +349,9 @@ def go_on(
     experiment = experiment.resolved()
     refuse_changes(directory, experiment)
     trainer = together(lambda: make_trainer(experiment))
-    state = _run(trainer, directory, reporter, lambda: record.prolong(directory, experiment))
+    sources, (_, kept) = [program.source for program in trainer.programs], record.read(directory)
+    data = to_record(together(lambda: check_data(directory, kept, sources)))
+    state = _run(trainer, directory, reporter, lambda: record.prolong(directory, experiment, data))
     return trainer, state
 
 
@@ -339,7 +367,10 @@ def refuse_changes(directory: Path, experiment: BaseExperiment) -> None:
     changed = [
         f"{name} was {old!r}, asked {new!r}"
         for name, old, new in differences(to_dict(recorded), to_dict(experiment))
-        if name not in MAY_CHANGE
+    # Data are known by their identity wherever they lie; those of earlier versions by their path.
+    known = recorded_identities(directory, kept)
+    may_change = (*MAY_CHANGE, *(experiment.places if known and all(known) else ()))
+        if name not in may_change
     ]
     if changed:
         raise ValueError(

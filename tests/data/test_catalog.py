@@ -57,7 +57,7 @@ def test_the_home_folder_may_be_written_short(tmp_path, monkeypatch):
         ("", "no data set ''"),
         ("./nothing", "no folder of images ./nothing"),
         ("some/where", "no folder of images some/where"),
-        ("~nosuchuser/data", "no folder of images ~nosuchuser/data"),
+        ("~nosuchuser/data", "~nosuchuser/data begins with ~nosuchuser, and there is no such home"),
         ("~/nothing", "no folder of images"),
         ("nothing.npz", "no file nothing.npz"),
     ],

@@ -63,10 +63,37 @@ class TestNpz:
             ({}, r"holds the arrays \[\]; it must hold either 'images' or 'points'"),
             ({"x": IMAGES}, r"holds the arrays \['x'\]"),
             ({"images": IMAGES, "points": np.ones((3, 2))}, r"\['images', 'points'\]"),
-            ({"images": IMAGES.astype(float)}, "float64 .* must be uint8"),
+            ({"images": IMAGES / 255}, r"float64, .* np\.rint\(images \* 255\)"),
+            ({"images": IMAGES / 30 - 1}, r"np\.rint\(\(images \+ 1\) \* 127\.5\)"),
+            ({"images": IMAGES.astype("f4")}, r"np\.rint\(images\)\.clip\(0, 255\)"),
+            ({"images": IMAGES.astype(int)}, "int64 .* must be uint8"),
             ({"images": IMAGES[:0]}, r"shape \[0, 4, 5, 1\]"),
             ({"images": IMAGES.reshape(3, 20)}, r"'images' .* has shape \[3, 20\]"),
-            ({"images": IMAGES.reshape(1, 3, 4, 5)}, "with 1 or 3 channels"),
+            (
+                {"images": IMAGES.reshape(1, 3, 4, 5)},
+                r"channels first, .* np\.moveaxis\(images, 1, -1\)",
+            ),
+            ({"images": IMAGES.reshape(1, 5, 3, 4)}, "with 1 or 3 channels"),
+            (
+                {"images": IMAGES, "labels": np.eye(3, dtype=int)},
+                r"one-hot, of shape \[3, 3\], .* labels\.argmax\(axis=1\)",
+            ),
+            ({"images": IMAGES, "labels": np.eye(3, dtype=bool)}, "one-hot"),
+            ({"images": IMAGES, "labels": np.ones((3, 2), int)}, "integers of shape"),
+            (
+                {"images": IMAGES, "labels": np.array([3, 7, 3])},
+                r"are 3, 7, which makes 8 classes from 0 of which 6 have no sample; .* "
+                r"np\.unique\(labels, return_inverse=True\)\.",
+            ),
+            ({"images": IMAGES, "labels": np.array([1, 2, 3])}, "4 classes from 0 of which 1 have"),
+            (
+                {
+                    "images": IMAGES,
+                    "labels": np.array([0, 2, 2]),
+                    "label_names": np.array(["a", "b", "c"]),
+                },
+                r"are 0, 2, .*, and label_names = label_names\[found\]",
+            ),
             ({"images": np.array([None, 1], object)}, "Python objects"),
             ({"points": np.ones((3, 2), int)}, "int64 .* or floating-point points"),
             ({"points": np.ones((3, 2, 1, 1))}, r"points have \[N, D\]"),
@@ -142,6 +169,14 @@ class TestFolder:
         assert source.spec == Spec((4, 4, 3), 2, ("horse", "zebra"))
         np.testing.assert_array_equal(source.host["label"], [0, 0, 1])
         np.testing.assert_array_equal(source.host["real"][:, 0, 0, 0], [7, 8, 5])
+
+    def test_classes_that_are_numbered_count_as_people_do(self, tmp_path):
+        for value, name in enumerate(("10", "2", "1", "a10", "a2", "a")):
+            write_images(tmp_path / "set" / name, "1.png", value=value)
+        source = open_source(str(tmp_path / "set"))
+        assert source.spec.class_names == ("1", "2", "10", "a", "a2", "a10")
+        np.testing.assert_array_equal(source.host["real"][:, 0, 0, 0], [2, 1, 0, 5, 4, 3])
+        np.testing.assert_array_equal(source.host["label"], range(6))
 
     def test_train_and_test_folders_are_splits(self, tmp_path):
         for split, count in (("train", 2), ("test", 1)):

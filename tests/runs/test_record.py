@@ -351,3 +351,27 @@ def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
     with run.lock(tmp_path / "run"):
         run.prolong(tmp_path / "run", Experiment(steps=20))
     assert run.read(tmp_path / "run")[0].steps == 20
+
+
+def test_the_next_name_is_taken_where_one_is(tmp_path):
+    made = [
+        run.create(tmp_path / "runs" / "now", Experiment(), [SPEC], or_next=True) for _ in range(3)
+    ]
+    assert [path.name for path in made] == ["now", "now-2", "now-3"]
+    assert all(run.read(path)[0] == Experiment() for path in made)
+
+
+def test_a_run_that_begins_meanwhile_in_the_same_directory_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "refuse_occupied", lambda directory: None)  # Both looked before.
+    create(tmp_path / "run")
+    with pytest.raises(ValueError, match="another process has just begun a run in"):
+        create(tmp_path / "run")
+
+
+def test_a_resumed_run_records_where_its_data_lie_now(tmp_path):
+    create(tmp_path / "run", Experiment(steps=10))
+    run.prolong(tmp_path / "run", Experiment(steps=20, data="moved"), [["who"]])
+    assert run.read(tmp_path / "run")[1]["data"] == [["who"]]
+    run.prolong(tmp_path / "run", Experiment(steps=30, data="moved"))
+    loaded, record = run.read(tmp_path / "run")
+    assert (record["data"], loaded.data) == ([["who"]], "moved")

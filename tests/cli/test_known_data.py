@@ -1,0 +1,121 @@
+"""Runs that know their data, by the commands: moved, grown, replaced, and on the way."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_runs import SMALL
+
+from jaxgan.cli import main as cli
+
+PIXELS = np.random.default_rng(0).integers(256, size=(12, 4, 4, 3), dtype=np.uint8)
+TRAIN = f"train {SMALL} --best-metric None --data photos --conditional"
+
+
+def write_photos(folder: Path) -> None:
+    """Six images of each of the classes 2 and 10."""
+    for i, pixels in enumerate(PIXELS):
+        path = folder / ("10", "2")[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A folder of `photos` and a run of them."""
+    root = tmp_path_factory.mktemp("trained")
+    write_photos(root / "photos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        assert cli.main(f"{TRAIN} --out run".split()) == 0
+    return root
+
+
+@pytest.fixture
+def here(trained, tmp_path, monkeypatch) -> Path:
+    """The working directory: a copy of them."""
+    shutil.copytree(trained, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def call(capsys, command: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = cli.main(command.split())
+    return code, *capsys.readouterr()
+
+
+def test_data_that_moved_are_pointed_to(here, trained, capsys):
+    shutil.move("photos", "moved")
+    assert call(capsys, "resume run --steps 5")[0] == 2
+    code, _, error = call(capsys, "resume run --steps 5 --data moved")
+    assert (code, error) == (0, "")
+    record = json.loads(Path("run/experiment.json").read_text())
+    assert record["experiment"]["data"] == "moved"
+    ((now,),), ((before,),) = (
+        record["data"],
+        json.loads((trained / "run/experiment.json").read_text())["data"],
+    )
+    assert now == before | {"name": "moved", "place": str(here / "moved")}
+    assert now["classes"] == ["2", "10"]
+    assert call(capsys, "verify run")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["resume run --steps 5", "verify run", "evaluate run"])
+def test_data_that_changed_are_refused(here, capsys, command):
+    before = Path("run/experiment.json").read_bytes()
+    shutil.copy("photos/2/1.png", "photos/2/13.png")
+    code, output, error = call(capsys, command)
+    assert (code, output) == (2, "")
+    assert error.startswith("jaxgan: run cannot take these data: photos holds 13 samples, and the ")
+    assert error.count("\n") == 1
+    assert Path("run/experiment.json").read_bytes() == before
+
+
+def test_other_data_of_the_same_name_are_refused(here, capsys, tmp_path, monkeypatch):
+    shutil.copytree("photos", tmp_path / "photos")
+    (tmp_path / "photos/2").rename(tmp_path / "photos/3")
+    monkeypatch.chdir(tmp_path)
+    code, _, error = call(capsys, "resume here/run --steps 5")
+    assert code == 2
+    assert "photos has other classes than the run was trained on: '2' is gone, '3' is new" in error
+    assert f"/photos, and this is {tmp_path}/photos)" in error
+
+
+@pytest.mark.filterwarnings("default:run recorded no identity")
+def test_a_run_that_recorded_no_data_goes_on_and_knows_them_then(here, capsys):
+    path = Path("run/experiment.json")
+    record = json.loads(path.read_text())
+    del record["data"]
+    path.write_text(json.dumps(record))
+    shutil.move("photos", "moved")
+    code, _, error = call(capsys, "resume run --steps 5 --data moved")
+    assert code == 2  # Nobody could tell whether they are the same.
+    assert "data was 'photos', asked 'moved'" in error
+    shutil.move("moved", "photos")
+    code, _, error = call(capsys, "resume run --steps 5")
+    assert code == 0
+    assert error.count("run recorded no identity of its data") == 1
+    assert len(json.loads(path.read_text())["data"]) == 1
+    assert call(capsys, "resume run --steps 6")[::2] == (0, "")
+
+
+@pytest.mark.parametrize("out", ["--out photos/run", "--out photos/2/run", ""])
+def test_a_run_within_its_data_is_refused(here, capsys, monkeypatch, out):
+    if not out:
+        monkeypatch.chdir(here / "photos")
+    command = TRAIN if out else TRAIN.replace("photos", ".")
+    code, output, error = call(capsys, f"{command} {out}")
+    assert (code, output) == (2, "")
+    assert f"lies in the data {here}/photos, which would be read as such" in error
+    assert sorted(path.name for path in (here / "photos").iterdir()) == ["10", "2"]
+
+
+def test_two_runs_of_one_second_have_two_names(here, capsys, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda form: "now")
+    for _ in range(2):
+        assert call(capsys, TRAIN)[0] == 0
+    assert sorted(path.name for path in Path("runs/digits").iterdir()) == ["now", "now-2"]
