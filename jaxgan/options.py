@@ -9,7 +9,8 @@ import math
 import types
 import typing
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 Options = TypeVar("Options")
 _LARGEST = {int: 2**31 - 1, float: 3.4e38}
@@ -17,7 +18,11 @@ _LARGEST = {int: 2**31 - 1, float: 3.4e38}
 
 
 class Bound(Protocol):
-    """A range that a number must lie in."""
+    """A range that a number must lie in.
+
+    Ranges of two classes must not be equal, as tuples of one limit are: `typing` keeps annotations,
+    and would give `Annotated[float, AtLeast(0)]` where it was asked for one with `Above(0)`.
+    """
 
     def allows(self, value: float) -> bool: ...
 
@@ -25,7 +30,8 @@ class Bound(Protocol):
     def words(self) -> str: ...
 
 
-class AtLeast(NamedTuple):
+@dataclass(frozen=True)
+class AtLeast:
     """`limit` or more."""
 
     limit: float
@@ -38,7 +44,8 @@ class AtLeast(NamedTuple):
         return f"{self.limit} or more"
 
 
-class AtMost(NamedTuple):
+@dataclass(frozen=True)
+class AtMost:
     """`limit` or less."""
 
     limit: float
@@ -51,7 +58,8 @@ class AtMost(NamedTuple):
         return f"{self.limit} or less"
 
 
-class Above(NamedTuple):
+@dataclass(frozen=True)
+class Above:
     """More than `limit`."""
 
     limit: float
@@ -64,7 +72,8 @@ class Above(NamedTuple):
         return f"above {self.limit}"
 
 
-class Within(NamedTuple):
+@dataclass(frozen=True)
+class Within:
     """In [low, high)."""
 
     low: float
@@ -78,7 +87,8 @@ class Within(NamedTuple):
         return f"in [{self.low}, {self.high})"
 
 
-class Whole32(NamedTuple):
+@dataclass(frozen=True)
+class Whole32:
     """From 0 to 2**32 - 1: a seed, of which JAX would drop further bits."""
 
     def allows(self, value: float) -> bool:

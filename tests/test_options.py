@@ -279,3 +279,10 @@ def test_nested_values_are_flattened_by_dotted_names():
     assert list(flat(to_dict(Side()))) == [
         *("schedule.start", "schedule.end", "schedule.rate", "dropout")
     ]
+
+
+def test_annotations_keep_the_range_that_they_were_given():
+    """`typing` gives an equal annotation again where it has one."""
+    for kind in (Above, AtLeast, AtMost):
+        (bound,) = bounds_of(Annotated[float, kind(0.125)])
+        assert type(bound) is kind
