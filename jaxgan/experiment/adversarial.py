@@ -27,8 +27,8 @@ class AdversarialExperiment(BaseExperiment):
         """Raises a ValueError for simultaneous updates of more than one discriminator step."""
         if self.simultaneous and self.discriminator_steps > 1:
             raise ValueError(
-                "simultaneous updates take one discriminator step, "
-                f"not discriminator_steps={self.discriminator_steps}"
+                "simultaneous updates take one discriminator step, not "
+                f"{self.discriminator_steps}: set discriminator_steps to 1 or simultaneous to False"
             )
 
     def make_optimizers(self) -> dict[str, optax.GradientTransformation]:

@@ -114,7 +114,9 @@ class Experiment(AdversarialExperiment):
     def check_source(self, source: Source) -> None:
         super().check_source(source)
         if self.flip and not source.spec.is_image:
-            raise ValueError(f"flip needs images, and {self.data!r} holds points")
+            raise ValueError(
+                f"flip needs images, and {self.data!r} holds points: set flip to False"
+            )
 
     def make_game(self, spec: Spec) -> Game:
         """The game over data of this spec.
@@ -123,9 +125,14 @@ class Experiment(AdversarialExperiment):
           ValueError: when the data and the networks do not fit.
         """
         if self.conditional and not spec.num_classes:
-            raise ValueError(f"conditional needs labelled data, and {self.data!r} has no labels")
+            raise ValueError(
+                f"conditional needs labelled data, and {self.data!r} has no labels: "
+                "set conditional to False"
+            )
         if self.conditional and self.packing > 1:
-            raise ValueError(f"packing {self.packing} takes no labels: set conditional to False")
+            raise ValueError(
+                f"packing {self.packing} takes no labels: set conditional to False or packing to 1"
+            )
         classes = self._classes(spec)
         generator = make_generator(self.generator, spec.shape, classes)
         discriminator = make_discriminator(self.discriminator, spec.shape, classes)

@@ -94,7 +94,8 @@ def cyclegan(
         if identity_weight and shapes["x"] != shapes["y"]:
             raise ValueError(
                 f"identity_weight {identity_weight} needs domains of one shape, and x has "
-                f"{shapes['x']}, y {shapes['y']}; set it to 0"
+                f"{shapes['x']}, y {shapes['y']}; set it to 0, or channels_x and channels_y to "
+                "one number"
             )
         generator_side = join(
             {

@@ -181,7 +181,7 @@ class TranslationGenerator(nn.Module):
         if height % 4 or width % 4 or min(height, width) < 8:
             raise ValueError(
                 "TranslationGenerator takes images whose height and width are multiples of 4, 8 or "
-                f"more, not {height}x{width}."
+                f"more, not {height}x{width}; image_size resizes them."
             )
         # All with names, for `nn.remat` changes those that Linen gives.
         stage = partial(
@@ -244,7 +244,7 @@ class PatchDiscriminator(nn.Module):
         if min(height, width) < least:
             raise ValueError(
                 f"PatchDiscriminator with {self.layers} layers takes images of {least} pixels a "
-                f"side or more, not {height}x{width}."
+                f"side or more, not {height}x{width}; take fewer layers or a larger image_size."
             )
         conv = partial(Conv, kernel_size=(4, 4), padding=((1, 1), (1, 1)), kernel_init=_init)
         x = images

@@ -180,7 +180,7 @@ def doublings(shape: tuple[int, ...], family: str = "DCGAN") -> int:
             nearest = f"is {above}" if below is None else f"are {below} and {above}"
             raise ValueError(
                 f"{family} images have a {side} of m * 2**k pixels with m from 4 to 7 and k >= 1, "
-                f"which {size} is not; the nearest allowed {nearest}."
+                f"which {size} is not; the nearest allowed {nearest} (image_size resizes images)."
             )
     height, width, _ = shape
     k = _doublings(height)
@@ -188,7 +188,8 @@ def doublings(shape: tuple[int, ...], family: str = "DCGAN") -> int:
         allowed = ", ".join(str(m << k) for m in range(4, 8))
         raise ValueError(
             f"{family} images of {height}x{width} pixels need {k} doublings of the height and "
-            f"{_doublings(width)} of the width; the widths allowed with this height are {allowed}."
+            f"{_doublings(width)} of the width; the widths allowed with this height are {allowed} "
+            f"(image_size {min(height, width)} makes squares)."
         )
     return k
 

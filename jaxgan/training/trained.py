@@ -252,7 +252,10 @@ def load(
     with Checkpoints(folder, expected, higher_is_better=higher, read_only=True) as checkpoints:
         chosen = checkpoints.best_step() if best else step
         if best and chosen is None:
-            raise ValueError(f"{directory} ranked no checkpoint: it ran without best_metric")
+            raise ValueError(
+                f"{directory} ranked no checkpoint: it ran without best_metric; leave out best for "
+                "the newest, or name a step"
+            )
         found: tuple[int, Variables] | None = None
         if averaged:
             found = checkpoints.restore_averaged(chosen)

@@ -108,8 +108,16 @@ def _check_best(
             "set it to 0"
         )
     known = (*logged, *evaluated) if every else tuple(logged)
+    if metric in evaluated and not every:
+        raise ValueError(
+            f"best_metric {metric!r} is measured by evaluations, and evaluate_every 0 means none: "
+            "set evaluate_every to 1 or more, or best_metric to None or to one that is logged "
+            f"({', '.join(logged)})"
+        )
     if metric not in (None, *known):
-        raise ValueError(f"best_metric {metric!r} is not measured; logged are {', '.join(known)}")
+        raise ValueError(
+            f"best_metric {metric!r} is not measured; it may be None or {', '.join(known)}"
+        )
     if metric is None or metric not in evaluated:
         return
     meet = math.lcm(every, saved)
@@ -117,5 +125,5 @@ def _check_best(
         raise ValueError(
             f"best_metric {metric!r} would rank nothing: evaluate_every {every} and "
             f"checkpoint_every {saved} first meet at step {meet}, and there are "
-            f"{experiment.steps} steps"
+            f"{experiment.steps} steps; make one a multiple of the other, or best_metric None"
         )

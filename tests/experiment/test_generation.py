@@ -110,7 +110,7 @@ class Own(Experiment):
         ),
         (
             {"discriminator_steps": 2, "simultaneous": True},
-            "simultaneous updates take one discriminator step, not discriminator_steps=2",
+            "discriminator step, not 2: set discriminator_steps to 1",
         ),
         ({"packing": 5}, "packing must divide batch_size 64, and 5 does not"),
         (
