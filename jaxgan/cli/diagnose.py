@@ -1,18 +1,21 @@
 """`jaxgan diagnose`: how a run went."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from jaxgan.cli.arguments import parse
+from jaxgan.cli.arguments import check_out, parse
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnoseOptions:
     run: Annotated[Path, tyro.conf.Positional]
     """Run directory."""
+    out: Path | None = None
+    """Where to draw the curves: a .png file; by default curves.png in the run directory."""
 
 
 def diagnose(args: list[str]) -> int:
@@ -30,6 +33,9 @@ def diagnose(args: list[str]) -> int:
         "Names what a run's logs show, the evidence and the options that address it.",
     )
     experiment, _ = read(options.run)
+    if options.out is not None:
+        check_out(options.out, (".png",))
+    path = options.out or options.run / "curves.png"
     found = diagnosis.diagnose(
         read_metrics(options.run), flat(to_dict(experiment)), experiment.rules
     )
@@ -40,6 +46,15 @@ def diagnose(args: list[str]) -> int:
         print("options that address it:")
         for option, why in found.advice:
             print(f"  {option}\n      {why}")
-    if draw_curves(options.run):
-        print(f"curves: {options.run / 'curves.png'}")
+    try:
+        drawn = draw_curves(options.run, path)
+    except OSError as error:  # A run of another user's can be diagnosed too.
+        warnings.warn(
+            f"the curves are not drawn: {path} cannot be written ({error.strerror or error}); "
+            "--out FILE draws them elsewhere",
+            stacklevel=2,
+        )
+        return 1 if options.out else 0
+    if drawn:
+        print(f"curves: {path}")
     return 0

@@ -1,10 +1,12 @@
 """`jaxgan evaluate`: how good a run's samples are."""
 
+import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from jaxgan.cli.arguments import parse
+from jaxgan.cli.arguments import check_out, parse
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen
 
 
@@ -15,12 +17,16 @@ class EvaluateOptions(GeneratorChoice):
     where the protocols differ."""
     features: Literal["classifier", "pixels"] | None = None
     """What images are compared by; by default a classifier of theirs where they have labels."""
+    out: Path | None = None
+    """Where to record it: a .json file; by default evaluation.json in the run directory."""
 
 
 def evaluate(args: list[str]) -> int:
-    """`jaxgan evaluate RUN [--against OTHER]`."""
+    """`jaxgan evaluate RUN [--against OTHER]`.
+
+    Exit code 1: `--out` could not be written after all; the numbers were printed.
+    """
     from jaxgan.runs.evaluations import FILE, read_record, refuse_other_protocol
-    from jaxgan.runs.writing import write_json
 
     options = parse(EvaluateOptions, args, "evaluate", "Measures samples of a run.")
     other = None if options.against is None else read_record(options.against)
@@ -29,20 +35,41 @@ def evaluate(args: list[str]) -> int:
         if other is not None and options.against is not None:
             refuse_other_protocol(protocol, other, options.against)
 
-    run = load_chosen(options)
+    run, path = load_chosen(options), options.out or options.run / FILE
+    if options.out is not None:
+        check_out(options.out, (".json",))
+    elif not os.access(options.run, os.W_OK):  # Whoever waits for minutes may want to know now.
+        warnings.warn(f"{path} cannot be written; --out FILE records elsewhere", stacklevel=2)
     record = run.evaluate(options.features, on_protocol=refuse)
     metrics, real, protocol = record["metrics"], record["real"], record["protocol"]
-    path = options.run / FILE
-    write_json(path, record)
+    failure = _write(path, record)
+    where = "not recorded" if failure else path
     print(
         f"step {run.step}: {protocol['samples']:,} samples against {protocol['reference']}, by "
-        f"{protocol['features'].partition(':')[0]} ({path})"
+        f"{protocol['features'].partition(':')[0]} ({where})"
     )
     columns = {f"{options.run}, step {run.step}": metrics}
     if other is not None:
         columns[f"{options.against}, step {other.get('step')}"] = other["metrics"]
     print_metrics(columns | ({"real": real} if real else {}))
-    return 0
+    if failure:
+        warnings.warn(
+            f"these numbers are not recorded: {path} cannot be written ({failure}); --out FILE "
+            "records elsewhere",
+            stacklevel=2,
+        )
+    return 1 if failure and options.out else 0
+
+
+def _write(path: Path, record: dict[str, Any]) -> str:
+    """Records an evaluation; why it cannot be, or an empty line: its numbers took minutes."""
+    from jaxgan.runs.writing import write_json
+
+    try:
+        write_json(path, record)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def print_metrics(columns: dict[str, dict[str, float]]) -> None:

@@ -1,5 +1,7 @@
 """`jaxgan report`: a run's page."""
 
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +39,8 @@ def report(args: list[str]) -> int:
     )
     path = options.out or options.run / "report.html"
     experiment, record = read(options.run)
+    if options.out is None and not os.access(options.run, os.W_OK):
+        raise ValueError(f"{path} cannot be written; --out FILE writes it elsewhere")
     check_out(path, (".html",))
     metrics, spec = read_metrics(options.run), recorded_specs(options.run, record)[-1]
     with fitting(options.run, experiment):
@@ -44,8 +48,10 @@ def report(args: list[str]) -> int:
     if (options.run / FILE).exists():
         read_record(options.run)
     neighbours = _neighbours(options.run)
-    draw_curves(options.run)
-    write_report(path, options.run, neighbours)
+    with tempfile.TemporaryDirectory() as scratch:  # The run may be another user's.
+        curves = Path(scratch, "curves.png")
+        draw_curves(options.run, curves)
+        write_report(path, options.run, neighbours, curves)
     print(f"{path.stat().st_size / 1e6:.1f} MB: {path}")
     return 0
 

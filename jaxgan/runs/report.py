@@ -92,13 +92,16 @@ def closest(samples: np.ndarray, source: Source, usual_of: int = 100) -> Closest
     return Closest(samples, images, distances[:count, 0], usual, compared, total)
 
 
-def write_report(path: Path, directory: Path, neighbours: Closest | str) -> None:
+def write_report(
+    path: Path, directory: Path, neighbours: Closest | str, curves: Path | None = None
+) -> None:
     """Writes the page of a run, whole or not at all.
 
     Args:
       path: the file.
-      directory: a run directory; its curves.png is taken as it is.
+      directory: a run directory.
       neighbours: of some samples, or why there are none.
+      curves: the picture of the curves; by default the directory's curves.png, as it is.
 
     Raises:
       ValueError: when the directory is no run, or what it holds cannot be read.
@@ -116,7 +119,7 @@ def write_report(path: Path, directory: Path, neighbours: Closest | str) -> None
         _slider(shown, left_out),
         _measured(directory, records, sentence),
         _neighbours(neighbours),
-        _curves(directory / "curves.png"),
+        _curves(curves or directory / "curves.png"),
         "<h2>Experiment</h2>",
         _table(("option", "value"), options.items()),
         "<h2>Versions</h2>",

@@ -18,6 +18,8 @@ from jaxgan.cli import main as cli
 from jaxgan.devices.compilation import FOLDER
 from jaxgan.evaluation import judges, protocol
 from jaxgan.metrics import Classifier
+from jaxgan.runs import curves, writing
+from jaxgan.training.trained import Run
 
 OWN = """
 from __future__ import annotations
@@ -307,6 +309,78 @@ def test_an_evaluation_is_recorded_with_its_protocol_and_compared(root, capsys, 
     assert (code, output, error.count("\n")) == (2, "", 1)
     assert "samples is 50 there, 40 here" in error
     assert path.read_text() == kept
+
+
+@pytest.fixture
+def read_only(root, monkeypatch) -> Path:
+    """A run of another user's. The tests may be those of root, whom no mode binds."""
+    run, access = Path("digits"), os.access
+
+    def unless_in_run(write):
+        def guarded(path, *args):
+            if path.parent == run:
+                raise PermissionError(13, "Permission denied", str(path))
+            write(path, *args)
+
+        return guarded
+
+    monkeypatch.setattr(os, "access", lambda path, mode: path != run and access(path, mode))
+    monkeypatch.setattr(writing, "write_json", unless_in_run(writing.write_json))
+    monkeypatch.setattr(curves, "save_curves", unless_in_run(curves.save_curves))
+    measured = {
+        "metrics": {"kl": 0.5},
+        "real": {},
+        "protocol": {"samples": 50, "reference": "digits", "features": "pixels"},
+    }
+    monkeypatch.setattr(Run, "evaluate", lambda self, features, on_protocol: measured)
+    return run
+
+
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_a_run_that_cannot_be_written_to_is_measured(read_only, capsys, tmp_path):
+    code, output, error = call(capsys, "evaluate", read_only)
+    assert code == 0
+    assert output.splitlines() == [
+        "step 4: 50 samples against digits, by pixels (not recorded)",
+        "kl: digits, step 4 0.5",
+    ]
+    path = "digits/evaluation.json cannot be written"
+    assert error.splitlines() == [
+        f"jaxgan: warning: {path}; --out FILE records elsewhere",
+        f"jaxgan: warning: these numbers are not recorded: {path} (Permission denied); --out FILE "
+        "records elsewhere",
+    ]
+    out = tmp_path / "elsewhere.json"
+    code, output, error = call(capsys, "evaluate", read_only, "--out", out)
+    assert (code, error) == (0, "")
+    assert f"by pixels ({out})" in output
+    assert json.loads(out.read_text())["metrics"] == {"kl": 0.5}
+    assert call(capsys, "evaluate", read_only, "--out", "a.txt")[0] == 2
+
+
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_a_run_that_cannot_be_written_to_is_diagnosed(read_only, capsys, tmp_path):
+    code, output, error = call(capsys, "diagnose", read_only)
+    assert (code, output.splitlines()[0]) == (0, "digits: too early to tell")
+    assert error == (
+        "jaxgan: warning: the curves are not drawn: digits/curves.png cannot be written "
+        "(Permission denied); --out FILE draws them elsewhere\n"
+    )
+    code, output, error = call(capsys, "diagnose", read_only, "--out", tmp_path / "c.png")
+    assert (code, error) == (0, "")
+    assert output.splitlines()[-1] == f"curves: {tmp_path / 'c.png'}"
+    assert (tmp_path / "c.png").is_file()
+
+
+def test_a_run_that_cannot_be_written_to_is_reported_elsewhere(read_only, capsys, tmp_path):
+    assert call(capsys, "report", read_only) == (
+        2,
+        "",
+        "jaxgan: digits/report.html cannot be written; --out FILE writes it elsewhere\n",
+    )
+    code, _, error = call(capsys, "report", read_only, "--out", tmp_path / "r.html")
+    assert (code, error) == (0, "")
+    assert "all that was logged, over the steps" in (tmp_path / "r.html").read_text()
 
 
 def test_a_training_ends_with_its_best_and_last(points):
