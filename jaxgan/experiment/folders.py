@@ -111,7 +111,7 @@ def plan_folder(source: Path, output: Path, overwrite: bool = False) -> Job:
     """What translating a folder would read and write: every image directly in it, as PNG.
 
     Files whose names do not end like an image's, and hidden ones, are passed over. `a.jpg` becomes
-    `a.png`; where several files would have one name, `a.jpg.png`.
+    `a.png`; beside another `a.*`, and where `a` is another's whole name, it becomes `a.jpg.png`.
 
     Raises:
       ValueError: when there is nothing to read, a link leads out of the folder, or the output may
@@ -135,7 +135,11 @@ def plan_folder(source: Path, output: Path, overwrite: bool = False) -> Job:
     if not os.access(parent, os.W_OK):
         raise ValueError(f"--output {output} cannot be written")
     stems = Counter(path.stem for path in found)
-    names = [path.stem if stems[path.stem] == 1 else path.name for path in found]
+    whole = {path.name for path in found}
+    names = [
+        path.stem if stems[path.stem] == 1 and path.stem not in whole else path.name
+        for path in found
+    ]
     return Job([(p, output / f"{n}.png") for p, n in zip(found, names, strict=True)], output)
 
 

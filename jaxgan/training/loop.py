@@ -75,7 +75,7 @@ def train(
     trainer: Trainer,
     directory: Path,
     reporter: Reporter,
-    on_restored: Callable[[], None] = lambda: None,
+    on_restored: Callable[[int], None] = lambda step: None,
 ) -> TrainingState:
     """Trains until `experiment.steps`, from the newest checkpoint if there is one.
 
@@ -87,8 +87,8 @@ def train(
       trainer: made from the experiment.
       directory: a run directory (`record.create`).
       reporter: told of progress.
-      on_restored: called by the first process under the run's lock, once what is there was read
-        and before anything is written.
+      on_restored: told by the first process, under the run's lock, of the step to go on from, once
+        what is there was read and before anything is written.
 
     Returns:
       The last state.
@@ -112,7 +112,7 @@ def train(
         )
         run = _Run(trainer, directory, reporter, checkpoints)
         step, state = checkpoints.restore() or (0, None)
-        distributed.from_first(on_restored)
+        distributed.from_first(lambda: on_restored(step))
         if state is not None:
             reporter.say(f"resuming {directory} from step {step}")
         distributed.from_first(lambda: truncate_metrics(directory, step))

@@ -342,7 +342,7 @@ def start(
         return str(record.create(directory, experiment, specs, known, or_next=out is None))
 
     directory = Path(from_first(create))  # Of one clock.
-    return directory, trainer, _run(trainer, directory, reporter, lambda: None)
+    return directory, trainer, _run(trainer, directory, reporter, lambda step: None)
 
 
 def go_on(
@@ -354,7 +354,12 @@ def go_on(
     trainer = together(lambda: make_trainer(experiment))
     sources, (_, kept) = [program.source for program in trainer.programs], record.read(directory)
     data = to_record(together(lambda: check_data(directory, kept, sources)))
-    state = _run(trainer, directory, reporter, lambda: record.prolong(directory, experiment, data))
+    state = _run(
+        trainer,
+        directory,
+        reporter,
+        lambda step: record.prolong(directory, experiment, data),
+    )
     return trainer, state
 
 
@@ -397,16 +402,16 @@ def _run(
     trainer: Trainer,
     directory: Path,
     reporter: loop.Reporter | None,
-    on_restored: Callable[[], None],
+    on_restored: Callable[[int], None],
 ) -> TrainingState:
     with kept_programs(directory):
         if reporter is not None:
             return loop.train(trainer, directory, reporter, on_restored)
         with Display(trainer.experiment.steps) as display:
 
-            def begin() -> None:  # Nothing is said, or written, of a run that is refused.
-                on_restored()
-                display.writer = tensorboard(directory)
+            def begin(step: int) -> None:  # Nothing is said, or written, of a run that is refused.
+                on_restored(step)
+                display.writer = tensorboard(directory, step)
                 display.say(opening(trainer, directory))
 
             return loop.train(trainer, directory, display, begin)
@@ -427,12 +432,17 @@ def amount(source: Any) -> str:
     return getattr(source, "amount", None) or f"{len(source):,} samples"
 
 
-def tensorboard(directory: Path) -> Any:
-    """A writer of TensorBoard logs where the extra `tensorboard` is installed, else None."""
+def tensorboard(directory: Path, step: int) -> Any:
+    """A writer of TensorBoard logs where the extra `tensorboard` is installed, else None.
+
+    Args:
+      directory: of the run.
+      step: where it goes on; what was logged beyond it is hidden, as it is written again.
+    """
     if not is_first():
         return None
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(directory / "tensorboard"))
+    return SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1)

@@ -115,7 +115,7 @@ def test_a_run_is_verified_and_not_resumed_with_other_options(root, capsys):
 
 def test_epochs_are_recorded_in_steps(root, capsys, tmp_path, monkeypatch):
     def record_only(trainer, directory, reporter, on_restored):
-        on_restored()
+        on_restored(0)
         return SimpleNamespace(step=0)
 
     folder = tmp_path / "run"
@@ -249,6 +249,22 @@ def test_files_of_one_name_keep_their_endings(tmp_path):
     job = plan_folder(tmp_path / "in", tmp_path / "out")
     assert [target.name for _, target in job.files] == ["a.jpg.png", "a.png.png", "b.png"]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        ("a.png a.jpg a.jpg.bmp", "a.jpg.bmp.png a.jpg.png a.png.png"),
+        ("a.png a.jpg.bmp", "a.jpg.png a.png"),
+        ("a.jpg a.jpg.bmp", "a.jpg.bmp.png a.png"),
+        ("a.png a.png.png a.png.png.bmp", "a.png a.png.png.png a.png.png.bmp.png"),
+    ],
+)
+def test_every_image_has_a_file_of_its_own(tmp_path, names, written):
+    for name in names.split():
+        write(tmp_path / "in" / name, 8, 8)
+    job = plan_folder(tmp_path / "in", tmp_path / "out")
+    assert sorted(target.name for _, target in job.files) == sorted(written.split())
 
 
 def test_folders_may_begin_in_the_home_folder(tmp_path, monkeypatch):

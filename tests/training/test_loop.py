@@ -247,13 +247,13 @@ def test_what_begins_a_resumed_run_comes_after_the_reading_and_before_the_writin
     start(folder, trainer, steps=2)
     append_metrics(folder, {"step": 3, "generator_loss": 0.0})
 
-    def look():
+    def look(step):
         with pytest.raises(ValueError, match="another process is training"), record.lock(folder):
             pass
-        found.append([line["step"] for line in read_metrics(folder)][-1])
+        found.append((step, [line["step"] for line in read_metrics(folder)][-1]))
 
     train(trainer, folder, Recorder(), on_restored=look)
-    assert found == [3]
+    assert found == [(2, 3)]
 
     # Where the state cannot be restored, it is not called.
     shutil.rmtree(folder / "checkpoints")
@@ -264,7 +264,7 @@ def test_what_begins_a_resumed_run_comes_after_the_reading_and_before_the_writin
         pytest.raises(ValueError, match=r"no checkpoint in .* can be read"),
     ):
         train(trainer, folder, Recorder(), on_restored=look)
-    assert found == [3]
+    assert found == [(2, 3)]
     assert (folder / "metrics.jsonl").read_bytes() == before
 
 

@@ -1,12 +1,15 @@
 """What a person sees of a run, on a terminal and off it."""
 
 import io
+import sys
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from jaxgan.training import progress
 from jaxgan.training.progress import Display, counting, headline
+from jaxgan.training.trained import tensorboard
 
 LOSSES = {"discriminator_loss": 1.25, "generator_loss": 0.5, "real_logits": 3.0}
 
@@ -115,6 +118,14 @@ def test_a_summary_writer_gets_every_logged_scalar_and_is_closed():
     with Display(200, Console(file=io.StringIO()), Writer()) as display:
         display.log(50, logged(50))
     assert calls == [*((name, value, 50) for name, value in LOSSES.items()), "closed"]
+
+
+def test_what_a_resumed_run_logs_again_is_hidden_from_tensorboard(tmp_path, monkeypatch):
+    made = []
+    stand_in = SimpleNamespace(SummaryWriter=lambda *args, **options: made.append((args, options)))
+    monkeypatch.setitem(sys.modules, "tensorboardX", stand_in)
+    tensorboard(tmp_path, 500)
+    assert made == [((str(tmp_path / "tensorboard"),), {"purge_step": 501})]
 
 
 def test_counting_off_a_terminal_says_a_line_now_and_then(clock):
