@@ -372,12 +372,12 @@ def refuse_changes(directory: Path, experiment: BaseExperiment) -> None:
       ValueError: naming what differs.
     """
     recorded, kept = record.read(directory)
-    changed = [
-        f"{name} was {old!r}, asked {new!r}"
-        for name, old, new in differences(to_dict(recorded), to_dict(experiment))
     # Data are known by their identity wherever they lie; those of earlier versions by their path.
     known = recorded_identities(directory, kept)
     may_change = (*MAY_CHANGE, *(experiment.places if known and all(known) else ()))
+    changed = [
+        f"{name} was {old!r}, asked {new!r}"
+        for name, old, new in differences(to_dict(recorded), to_dict(experiment))
         if name not in may_change
     ]
     if changed:
