@@ -86,5 +86,6 @@ def interpolate(args: list[str]) -> int:
     else:
         rows = images.swapaxes(0, 1).reshape(-1, *images.shape[2:])
         save_image(options.out, grid(rows, columns=frames))
-    print(f"{options.rows} walks of {frames} images: {options.out}")
+    told = run.inputs.told(choices)
+    print(f"{options.rows} walks of {frames} images{' ' + told if told else ''}: {options.out}")
     return 0

@@ -18,7 +18,7 @@ SMALLEST_SHOWN = 64 * 64
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions(GeneratorChoice):
     out: Path
-    """Where to: a grid of images (.png), or arrays (.npz: images or points, and labels)."""
+    """Where to: a grid of images (.png), or arrays (.npz: images or points, labels and names)."""
     count: int = 64
     """Number of samples."""
     seed: int = 0
@@ -50,10 +50,15 @@ def sample(args: list[str]) -> int:
     if kind == ".npz":
         labels = drawn[1] if len(drawn) > 1 else None
         arrays = {"images" if samples.ndim == 4 else "points": samples}
-        write_npz(options.out, arrays | ({} if labels is None else {"labels": np.asarray(labels)}))
+        if labels is not None:
+            arrays["labels"] = np.asarray(labels)
+            if names := getattr(run.spec, "class_names", ()):
+                arrays["label_names"] = np.array(names)
+        write_npz(options.out, arrays)
     else:
         run.experiment.save_samples(options.out, samples)
-    print(f"{options.count} samples: {options.out}")
+    told = run.inputs.told(choices)
+    print(f"{options.count} samples{' ' + told if told else ''}: {options.out}")
     return 0
 
 

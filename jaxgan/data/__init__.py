@@ -5,7 +5,7 @@ from jaxgan.data.catalog import list_sources, open_source
 from jaxgan.data.identity import Identity
 from jaxgan.data.pair import PairSource, PairSpec, open_domain
 from jaxgan.data.plan import batch_indices
-from jaxgan.data.source import ArraySource, Source, Spec
+from jaxgan.data.source import ArraySource, Source, Spec, class_number
 from jaxgan.data.stacked import STACKED, StackedSource
 from jaxgan.data.tfds import prepare_set
 
@@ -21,6 +21,7 @@ __all__ = [
     "Spec",
     "StackedSource",
     "batch_indices",
+    "class_number",
     "list_sources",
     "open_domain",
     "open_source",

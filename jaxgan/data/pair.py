@@ -12,7 +12,7 @@ from jaxgan.data.catalog import open_source
 from jaxgan.data.files import leads_into
 from jaxgan.data.identity import Identity
 from jaxgan.data.plan import batch_indices
-from jaxgan.data.source import ArraySource, Spec
+from jaxgan.data.source import ArraySource, Spec, class_number
 from jaxgan.data.stacked import StackedSource
 from jaxgan.files import expanded
 from jaxgan.types import Array, Batch
@@ -207,11 +207,8 @@ def _of_class(source: ArraySource, class_name: str) -> ArraySource:
     names = spec.class_names or tuple(map(str, range(spec.num_classes)))
     if not names:
         raise ValueError(f"class {class_name!r} was asked for, and {source.name!r} has no labels")
-    if class_name in names:
-        label = names.index(class_name)
-    elif class_name.isdecimal() and int(class_name) < len(names):
-        label = int(class_name)
-    else:
+    label = class_number(class_name, names)
+    if label is None:
         raise ValueError(
             f"{source.name!r} has no class {class_name!r}; its classes are {', '.join(names)}"
         )

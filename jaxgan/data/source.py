@@ -7,7 +7,7 @@ float32 `[N, D]`. Labels are int32 `[N]`, from 0.
 import mmap
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -84,6 +84,23 @@ class Spec(NamedTuple):
     def gather(self, arrays: Batch, indices: Array) -> Batch:
         """The samples of `indices` from a source's `arrays`, to be traced."""
         return {name: array[indices] for name, array in arrays.items()}
+
+
+def class_number(name: str, names: Sequence[str]) -> int | None:
+    """The number of the class that a text names; None where there is none.
+
+    A class goes by its name, or by its number in digits. Where names are numbers themselves, as
+    those of digits and of folders 1, 2, 10, a number is a name and nothing else.
+
+    Args:
+      name: what was asked for.
+      names: of the classes, by number.
+    """
+    if name in names:
+        return list(names).index(name)
+    if not name.isdecimal() or any(each.isdecimal() for each in names):
+        return None
+    return int(name) if int(name) < len(names) else None
 
 
 class Source(Protocol):

@@ -165,7 +165,7 @@ class Experiment(AdversarialExperiment):
     def inputs(self, spec: Spec) -> Inputs:
         normal = self.generator.latent_distribution == "normal"
         walk = latent.spherical if normal else latent.linear
-        return latents_and_labels(self.prior(), self._classes(spec), walk)
+        return latents_and_labels(self.prior(), self._classes(spec), walk, spec.class_names)
 
     def save_samples(
         self, path: Path, samples: np.ndarray, row_labels: list[str] | None = None

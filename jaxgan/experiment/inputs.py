@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from jaxgan.data import Spec
+from jaxgan.data import Spec, class_number
 from jaxgan.latent import Prior
 from jaxgan.types import Array, Key
+
+SHOWN = 20
+"""Names of classes in a sentence, at most."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,9 @@ class NoChoice:
 class LabelChoice:
     """What may be chosen about samples from latents."""
 
-    label: int | None = None
-    """Class asked for; by default a conditional run gives each class in turn."""
+    label: str | int | None = None
+    """Class asked for, by its name or its number; where names are numbers, as those of folders may
+    be, a number is a name. By default a conditional run gives each class in turn."""
 
 
 class Reading(NamedTuple):
@@ -51,12 +55,15 @@ class Inputs(NamedTuple):
       walk: `(from, to, steps) -> latents [steps, ...]`, between two draws of the first input, such
         as `latent.spherical`; None: there is no way between them.
       read: `(choices) -> Reading`, for runs that take images; None: images are not taken.
+      told: `(choices) -> words`, what was chosen about samples, such as "of class 3, cat"; empty
+        where nothing was.
     """
 
     choices: type = NoChoice
     draw: Callable[[Key, int, Any], tuple[Any, ...]] | None = None
     walk: Callable[[Array, Array, int], Array] | None = None
     read: Callable[[Any], Reading] | None = None
+    told: Callable[[Any], str] = lambda choices: ""
 
 
 def refuse_undrawn(inputs: Inputs, run: Path) -> None:
@@ -85,7 +92,10 @@ def _refuse_inputless(inputs: Inputs, run: Path) -> None:
 
 
 def latents_and_labels(
-    prior: Prior, num_classes: int, walk: Callable[[Array, Array, int], Array] | None
+    prior: Prior,
+    num_classes: int,
+    walk: Callable[[Array, Array, int], Array] | None,
+    class_names: tuple[str, ...] = (),
 ) -> Inputs:
     """The inputs of a generator from latents, conditional where there are classes.
 
@@ -93,25 +103,52 @@ def latents_and_labels(
       prior: of the latents.
       num_classes: of a conditional run, else 0.
       walk: between latents, as `Inputs.walk`.
+      class_names: by which a class may be asked for, one a class or none.
     """
 
     def draw(key: Key, count: int, choices: LabelChoice) -> tuple[Any, Array | None]:
-        check_label(choices.label, num_classes)
+        label = label_number(choices.label, num_classes, class_names)
         latents = prior(key, count)
         if not num_classes:
             return latents, None
-        if choices.label is None:
+        if label is None:
             return latents, jnp.arange(count, dtype=jnp.int32) % num_classes
-        return latents, jnp.full(count, choices.label, jnp.int32)
+        return latents, jnp.full(count, label, jnp.int32)
 
-    return Inputs(LabelChoice, draw, walk)
+    def told(choices: LabelChoice) -> str:
+        label = label_number(choices.label, num_classes, class_names)
+        if label is None:
+            return ""
+        name = class_names[label] if class_names else str(label)
+        return f"of class {label}" + (f", {name}" if name != str(label) else "")
+
+    return Inputs(LabelChoice, draw, walk, told=told)
 
 
-def check_label(label: int | None, num_classes: int) -> None:
-    """Raises a ValueError for a label that does not exist; None stands for any."""
+def label_number(
+    label: str | int | None, num_classes: int, class_names: tuple[str, ...] = ()
+) -> int | None:
+    """The number of a class that was asked for; None stands for any.
+
+    Args:
+      label: a number, or as text what `data.class_number` takes: a name, or a number in digits.
+      num_classes: of a generator; 0 where it takes no labels.
+      class_names: one a class, or none.
+
+    Raises:
+      ValueError: a label that does not exist.
+    """
     if label is None:
-        return
+        return None
     if not num_classes:
         raise ValueError(f"label {label} was asked of a generator that takes no labels")
-    if not 0 <= label < num_classes:
-        raise ValueError(f"label {label} does not exist: labels are 0 to {num_classes - 1}")
+    numbers = tuple(map(str, range(num_classes)))
+    number = class_number(label, class_names or numbers) if isinstance(label, str) else label
+    if number is not None and 0 <= number < num_classes:
+        return number
+    allowed = f"labels are 0 to {num_classes - 1}"
+    if class_names and class_names != numbers:
+        names = ", ".join(class_names[:SHOWN]) + (", ..." if num_classes > SHOWN else "")
+        only_names = isinstance(label, str) and any(name.isdecimal() for name in class_names)
+        allowed = f"classes are named {names}" if only_names else f"{allowed}, or {names}"
+    raise ValueError(f"label {label} does not exist: {allowed}")

@@ -119,3 +119,15 @@ def test_two_runs_of_one_second_have_two_names(here, capsys, monkeypatch):
     for _ in range(2):
         assert call(capsys, TRAIN)[0] == 0
     assert sorted(path.name for path in Path("runs/digits").iterdir()) == ["now", "now-2"]
+
+
+def test_a_class_is_asked_for_by_its_name(here, capsys):
+    code, output, error = call(capsys, "sample run --label 10 --count 2 --out a.npz")
+    assert (code, output, error) == (0, "2 samples of class 1, 10: a.npz\n", "")
+    with np.load("a.npz") as file:
+        assert file["labels"].tolist() == [1, 1]
+        assert file["label_names"].tolist() == ["2", "10"]
+    code, _, error = call(capsys, "sample run --label 1 --out a.npz")
+    assert (code, error) == (2, "jaxgan: label 1 does not exist: classes are named 2, 10\n")
+    command = "interpolate run --label 2 --rows 2 --frames 2 --out a.png"
+    assert call(capsys, command)[1] == "2 walks of 2 images of class 0, 2: a.png\n"

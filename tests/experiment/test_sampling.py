@@ -10,7 +10,7 @@ from jaxgan.data import Spec
 from jaxgan.data.source import ArraySource
 from jaxgan.evaluation import sets
 from jaxgan.experiment import BaseExperiment, Experiment, GeneratorOptions, LabelChoice, sampling
-from jaxgan.experiment.inputs import Inputs
+from jaxgan.experiment.inputs import Inputs, label_number
 from jaxgan.games import Game
 from jaxgan.imaging import NotFinite
 from jaxgan.networks import Variables
@@ -128,6 +128,50 @@ def test_labels_come_in_turn_or_as_asked():
             labels(label=missing)
     with pytest.raises(ValueError, match=r"label 1 .* takes no labels"):
         labels(conditional=False, label=1)
+
+
+NAMES = {
+    "names": (("cat", "dog", "owl"), {"dog": 1, "2": 2, 2: 2, "01": 1}),
+    "none": ((), {"2": 2, 0: 0}),
+    "their numbers": (("0", "1", "2"), {"2": 2, 2: 2}),
+    "other numbers": (("1", "2", "10"), {"10": 2, "2": 1, "1": 0, 2: 2, 0: 0}),
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_class_goes_by_its_name_or_its_number(kind):
+    names, asked = NAMES[kind]
+    for label, number in asked.items():
+        assert label_number(label, 3, names) == number
+    assert label_number(None, 3, names) is None
+
+
+@pytest.mark.parametrize(
+    ("label", "names", "message"),
+    [
+        (
+            "cow",
+            ("cat", "dog", "owl"),
+            "label cow does not exist: labels are 0 to 2, or cat, dog, ",
+        ),
+        (3, ("cat", "dog", "owl"), "label 3 does not exist: labels are 0 to 2, or cat, dog, owl$"),
+        ("0", ("1", "2", "10"), "label 0 does not exist: classes are named 1, 2, 10$"),
+        (3, ("1", "2", "10"), "label 3 does not exist: labels are 0 to 2, or 1, 2, 10$"),
+        ("-1", ("0", "1", "2"), "label -1 does not exist: labels are 0 to 2$"),
+        ("cat", (), "label cat does not exist: labels are 0 to 2$"),
+    ],
+)
+def test_a_class_that_is_none_is_told_with_those_that_are(label, names, message):
+    with pytest.raises(ValueError, match=message):
+        label_number(label, 3, names)
+
+
+def test_what_was_chosen_is_said():
+    told = (
+        experiment(conditional=True).inputs(IMAGES._replace(class_names=("0", "cat", "owl"))).told
+    )
+    words = [told(LabelChoice(label)) for label in (None, "0", "cat", 1)]
+    assert words == ["", "of class 0", "of class 1, cat", "of class 1, cat"]
 
 
 def test_a_preview_draws_the_same_latents_every_time(tmp_path):
