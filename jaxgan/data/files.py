@@ -1,8 +1,11 @@
 """Data that users bring: .npz files of arrays and folders of images."""
 
 import re
+import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -177,7 +180,8 @@ def open_folder(
     # Both splits decide on size and channels, so that they have one shape.
     every = [path for scan in scans.values() for path in scan.files]
     facts = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in every]
-    key = cache.stem(folder.name, str(folder.resolve()), facts, split, image_size, channels)
+    options = (split, image_size, channels, images.DECODING)
+    key = cache.stem(folder.name, str(folder.resolve()), facts, *options)
     arrays = cache.find(key, ["images"])
     if arrays is None:
         shape = _common_shape(every, image_size, channels)
@@ -211,6 +215,7 @@ class _Scan(NamedTuple):
 def _scan(folder: Path, root: Path) -> _Scan:
     """Finds the images and classes of a folder within `root`."""
     files, classes = entries(folder, root)
+    tell_passed_over([folder, *classes])
     if files and classes:
         raise ValueError(
             f"{folder} holds both images ({files[0].name}, ...) and folders ({classes[0].name}, "
@@ -265,6 +270,23 @@ def entries(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:
             )
     files = [path for path in found if path.suffix.lower() in images.EXTENSIONS and path.is_file()]
     return files, [path for path in found if path.is_dir()]
+
+
+def tell_passed_over(folders: Sequence[Path]) -> None:
+    """Warns, once for all folders, of images in them of kinds that are not read."""
+    found: Counter[str] = Counter()
+    for folder in folders:
+        with suppress(OSError):  # `entries` says what cannot be read.
+            names = [path for path in folder.iterdir() if not path.name.startswith(".")]
+            found.update(path.suffix.lower() for path in names)
+    found = Counter({ending: n for ending, n in found.items() if ending in images.UNREAD})
+    if found:
+        counts = ", ".join(f"{count} {ending}" for ending, count in sorted(found.items()))
+        warnings.warn(
+            f"images of kinds that are not read are passed over in {folders[0]}: {counts}; "
+            f"convert them to one of {', '.join(images.EXTENSIONS)}",
+            stacklevel=2,
+        )
 
 
 def leads_into(path: Path, root: Path) -> bool:

@@ -1,7 +1,7 @@
 """Image files and encoded images to uint8 arrays.
 
-Animations give their first frame, transparency is dropped, and photographs are turned upright as
-their Exif says. Anything wrong with an image is a ValueError that names it.
+Animations give their first frame, what is transparent is laid on white, and photographs are turned
+upright as their Exif says. Anything wrong with an image is a ValueError that names it.
 """
 
 import io
@@ -21,12 +21,17 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from jaxgan.data.source import machine_memory
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+UNREAD = (".jfif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".tga", ".svg", ".psd")
+"""Ends of the names of other images, which are passed over and told of."""
+DECODING = 2
+"""Counts the changes of what `decode` makes of a file: arrays in the cache are of one of them."""
 MAX_PIXELS = 1 << 26
 """Larger images are refused: a few kilobytes can claim to be gigabytes."""
 
 _GREY = {"1", "L", "LA"}
 _COLOR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 _TURNED = ("JPEG", "MPO", "WEBP")  # formats whose Exif may say that the image lies on its side
+_PNG_EXIF = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}
 _BLOCK_BYTES = 1 << 23
 
 Encoded = Path | bytes | np.ndarray
@@ -83,9 +88,28 @@ def probe(path: Path) -> tuple[int, int, bool]:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with _opened(path, str(path)) as image:
             height, width = image.height, image.width
-            if image.format in _TURNED and image.getexif().get(ExifTags.Base.Orientation, 1) > 4:
+            if _orientation(image) > 4:
                 height, width = width, height
             return height, width, image.mode in _GREY
+
+
+def _orientation(image: Image.Image) -> int:
+    """How the header says that an image lies, from 1, upright, to 8.
+
+    Pillow turns a TIFF by itself. A PNG is asked only where its header holds some Exif, as Pillow
+    decodes all of it to look behind the pixels.
+    """
+    asked = image.format in _TURNED or (image.format == "PNG" and _PNG_EXIF & image.info.keys())
+    return image.getexif().get(ExifTags.Base.Orientation, 1) if asked else 1
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """An image without its transparency; dropped, it would show colours that nobody saw."""
+    image = image.convert("RGBA")
+    if image.getchannel("A").getextrema() == (255, 255):
+        return image
+    warnings.warn("images with transparent pixels are laid on white", stacklevel=3)
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> np.ndarray:
@@ -103,10 +127,10 @@ def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> 
       uint8 [H, W, channels].
     """
     with _opened(image, name) as pixels:
-        if pixels.format in _TURNED:  # only these: asking a PNG for its Exif costs time
+        if _orientation(pixels) > 1:
             pixels = ImageOps.exif_transpose(pixels)
-        if pixels.mode in ("P", "PA"):  # straight to RGB, Pillow warns of some transparencies
-            pixels = pixels.convert("RGBA")
+        if pixels.has_transparency_data:
+            pixels = _on_white(pixels)
         pixels = pixels.convert("L" if channels == 1 else "RGB")
         if image_size is not None:
             side = min(pixels.size)

@@ -204,7 +204,8 @@ def open_prepared(
     with _naming(prepared):
         stats = [(prepared.path / name).stat() for name in splits[split].filenames]
     facts = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
-    key = cache.stem(f"{prepared.full_name}-{split}", str(prepared.path), facts, layout)
+    depends_on = (str(prepared.path), facts, layout, images.DECODING)
+    key = cache.stem(f"{prepared.full_name}-{split}", *depends_on)
     arrays = cache.find(key, layout)
     if arrays is None:
         with _naming(prepared):

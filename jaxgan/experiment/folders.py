@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxgan.data import PairSource, Spec, images
-from jaxgan.data.files import entries
+from jaxgan.data.files import entries, tell_passed_over
 from jaxgan.data.minibatch import to_float
 from jaxgan.data.pair import inner_size
 from jaxgan.files import expanded
@@ -121,6 +121,7 @@ def plan_folder(source: Path, output: Path, overwrite: bool = False) -> Job:
     if not source.is_dir():
         raise ValueError(f"--input {source} is not a folder")
     found, _ = entries(source, source)
+    tell_passed_over([source])
     if not found:
         raise ValueError(
             f"--input {source} holds no images (files that end in {', '.join(images.EXTENSIONS)})"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.data import Spec, open_source
+from jaxgan.data import Spec, images, open_source
 
 IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
 
@@ -298,8 +298,6 @@ class TestFolder:
         assert re.search("class folder .*y holds no images", error_of(tmp_path / "gap"))
 
     def test_decoded_once_until_a_file_changes(self, tmp_path, monkeypatch):
-        from jaxgan.data import images
-
         decoded = []
         decode = images.decode
         monkeypatch.setattr(
@@ -316,3 +314,20 @@ class TestFolder:
         os.utime(folder / "b.png", (0, 0))  # clocks may be too coarse to tell
         assert open_source(str(folder)).host["real"][1, 0, 0, 0] == 99
         assert open_source(str(folder), image_size=2).spec.shape == (2, 2, 3)
+
+    def test_decoded_again_where_decoding_has_changed(self, tmp_path, monkeypatch):
+        write_images(tmp_path / "set", "a.png")
+        before = open_source(str(tmp_path / "set"))
+        monkeypatch.setattr(images, "DECODING", images.DECODING + 1)
+        after = open_source(str(tmp_path / "set"))
+        assert before.host["real"].filename != after.host["real"].filename
+
+    def test_other_kinds_of_images_are_counted_and_told_of_once(self, tmp_path):
+        write_images(tmp_path / "set/x", "a.png")
+        write_images(tmp_path / "set/y", "a.png")
+        for name in ("x/b.jfif", "y/b.HEIC", "y/c.heic", "y/.d.heic", "y/notes.txt"):
+            (tmp_path / "set" / name).write_text("")
+        with pytest.warns(UserWarning, match="are passed over") as told:
+            assert len(open_source(str(tmp_path / "set"))) == 2
+        (message,) = [str(warning.message) for warning in told]
+        assert f"passed over in {tmp_path / 'set'}: 2 .heic, 1 .jfif; convert them" in message

@@ -33,11 +33,30 @@ def test_every_eight_bit_mode_gives_the_channels_asked_for(mode, channels):
     assert array.min() >= 254
 
 
-def test_palettes_with_transparency_lose_it_silently():
-    image = Image.new("P", (4, 4), 1)
-    image.putpalette([0, 0, 0, 10, 20, 30])
-    array = images.decode(encoded(image, transparency=b"\x00\x80"), "x", None, 3)
-    np.testing.assert_array_equal(array[0, 0], [10, 20, 30])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_transparent_is_laid_on_white_and_told(channels):
+    """Whatever colour a file has where nobody sees it, in every mode with transparency."""
+    hidden = Image.new("RGBA", (4, 4), (10, 20, 30, 0))
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 0, 0, 10, 20, 30])
+    grey = Image.new("LA", (4, 4), (10, 0))
+    keyed = encoded(Image.new("RGB", (4, 4), (10, 20, 30)), transparency=(10, 20, 30))
+    for image in (
+        encoded(hidden),
+        encoded(grey),
+        encoded(palette, transparency=b"\xff\x00"),
+        encoded(hidden, "WEBP", lossless=True, exact=True),
+        keyed,
+    ):
+        with pytest.warns(UserWarning, match="transparent pixels are laid on white"):
+            array = images.decode(image, "x", None, channels)
+        assert array.min() == 255
+
+
+def test_what_is_half_transparent_is_half_white():
+    with pytest.warns(UserWarning, match="laid on white"):
+        array = images.decode(encoded(Image.new("LA", (4, 4), (0, 128))), "x", None, 1)
+    assert set(array.ravel()) == {127}
 
 
 def test_the_middle_square_is_kept(random_image):
@@ -60,12 +79,13 @@ def test_resizing_keeps_a_constant():
     np.testing.assert_array_equal(array, np.full((32, 32, 3), 77))
 
 
-def test_photographs_are_turned_upright(tmp_path):
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
+def test_photographs_are_turned_upright(tmp_path, kind):
     pixels = np.zeros((8, 16, 3), np.uint8)
     pixels[:, :8] = 255  # the left half is white
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held so that the left is the top
-    path = tmp_path / "photo.jpg"
+    path = tmp_path / f"photo.{kind}"
     Image.fromarray(pixels).save(path, exif=exif, quality=95)
     assert images.probe(path) == (16, 8, False)
     array = images.decode(path, "x", None, 3)

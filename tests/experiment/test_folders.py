@@ -251,6 +251,14 @@ def test_files_of_one_name_keep_their_endings(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_images_that_are_not_read_are_told_of(tmp_path):
+    write(tmp_path / "in" / "a.png", 8, 8)
+    (tmp_path / "in" / "b.avif").write_text("")
+    with pytest.warns(UserWarning, match="passed over in .*in: 1 .avif"):
+        job = plan_folder(tmp_path / "in", tmp_path / "out")
+    assert len(job.files) == 1
+
+
 @pytest.mark.parametrize(
     ("names", "written"),
     [
