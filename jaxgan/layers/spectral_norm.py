@@ -10,6 +10,11 @@ them: `advance` does, once a discriminator update, so that all passes of an upda
 fake and in a penalty, see the same σ. (PyTorch and `nnx.SpectralNorm` iterate in every forward
 pass; the latter also overwrites the trained kernel.)
 
+A weight whose rows are all below 1e-6 counts as 0, such as that of a last layer which starts so: it
+has no direction and no slope (W / σ jumps there). Its vector stays as it is, its σ counts as 1, and
+so gradients are those of the plain weight. From the first update that takes it away from 0, power
+iteration finds the vector as it does any other.
+
 References:
   Miyato et al., Spectral Normalization for GANs, 2018 (arXiv:1802.05957).
 """
@@ -29,6 +34,10 @@ if TYPE_CHECKING:  # networks are made of layers: no import of them while runnin
 
 COLLECTION = "spectral_norm"
 EPSILON = 1e-12
+SMALLEST = 1e-6
+"""Below this a weight counts as 0: gradients are at most its inverse times those of the normalised
+weight. The squares of such numbers are well within float32."""
+_ROUNDING = 1e-7  # of float32: what is left of W u where u is orthogonal to every row of W
 
 
 def _unit(vector: Array) -> Array:
@@ -74,6 +83,10 @@ def init_vectors(key: Key, params: PyTree, iterations: int = 10) -> PyTree:
 def power_iteration(params: PyTree, vectors: PyTree) -> PyTree:
     """Moves every vector by one power iteration, u ← WᵀW u / ‖WᵀW u‖, without gradient.
 
+    Where W u is 0 that would be 0 for ever after. So a vector stays as it is while W counts as 0;
+    and one that is 0 itself, or orthogonal to every row of a W that is not, becomes the direction
+    of the longest row, of which W u is not 0.
+
     Args:
       params: the weights.
       vectors: from `init_vectors` or this function.
@@ -86,13 +99,22 @@ def power_iteration(params: PyTree, vectors: PyTree) -> PyTree:
         if u is None:
             return None
         matrix = _matrix(weight)
-        return jax.lax.stop_gradient(_unit(matrix.T @ _unit(matrix @ u)))
+        image = matrix @ u
+        lengths = jnp.linalg.norm(matrix, axis=1)
+        longest = lengths.max()
+        moved = _unit(matrix.T @ _unit(image))
+        lost = jnp.linalg.norm(image) <= _ROUNDING * longest
+        moved = jnp.where(lost, _unit(matrix[lengths.argmax()]), moved)
+        return jax.lax.stop_gradient(jnp.where(longest < SMALLEST, u, moved))
 
     return _map(iterate, vectors, params)
 
 
 def normalize_weights(params: PyTree, vectors: PyTree) -> PyTree:
     """Divides every weight by its σ; the other parameters stay as they are.
+
+    A weight with a σ below `SMALLEST` stays as it is too: it counts as 0, where the gradient is
+    then that of the result, and not 1e12 times that.
 
     Args:
       params: the weights as they are trained.
@@ -109,7 +131,8 @@ def normalize_weights(params: PyTree, vectors: PyTree) -> PyTree:
         u = jax.lax.stop_gradient(_unit(u))  # averaged variables hold averaged, shorter vectors
         v = jax.lax.stop_gradient(_unit(matrix @ u))
         sigma = v @ matrix @ u
-        return (weight / (sigma + EPSILON)).astype(weight.dtype)
+        divisor = jnp.where(sigma < SMALLEST, 1.0, sigma + EPSILON)
+        return (weight / divisor).astype(weight.dtype)
 
     return _map(divide, vectors, params)
 

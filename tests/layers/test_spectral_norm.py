@@ -198,3 +198,92 @@ def test_the_wrapped_network_is_lipschitz():
         variables = advance(variables)
     gradients = jax.grad(lambda x: network.apply(variables, x, train=False)[0].sum())(x)
     assert jnp.linalg.norm(gradients, axis=1).max() <= 1.01
+
+
+def sgd(params, vectors, *, steps, rate=0.1):
+    """Trains x W / σ towards a linear target by plain descent, one iteration a step."""
+    x = jax.random.normal(jax.random.key(7), [32, 6])
+    target = x @ jax.random.normal(jax.random.key(8), [6, 4])
+
+    def loss(params, vectors):
+        kernel = spectral_norm.normalize_weights(params, vectors)["kernel"]
+        return jnp.square(x @ kernel - target).mean()
+
+    @jax.jit
+    def step(params, vectors):
+        vectors = spectral_norm.power_iteration(params, vectors)
+        value, gradient = jax.value_and_grad(loss)(params, vectors)
+        return jax.tree.map(lambda w, g: w - rate * g, params, gradient), vectors, value, gradient
+
+    seen = []
+    for _ in range(steps):
+        params, vectors, value, gradient = step(params, vectors)
+        seen.append((float(value), float(jnp.abs(gradient["kernel"]).max())))
+    return params, vectors, seen
+
+
+def test_a_last_layer_that_starts_at_0_trains():
+    params = {"kernel": jnp.zeros([6, 4])}
+    vectors = spectral_norm.init_vectors(jax.random.key(0), params)
+    np.testing.assert_allclose(jnp.linalg.norm(vectors["kernel"]), 1, rtol=1e-6)
+    params, vectors, seen = sgd(params, vectors, steps=10)
+    values, largest = zip(*seen, strict=True)
+    assert max(largest) < 10  # 1e11 before
+    assert values[-1] < 0.9 * values[0]
+    kernel = np.asarray(params["kernel"], np.float64)
+    sigma = np.linalg.norm(kernel @ np.asarray(vectors["kernel"], np.float64))
+    np.testing.assert_allclose(sigma, np.linalg.svd(kernel)[1][0], rtol=1e-2)
+    normalized = spectral_norm.normalize_weights(params, vectors)["kernel"]
+    np.testing.assert_allclose(np.linalg.svd(normalized)[1][0], 1, rtol=1e-2)
+
+
+def test_at_0_the_gradient_is_that_of_the_plain_weight():
+    params = {"kernel": jnp.zeros([3, 2])}
+    vectors = spectral_norm.init_vectors(jax.random.key(0), params)
+    slope = jnp.arange(6.0).reshape(3, 2)
+    for kernel in (0.0, 1e-9):
+        params = {"kernel": jnp.full([3, 2], kernel)}
+        result, pull = jax.vjp(lambda p: spectral_norm.normalize_weights(p, vectors), params)
+        np.testing.assert_array_equal(result["kernel"], params["kernel"])
+        np.testing.assert_array_equal(pull({"kernel": slope})[0]["kernel"], slope)
+        moved = spectral_norm.power_iteration(params, vectors)
+        np.testing.assert_array_equal(moved["kernel"], vectors["kernel"])
+
+
+def test_one_update_away_from_0_finds_the_vector():
+    # Of rank 1: a bᵀ has the vector b / ‖b‖ and σ = ‖a‖ ‖b‖, which are 3 and 5 times 1e-4 here.
+    kernel = 1e-4 * jnp.outer(jnp.array([1.0, 2.0, 2.0]), jnp.array([3.0, 4.0]))
+    params = {"kernel": jnp.zeros([3, 2])}
+    vectors = spectral_norm.init_vectors(jax.random.key(0), params)
+    vectors = spectral_norm.power_iteration({"kernel": kernel}, vectors)
+    np.testing.assert_allclose(jnp.abs(vectors["kernel"]), [0.6, 0.8], rtol=1e-5)
+    found = spectral_norm.normalize_weights({"kernel": kernel}, vectors)["kernel"]
+    np.testing.assert_allclose(found, kernel / 1.5e-3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("start", [[0.0, 0.0], [0.0, 1.0], [0.6, -0.8]])
+def test_a_vector_of_which_the_image_is_0_moves_to_the_longest_row(start):
+    # W u is 0 for u = 0, as older runs hold it, and for u orthogonal to all rows.
+    direction = [0.8, 0.6] if start[0] else [1.0, 0.0]
+    kernel = jnp.outer(jnp.array([1.0, -3.0, 2.0]), jnp.array(direction))
+    vectors = {"kernel": jnp.array(start)}
+    vectors = spectral_norm.power_iteration({"kernel": kernel}, vectors)
+    np.testing.assert_allclose(jnp.abs(vectors["kernel"]), direction, atol=1e-5)
+    found = spectral_norm.normalize_weights({"kernel": kernel}, vectors)["kernel"]
+    np.testing.assert_allclose(singular_value(found), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e3])
+def test_weights_that_are_not_0_have_the_bits_of_the_plain_iteration(scale):
+    kernel = scale * jax.random.normal(jax.random.key(2), [30, 20])
+    u = jnp.zeros(20).at[3].set(1.0)
+
+    @jax.jit
+    def plain(kernel, u):
+        v = kernel @ u
+        v = v / (jnp.linalg.norm(v) + spectral_norm.EPSILON)
+        u = kernel.T @ v
+        return u / (jnp.linalg.norm(u) + spectral_norm.EPSILON)
+
+    moved = jax.jit(spectral_norm.power_iteration)({"kernel": kernel}, {"kernel": u})
+    np.testing.assert_array_equal(moved["kernel"], plain(kernel, u))
