@@ -1,5 +1,6 @@
 """Runs that know their data, by the commands: moved, grown, replaced, and on the way."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,13 @@ from PIL import Image
 from small_runs import SMALL
 
 from jaxgan.cli import main as cli
+from jaxgan.data import Identity, PairSpec, Spec
+from jaxgan.experiment import UnpairedExperiment
+from jaxgan.runs import record
+from jaxgan.runs.data import to_record
+from jaxgan.training.trained import refuse_changes
 
+PAIR = UnpairedExperiment(data_x="x", data_y="y", steps=5)
 PIXELS = np.random.default_rng(0).integers(256, size=(12, 4, 4, 3), dtype=np.uint8)
 TRAIN = f"train {SMALL} --best-metric None --data photos --conditional"
 
@@ -53,15 +60,29 @@ def test_data_that_moved_are_pointed_to(here, trained, capsys):
     assert call(capsys, "resume run --steps 5")[0] == 2
     code, _, error = call(capsys, "resume run --steps 5 --data moved")
     assert (code, error) == (0, "")
-    record = json.loads(Path("run/experiment.json").read_text())
-    assert record["experiment"]["data"] == "moved"
+    kept = json.loads(Path("run/experiment.json").read_text())
+    assert kept["experiment"]["data"] == "moved"
     ((now,),), ((before,),) = (
-        record["data"],
+        kept["data"],
         json.loads((trained / "run/experiment.json").read_text())["data"],
     )
     assert now == before | {"name": "moved", "place": str(here / "moved")}
     assert now["classes"] == ["2", "10"]
     assert call(capsys, "verify run")[0] == 0
+
+
+def test_the_domains_of_a_pair_may_move_too(tmp_path):
+    known = [Identity(name, f"/{name}", 3, (), "a") for name in "xy"]
+    asked = {"data_x": "a", "data_y": "b", "data_dir": "c"}
+    moved = dataclasses.replace(PAIR, **asked)
+    spec = PairSpec(Spec((8, 8, 1), 0), Spec((8, 8, 1), 0))
+    record.create(tmp_path / "run", PAIR, [spec], to_record([known]))
+    refuse_changes(tmp_path / "run", moved)
+    # Nobody could compare: a run from before, and a source that does not say who it is.
+    for name, data in (("old", []), ("own", [None])):
+        record.create(tmp_path / name, PAIR, [spec], data)
+        with pytest.raises(ValueError, match="data_x was 'x', asked 'a'"):
+            refuse_changes(tmp_path / name, moved)
 
 
 @pytest.mark.parametrize("command", ["resume run --steps 5", "verify run", "evaluate run"])
@@ -88,9 +109,9 @@ def test_other_data_of_the_same_name_are_refused(here, capsys, tmp_path, monkeyp
 @pytest.mark.filterwarnings("default:run recorded no identity")
 def test_a_run_that_recorded_no_data_goes_on_and_knows_them_then(here, capsys):
     path = Path("run/experiment.json")
-    record = json.loads(path.read_text())
-    del record["data"]
-    path.write_text(json.dumps(record))
+    kept = json.loads(path.read_text())
+    del kept["data"]
+    path.write_text(json.dumps(kept))
     shutil.move("photos", "moved")
     code, _, error = call(capsys, "resume run --steps 5 --data moved")
     assert code == 2  # Nobody could tell whether they are the same.

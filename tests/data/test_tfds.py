@@ -40,6 +40,16 @@ def test_images_equal_those_that_tfds_decodes(tfds_dir):
         assert source.host["label"][i] == example["label"]
 
 
+def test_a_set_is_known_by_its_files_wherever_it_lies(tfds_dir, own_sets):
+    (before,) = open_source("tiny", data_dir=tfds_dir, image_size=4).identities
+    (copied,) = open_source("tiny", data_dir=own_sets).identities
+    assert before[:4] == ("tiny", str(tfds_dir / "tiny/1.2.0"), 6, ("a", "b", "c"))
+    assert copied.place == str(own_sets / "tiny/1.2.0")
+    assert copied.difference(before) == ""
+    (test,) = open_source("tiny", data_dir=tfds_dir, split="test").identities
+    assert test.digest != before.digest
+
+
 @pytest.mark.parametrize("name", ["tiny:1.2.0", "tones/light", "tones/dark:2.0.0"])
 def test_configs_and_versions(tfds_dir, name):
     assert len(open_source(name, data_dir=tfds_dir, image_size=4)) in (2, 6)
