@@ -141,3 +141,61 @@ def test_unknown_kind():
         ValueError, match=r"'layer'; allowed are 'batch', 'group', 'instance', 'none'\."
     ):
         Normalized("layer").init(jax.random.key(0), _images(), train=True)
+
+
+def in_float64(x, slope, axes):
+    """(x - mean) / sqrt(var + ε) and its gradient along `slope`, over these axes."""
+    x, slope = np.float64(x), np.float64(slope)
+    centered = x - x.mean(axes, keepdims=True)
+    root = 1 / np.sqrt((centered**2).mean(axes, keepdims=True) + 1e-5)
+    y = centered * root
+    along = (slope * y).mean(axes, keepdims=True)
+    return y, root * (slope - slope.mean(axes, keepdims=True) - y * along)
+
+
+@pytest.mark.parametrize("mean", [0, 10, 100, 1000])
+@pytest.mark.parametrize("kind", ["batch", "group", "instance"])
+def test_a_mean_that_is_large_against_the_spread_costs_no_digits(kind, mean):
+    rng = np.random.default_rng(0)
+    x = rng.normal(mean, 1, (16, 5, 5, 8)).astype(np.float32)
+    slope = rng.normal(size=x.shape).astype(np.float32)
+    module = Normalized(kind)
+    ones = {"scale": np.ones(8, np.float32), "bias": np.zeros(8, np.float32)}
+    name = {"batch": "BatchNorm_0", "group": "GroupNorm_0"}.get(kind)
+    variables = {"params": {name: ones}, "batch_stats": STATS} if name else {}
+
+    def along(x):
+        y, state = module.apply(variables, x, train=True, mutable=["batch_stats"])
+        return (y * slope).sum(), (y, state)
+
+    gradient, (y, state) = jax.jit(jax.grad(along, has_aux=True))(x)
+    shape, axes = {
+        "batch": (x.shape, (0, 1, 2)),
+        "group": ((16, 5, 5, 2, 4), (1, 2, 4)),
+        "instance": (x.shape, (1, 2)),
+    }[kind]
+    exact, slopes = in_float64(x.reshape(shape), slope.reshape(shape), axes)
+    # float32 rounds the mean itself to 1e-7 of the mean.
+    np.testing.assert_allclose(y, exact.reshape(x.shape), atol=1e-5 + 1e-6 * mean)
+    np.testing.assert_allclose(gradient, slopes.reshape(x.shape), atol=1e-5 + 1e-6 * mean)
+    if kind == "batch":
+        found = state["batch_stats"]["BatchNorm_0"]["var"]
+        np.testing.assert_allclose(found, 0.9 + 0.1 * np.float64(x).var((0, 1, 2)), rtol=1e-5)
+
+
+def test_a_variance_over_devices_is_that_of_the_whole_where_their_means_differ():
+    # Means of 100 and 110 and deviations of 1: the variance is 1 + 5², of which neither has 25.
+    x = np.random.default_rng(0).normal(0, 1, (2, 3, 5, 5, 8))
+    x = (x + np.array([100, 110]).reshape(2, 1, 1, 1, 1)).astype(np.float32)
+    variables = {"params": PARAMS, "batch_stats": STATS}
+
+    def apply(x):
+        module = Normalized("batch", "data")
+        return module.apply(variables, x, train=True, mutable=["batch_stats"])
+
+    y, state = jax.vmap(apply, axis_name="data")(x)
+    exact = in_float64(x, x, (0, 1, 2, 3))[0] * PARAMS["BatchNorm_0"]["scale"]
+    np.testing.assert_allclose(y, exact, atol=1e-4)
+    variance = 0.9 + 0.1 * np.float64(x).var((0, 1, 2, 3))
+    for found in state["batch_stats"]["BatchNorm_0"]["var"]:
+        np.testing.assert_allclose(found, variance, rtol=1e-5)
