@@ -243,16 +243,3 @@ def _kernel(layer: nn.Module, kernel: np.ndarray, channels: int) -> np.ndarray:
         return kernel.transpose(3, 1, 2, 0)
     pixels = len(kernel) // channels
     return kernel.reshape(pixels, channels, -1).transpose(2, 1, 0)
-
-
-def mirror_odd_transposed(module: nn.Module) -> None:
-    """Turns images around before and after each transposed 3x3 convolution.
-
-    Its output pixels outnumber what the input determines by one, which PyTorch adds at the end and
-    "SAME" at the start. Seen in a mirror they are the same layer; only a comparison needs this.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.ConvTranspose2d) and layer.kernel_size == (3, 3):
-            layer.weight.data = layer.weight.data.flip(2, 3)
-            layer.register_forward_pre_hook(lambda _, inputs: inputs[0].flip(2, 3))
-            layer.register_forward_hook(lambda _, inputs, output: output.flip(2, 3))

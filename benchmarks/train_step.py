@@ -322,7 +322,6 @@ def translation_case(device: str, dtype: str) -> Case:
         jax.eval_shape(init, images)
         network = torch_networks.translation_generator(3, 64, 6)
         torch_networks.port(network, state[0], order)
-        torch_networks.mirror_odd_transposed(network)
         x, y = channels_first(images), channels_first(targets)
         peer_step = torch_step.make_l1_step(network, x, y, options, Setting())
         differences = []

@@ -113,7 +113,8 @@ minimax = _independent(_logistic, lambda fake: -mean(softplus(fake)))
 The least the discriminator's loss can be is log 4 - 2 JS(p_data, p_g), with JS the Jensen-Shannon
 divergence. The generator's gradient vanishes where the discriminator is sure, which
 `non_saturating` mends. TF-GAN's generator value differs by a constant, and its discriminator
-smooths real labels by 0.25 unless told otherwise; see `with_targets`.
+smooths real labels unless told otherwise: its label_smoothing of .25 gives the target .875, which
+is a smoothing of .125 here; see `with_targets`.
 
 References:
   Goodfellow et al., Generative Adversarial Networks, 2014 (arXiv:1406.2661).
@@ -279,7 +280,8 @@ def with_targets(
 
     Args:
       loss: `minimax` or `non_saturating`.
-      smoothing: what real targets fall short of 1, 0.1 for example.
+      smoothing: what real targets fall short of 1, 0.1 for example. TF-GAN's label_smoothing is
+        twice that: it moves targets towards ½.
       noise: the width of the random part of every target; smoothing + noise is at most 1.
       flip: the probability that an image's label is the wrong one.
       key: consumed; needed for noise and flips.

@@ -126,7 +126,8 @@ def gradient_penalty(
       real: `[B, ...]`.
       fake: `[B, ...]`, of the same shape.
       key: consumed.
-      target: the norm asked for; some use 0.
+      target: the norm asked for; some use 0. TF-GAN divides by it, E(‖∇D‖ / target - 1)², and so
+        has ours over target².
       one_sided: punish only norms above the target, max(0, ‖∇D‖ - target)² (Petzka et al.).
       squared_norm: E(‖∇D‖² - target²)² instead, the form of Bishop & Bishop's textbook. It is
         not what WGAN-GP was measured with: its pull is about 4 target² times stronger near the

@@ -193,8 +193,7 @@ def conv_transpose(
             return _transpose_by_folding(winograd_conv, x, kernel)
     if max(strides) > 1 and all(n >= stride for n, stride in zip(taps, strides, strict=True)):
         grows = all(  # By the strides exactly, so that all phases are of one size.
-            sum(pair) == n + stride - 2
-            for pair, n, stride in zip(pads, taps, strides, strict=True)
+            sum(pair) == n + stride - 2 for pair, n, stride in zip(pads, taps, strides, strict=True)
         )
         if impl == "phase" and grows:
             return conv_transpose_by_phases(x, kernel, strides, pads)
