@@ -101,6 +101,32 @@ class Experiment(AdversarialExperiment):
             raise ValueError(
                 f"packing must divide batch_size {self.batch_size}, and {self.packing} does not"
             )
+        self._check_that_inputs_count()
+
+    def _check_that_inputs_count(self) -> None:
+        """Raises a ValueError for a perceptron that gives the same whatever it is given.
+
+        A single number less its own mean is 0. Other families normalise over pixels as well.
+        """
+        networks: dict[str, GeneratorOptions | DiscriminatorOptions] = {}
+        if self.generator.family == "mlp":
+            networks["generator"] = self.generator
+        if self.discriminator.family == "mlp" and self.discriminator.depth > 1:
+            networks["discriminator"] = self.discriminator  # whose first layer has no normalisation
+        for side, network in networks.items():
+            packing = self.packing if side == "discriminator" else 1
+            if network.normalization == "batch" and self.batch_size == packing:
+                least = self.batch_size * 2
+                raise ValueError(
+                    f"{side}.normalization 'batch' of a single sample makes all outputs of an mlp "
+                    f"the same: take batch_size {least} or more, or {side}.normalization 'group' "
+                    "or 'none'"
+                )
+            if network.normalization == "group" and network.width == 1:
+                raise ValueError(
+                    f"{side}.normalization 'group' of a single unit makes all outputs of an mlp "
+                    f"the same: take {side}.width 2 or more, or {side}.normalization 'none'"
+                )
 
     def open_source(self, split: str = "train") -> Source:
         return open_source(

@@ -219,6 +219,10 @@ def fit(values: dict[str, Any]) -> None:
         values["conditional"] = False
     if values["conditional"] or values["batch_size"] % 2:
         values["packing"] = 1
+    for side in ("generator", "discriminator"):
+        single = values["batch_size"] <= values["packing"] or values[f"{side}.width"] == 1
+        if values[f"{side}.family"] == "mlp" and single:
+            values[f"{side}.normalization"] = "none"  # What is left of a single number is 0.
     if values["loss"] not in ("minimax", "non_saturating"):
         values |= {"label_smoothing": 0.0, "label_noise": 0.0, "label_flip": 0.0}
     measured = {"ring": "smallest_share"}.get(data, "frechet")

@@ -24,6 +24,7 @@ from jaxgan.experiment import (
     check,
 )
 from jaxgan.games import Turn
+from jaxgan.networks.families import make_generator
 from jaxgan.options import from_dict, to_dict
 
 IMAGES = Spec((8, 8, 1), 10)
@@ -122,6 +123,63 @@ class Own(Experiment):
 def test_values_that_no_run_can_use(changes, message):
     with pytest.raises(ValueError, match=message):
         check(dataclasses.replace(DIGITS, **changes))
+
+
+MLP = {"family": "mlp", "width": 8}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"batch_size": 1, "generator": GeneratorOptions(**MLP)},
+            "generator.normalization 'batch' of a single sample .* take batch_size 2 or more, or "
+            "generator.normalization 'group' or 'none'",
+        ),
+        (
+            {
+                "batch_size": 4,
+                "packing": 4,
+                "discriminator": DiscriminatorOptions(**MLP, normalization="batch"),
+            },
+            "discriminator.normalization 'batch' of a single sample .* batch_size 8 or more",
+        ),
+        (
+            {"generator": GeneratorOptions(family="mlp", width=1, normalization="group")},
+            "generator.normalization 'group' of a single unit .* take generator.width 2 or more",
+        ),
+    ],
+)
+def test_perceptrons_whose_outputs_do_not_depend_on_their_inputs_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        check(dataclasses.replace(DIGITS, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch_size": 1},  # The pixels of a DCGAN are many numbers.
+        {"batch_size": 1, "generator": GeneratorOptions(**MLP, normalization="group")},
+        {"batch_size": 2, "generator": GeneratorOptions(**MLP)},
+        # The first layer has no normalization, and here is the only one.
+        {
+            "batch_size": 1,
+            "discriminator": DiscriminatorOptions(**MLP, depth=1, normalization="batch"),
+        },
+    ],
+)
+def test_what_comes_near_to_that_is_allowed(changes):
+    check(dataclasses.replace(DIGITS, **changes))
+
+
+@pytest.mark.parametrize(("normalization", "width"), [("batch", 8), ("group", 1)])
+def test_what_is_refused_gives_one_image_for_all_latents(normalization, width):
+    options = GeneratorOptions(family="mlp", width=width, normalization=normalization)
+    network = make_generator(options, (4, 4, 1))
+    latents = jax.random.normal(jax.random.key(0), [2, 1, 100])
+    variables = network.init(jax.random.key(1), latents[0])
+    one, other = (network.apply(variables, z, train=True)[0] for z in latents)
+    np.testing.assert_array_equal(one, other)
 
 
 def test_what_is_allowed_passes():
