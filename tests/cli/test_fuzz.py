@@ -165,7 +165,7 @@ def smallest(hint: Any) -> tuple[Any, ...]:
 def borders(hint: Any) -> list[Any]:
     """Numbers at the borders of an annotation's range, within and without."""
     bounds = bounds_of(hint)
-    limits = [limit for bound in bounds for limit in bound]
+    limits = [limit for bound in bounds for limit in dataclasses.astuple(bound)]
     limits += (0, (1 << 32) - 1) if Whole32() in bounds else ()
     return [number for limit in limits for number in (limit - 1, limit, limit + 1)]
 
