@@ -23,6 +23,7 @@ import pytest
 from jaxgan import load
 from jaxgan.cli.main import main
 from jaxgan.evaluation import protocol
+from jaxgan.runs.data import identities_of, to_record
 from jaxgan.runs.log import digest, read_metrics
 from jaxgan.runs.record import create, load_file
 from jaxgan.training.loop import train
@@ -79,7 +80,9 @@ def system(request, tmp_path_factory):
 def run(trainer, folder, **disturbed):
     """Starts or resumes; the digest of the last state."""
     if not folder.exists():
-        create(folder, trainer.experiment, [p.source.spec for p in trainer.programs])
+        sources = [program.source for program in trainer.programs]
+        known = to_record(identities_of(sources))
+        create(folder, trainer.experiment, [source.spec for source in sources], known)
     return digest(train(trainer, folder, Reporter(**disturbed)))
 
 
