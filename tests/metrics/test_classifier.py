@@ -1,3 +1,6 @@
+from functools import partial
+
+import jax
 import numpy as np
 import pytest
 
@@ -23,6 +26,9 @@ def bars(count, classes=3, seed=0):
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
+    """Few epochs, in programs that XLA optimises: fitting runs for longer than it compiles."""
+    level = {"xla_backend_optimization_level": "1"}
+    monkeypatch.setattr(jax, "jit", partial(jax.jit, compiler_options=level))
     monkeypatch.setattr(classifier, "MAX_EPOCHS", 25)
 
 
