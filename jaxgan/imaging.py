@@ -189,7 +189,10 @@ def save_curves(
     for name in values:
         panels.setdefault(name.rsplit("_", 1)[-1], []).append(name)
 
-    figure = _figure(7, 2 * len(panels) + 0.5)
+    height = 2 * len(panels) + 0.5
+    figure = _figure(7, height, measured=False)
+    margins = {"left": 1 / 7, "right": 6.9 / 7, "bottom": 0.5 / height, "top": 1 - 0.1 / height}
+    figure.subplots_adjust(**margins, hspace=0.16)
     for axes, (kind, names) in zip(
         figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels.items(), strict=True
     ):
@@ -197,6 +200,8 @@ def save_curves(
             known = np.isfinite(values[name])
             axes.plot(steps[known], values[name][known], label=name, linewidth=1)
         axes.set_ylabel(kind)
+        axes.yaxis.set_label_coords(-0.12, 0.5)  # One below the other, whatever the numbers are,
+        axes.ticklabel_format(axis="y", scilimits=(-3, 4))  # which are kept short for it.
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small", loc="upper right")
     axes.set_xlabel(x)
@@ -267,12 +272,15 @@ def _pillow(image: ArrayLike) -> "Picture":
     return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
 
 
-def _figure(width: float, height: float) -> "Figure":
-    """A figure of its own, in inches, that draws with Agg: no pyplot, so nothing global."""
+def _figure(width: float, height: float, *, measured: bool = True) -> "Figure":
+    """A figure of its own, in inches, that draws with Agg: no pyplot, so nothing global.
+
+    Where it is measured, matplotlib finds the margins itself, for which it draws everything twice.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained" if measured else None)
     FigureCanvasAgg(figure)
     return figure
 

@@ -85,6 +85,7 @@ def build(kind: type, values: dict[str, Any], prefix: str = "") -> Any:
     return kind(**given)
 
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 OPTIMIZER = {
     "learning_rate": (1e-3, 1, 1e-8),
     "beta2": (0.99, 0.0),

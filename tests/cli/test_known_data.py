@@ -17,6 +17,7 @@ from jaxgan.runs import record
 from jaxgan.runs.data import to_record
 from jaxgan.training.trained import refuse_changes
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 PAIR = UnpairedExperiment(data_x="x", data_y="y", steps=5)
 PIXELS = np.random.default_rng(0).integers(256, size=(12, 4, 4, 3), dtype=np.uint8)
 TRAIN = f"train {SMALL} --best-metric None --data photos --conditional"

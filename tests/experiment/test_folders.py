@@ -20,6 +20,7 @@ from jaxgan.training import trained
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import make_trainer
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 EXPERIMENT = """
 from jaxgan.experiment import PatchOptions, UnpairedExperiment, TranslatorOptions
 

@@ -63,6 +63,7 @@ class Reporter:
         pass
 
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SYSTEMS = ["autoencoder", "mixture", "three_sides", "growing"]
 GROWING = pytest.mark.parametrize("system", ["growing"], indirect=True, scope="module")
 MIXTURE = pytest.mark.parametrize("system", ["mixture"], indirect=True, scope="module")

@@ -21,7 +21,7 @@ from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.loop import Diverged, Halted, train
 from jaxgan.training.trainer import make_trainer
 
-pytestmark = pytest.mark.usefixtures("optimised")
+pytestmark = pytest.mark.usefixtures("optimised", "undrawn")
 TINY = Experiment(
     name="tiny",
     steps=4,
