@@ -107,10 +107,14 @@ def cases() -> dict[str, Case]:
     images = torch.rand(2, 3, 64, 64) * 2 - 1
     return {
         "DCGAN, generator": Case(
-            dcgan_generator(100, 64, 3), DCGANGenerator((64, 64, 3), 64), torch.randn(8, 100, 1, 1)
+            dcgan_generator(100, 64, 3),
+            DCGANGenerator((64, 64, 3), 64, bias=False),
+            torch.randn(8, 100, 1, 1),
         ),
         "DCGAN, discriminator": Case(
-            dcgan_discriminator(64, 3), DCGANDiscriminator(64), torch.rand(8, 3, 64, 64) * 2 - 1
+            dcgan_discriminator(64, 3),
+            DCGANDiscriminator(64, bias=False),
+            torch.rand(8, 3, 64, 64) * 2 - 1,
         ),
         "CycleGAN, generator of 9 blocks": Case(
             translation_generator(3, 64, 9), TranslationGenerator(3), images

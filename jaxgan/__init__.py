@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from jaxgan import consistency, latent, losses, penalties
 
 if TYPE_CHECKING:
-    from jaxgan.training.trained import load, resume, train
+    from jaxgan.training.launch import resume, train
+    from jaxgan.training.trained import load
 
 __all__ = ["consistency", "latent", "load", "losses", "penalties", "resume", "train"]
 __version__ = "0.2.0"
@@ -25,7 +26,7 @@ _DOOR = ("load", "resume", "train")
 
 def __getattr__(name: str) -> Any:
     if name in _DOOR:
-        return getattr(import_module("jaxgan.training.trained"), name)
+        return getattr(import_module("jaxgan.training.launch"), name)
     raise AttributeError(f"module 'jaxgan' has no attribute {name!r}")
 
 

@@ -8,7 +8,7 @@ def resume(args: list[str]) -> int:
     """`jaxgan resume RUN [EXPERIMENT.py] [options]`: options may prolong the run, not change it."""
     from jaxgan.experiment import Experiment
     from jaxgan.runs.record import read
-    from jaxgan.training import trained
+    from jaxgan.training import launch
 
     directory = leading_path(args)
     if directory is None and not {"-h", "--help"} & set(args):
@@ -25,4 +25,4 @@ def resume(args: list[str]) -> int:
         default=asked,
     )
     assert directory is not None
-    return finish(lambda: (directory, *trained.go_on(directory, experiment)))
+    return finish(lambda: (directory, *launch.go_on(directory, experiment)))

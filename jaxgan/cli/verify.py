@@ -28,6 +28,7 @@ def verify(args: list[str]) -> int:
     from jaxgan.runs.data import check_data
     from jaxgan.runs.log import read_digests
     from jaxgan.runs.record import environment, read
+    from jaxgan.training import warm
     from jaxgan.training.trainer import make_trainer
 
     options = parse(
@@ -47,7 +48,8 @@ def verify(args: list[str]) -> int:
     trainer = make_trainer(experiment)
     check_data(options.run, record, [program.source for program in trainer.programs])
     with kept_programs(options.run):
-        differs = _first_difference(trainer, {step: recorded[step] for step in chosen})
+        start = warm.restore(options.run, record, trainer)
+        differs = _first_difference(trainer, start, {step: recorded[step] for step in chosen})
     if differs is not None:
         now = environment()
         changed = differences({name: record.get(name) for name in now}, now)
@@ -58,16 +60,24 @@ def verify(args: list[str]) -> int:
     return 0
 
 
-def _first_difference(trainer: "Trainer", digests: dict[int, str]) -> int | None:
-    """Trains from the start; the first step after which the parameters' digest is another."""
+def _first_difference(
+    trainer: "Trainer", state: "TrainingState | None", digests: dict[int, str]
+) -> int | None:
+    """Trains from the start; the first step after which the parameters' digest is another.
+
+    Args:
+      trainer: of the run.
+      state: that a warm start begins with, else None.
+      digests: recorded, by step.
+    """
     from jaxgan.runs.log import digest
 
-    state: TrainingState | None = None
     for step in range(max(digests)):
         program = trainer.at(step)
         if step == program.place.first:
             program.compile(True)
-            state = program.start(state)
+            if step or state is None:
+                state = program.start(state)
         assert state is not None  # The first phase begins at step 0.
         state, _ = program.steps(state, step, 1)
         if step + 1 in digests and digest(state.params) != digests[step + 1]:

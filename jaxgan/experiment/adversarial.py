@@ -31,6 +31,12 @@ class AdversarialExperiment(BaseExperiment):
                 f"{self.discriminator_steps}: set discriminator_steps to 1 or simultaneous to False"
             )
 
+    def check_length(self) -> None:
+        """Raises a ValueError where a learning rate reaches 0 before the run's last update."""
+        self.generator_optimizer.check_length("generator_optimizer.", self.steps)
+        updates = self.steps * self.discriminator_steps
+        self.discriminator_optimizer.check_length("discriminator_optimizer.", updates)
+
     def make_optimizers(self) -> dict[str, optax.GradientTransformation]:
         return {
             "generator": self.generator_optimizer.build(),

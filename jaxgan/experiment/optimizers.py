@@ -43,6 +43,14 @@ class OptimizerOptions:
                 f"not {self.decay_end}"
             )
 
+    def check_length(self, prefix: str, updates: int) -> None:
+        """Raises a ValueError where the learning rate is 0 before the last of so many updates."""
+        if 0 < self.decay_end < updates:
+            raise ValueError(
+                f"{prefix}decay_end {self.decay_end}: the learning rate is 0 from that update on, "
+                f"and these steps make {updates}; set it to {updates} or more, or take fewer steps"
+            )
+
     def build(self) -> optax.GradientTransformation:
         """The optax transformation."""
         schedule: optax.ScalarOrSchedule = self.learning_rate

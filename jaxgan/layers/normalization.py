@@ -18,7 +18,7 @@ from jax.typing import DTypeLike
 
 from jaxgan.types import Array, Key
 
-Normalization: TypeAlias = Literal["batch", "group", "instance", "none"]
+Normalization: TypeAlias = Literal["batch", "group", "instance", "affine_instance", "none"]
 
 
 def check_normalization(kind: str) -> None:
@@ -33,6 +33,7 @@ def named_norm(
     kind: str,
     *,
     train: bool,
+    groups: int = 0,
     axis_name: str | None = None,
     dtype: DTypeLike | None = None,
 ) -> Array:
@@ -42,12 +43,15 @@ def named_norm(
     ε 1e-5 and scales drawn from N(1, .02²); its running averages are in the collection
     "batch_stats" and change only with `train=True`. "group" is group normalization, independent of
     the other samples of the batch, which a gradient penalty needs. "instance" is `instance_norm`,
-    without parameters. "none" returns `x`.
+    without parameters, and "affine_instance" the same with a scale and a bias a channel, as
+    PyTorch's with `affine=True`. "none" returns `x`.
 
     Args:
       x: activations `[B, ..., C]`.
-      kind: "batch", "group", "instance" or "none".
+      kind: "batch", "group", "instance", "affine_instance" or "none".
       train: whether batch statistics are of this batch (and remembered) or the remembered ones.
+      groups: of group normalization, which divide the channels; 0: as `num_groups` has it. 1 is
+        layer normalization over height, width and channels.
       axis_name: mapped axis over which batch statistics are averaged, under `pmap` or `shard_map`;
         under `jit` they are those of the global batch without it.
       dtype: dtype of the result; statistics are computed and kept in float32.
@@ -56,15 +60,19 @@ def named_norm(
       The normalized activations `[B, ..., C]`.
 
     Raises:
-      ValueError: if `kind` is none of the allowed names.
+      ValueError: if `kind` is none of the allowed names, or the groups do not divide the channels.
     """
     check_normalization(kind)
     if kind == "batch":
         return BatchNorm(axis_name=axis_name, dtype=dtype)(x, train=train)
     if kind == "group":
-        groups = num_groups(x.shape[-1])
+        groups = groups or num_groups(x.shape[-1])
+        if groups < 0 or x.shape[-1] % groups:
+            raise ValueError(f"{groups} groups do not divide {x.shape[-1]} channels.")
         dtype = jnp.promote_types(x.dtype, jnp.float32) if dtype is None else dtype
         return nn.GroupNorm(num_groups=groups, epsilon=1e-5, dtype=dtype)(_shifted(x, groups))
+    if kind == "affine_instance":
+        return AffineInstanceNorm()(x)
     return instance_norm(x) if kind == "instance" else x
 
 
@@ -117,6 +125,19 @@ class BatchNorm(nn.Module):
             mean, variance = old_mean.value, old_variance.value
         y = (x - mean) * (jax.lax.rsqrt(variance + 1e-5) * scale) + bias
         return y.astype(dtype if self.dtype is None else self.dtype)
+
+
+class AffineInstanceNorm(nn.Module):
+    """`instance_norm`, and then a learnt scale and bias a channel, which start at 1 and 0."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Activations `[B, ..., C]` -> `[B, ..., C]`, of the dtype of `x`."""
+        channels = x.shape[-1:]
+        scale = self.param("scale", nn.initializers.ones, channels, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
+        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        return (instance_norm(wide) * scale + bias).astype(x.dtype)
 
 
 def _shifted(x: Array, groups: int) -> Array:

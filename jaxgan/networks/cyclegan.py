@@ -5,11 +5,12 @@ image by itself (`instance_norm`, nothing learnt), so they do the same in traini
 `train` is for other normalizations. Weights start as N(0, .02²).
 
 Every convolution has a bias, also before an instance normalization, which takes it away again: so
-has the authors' PyTorch code, and the parameter counts that are quoted for it, 11.378 million for
-the generator of 9 blocks and 2.765 million for the 70x70 discriminator, include them. The paper
-says that it pads by reflection; its code does so around the 7x7 convolutions and in the residual
-blocks, while the strided ones see zeros. The transposed ones have their odd zero after the image,
-as PyTorch's: so what "down" takes in at a pixel, "up" gives out there.
+has the authors' PyTorch code (before a batch normalization it has none: `inner_bias=False`), and
+the parameter counts that are quoted for it, 11.378 million for the generator of 9 blocks and 2.765
+million for the 70x70 discriminator, include them. The paper says that it pads by reflection; its
+code does so around the 7x7 convolutions and in the residual blocks, while the strided ones see
+zeros. The transposed ones have their odd zero after the image, as PyTorch's: so what "down" takes
+in at a pixel, "up" gives out there.
 
 References:
   Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, 2017
@@ -20,7 +21,7 @@ References:
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -100,6 +101,7 @@ class Stage(nn.Module):
       normalization: as `layers.normalization.named_norm` takes it.
       train: whether statistics of a batch are this one's.
       dtype: dtype of the computation; parameters and statistics are float32.
+      bias: whether the convolution has one.
     """
 
     features: int
@@ -107,10 +109,11 @@ class Stage(nn.Module):
     normalization: Normalization = "instance"
     train: bool = False
     dtype: DTypeLike = jnp.float32
+    bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        conv = partial(Conv, self.features, dtype=self.dtype, kernel_init=_init)
+        conv = partial(Conv, self.features, use_bias=self.bias, dtype=self.dtype, kernel_init=_init)
         match self.kind:
             case "outer":
                 x = conv((7, 7), padding="VALID")(reflect_pad(x, 3))
@@ -118,7 +121,7 @@ class Stage(nn.Module):
                 x = conv((3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))(x)
             case "up":
                 up = partial(ConvTranspose, self.features, (3, 3), padding=((1, 2), (1, 2)))
-                x = up(dtype=self.dtype, kernel_init=_init)(x)
+                x = up(use_bias=self.bias, dtype=self.dtype, kernel_init=_init)(x)
         return nn.relu(named_norm(x, self.normalization, train=self.train, dtype=self.dtype))
 
 
@@ -129,17 +132,18 @@ class ResidualBlock(nn.Module):
       normalization: as `layers.normalization.named_norm` takes it.
       train: whether statistics of a batch are this one's.
       dtype: dtype of the computation; parameters and statistics are float32.
+      bias: whether the convolution has one.
     """
 
     normalization: Normalization = "instance"
     train: bool = False
     dtype: DTypeLike = jnp.float32
+    bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        conv = partial(
-            Conv, x.shape[-1], (3, 3), padding="VALID", dtype=self.dtype, kernel_init=_init
-        )
+        options: dict[str, Any] = {"use_bias": self.bias, "dtype": self.dtype, "kernel_init": _init}
+        conv = partial(Conv, x.shape[-1], (3, 3), padding="VALID", **options)
         norm = partial(named_norm, kind=self.normalization, train=self.train, dtype=self.dtype)
         y = nn.relu(norm(conv()(reflect_pad(x, 1))))
         return x + norm(conv()(reflect_pad(y, 1)))
@@ -158,6 +162,7 @@ class TranslationGenerator(nn.Module):
       normalization: "instance" in the paper, of one image a batch.
       dtype: dtype of the computation; parameters, statistics and images are float32.
       remat: keep only what enters a stage or block and compute it again for its gradient.
+      inner_bias: biases before a normalization.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -169,6 +174,7 @@ class TranslationGenerator(nn.Module):
     normalization: Normalization = "instance"
     dtype: DTypeLike = jnp.float32
     remat: bool = False
+    inner_bias: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -189,12 +195,14 @@ class TranslationGenerator(nn.Module):
             normalization=self.normalization,
             train=train,
             dtype=self.dtype,
+            bias=self.inner_bias,
         )
         block = partial(
             nn.remat(ResidualBlock) if self.remat else ResidualBlock,
             self.normalization,
             train,
             self.dtype,
+            self.inner_bias,
         )
         x = stage(self.width, "outer", name="Stage_0")(images)
         x = stage(self.width * 2, "down", name="Stage_1")(x)
@@ -222,6 +230,7 @@ class PatchDiscriminator(nn.Module):
       layers: number of layers of stride 2.
       normalization: as for the generator.
       dtype: dtype of the computation; parameters, statistics and the last layer are float32.
+      inner_bias: biases before a normalization.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -231,6 +240,7 @@ class PatchDiscriminator(nn.Module):
     layers: int = 3
     normalization: Normalization = "instance"
     dtype: DTypeLike = jnp.float32
+    inner_bias: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -251,7 +261,8 @@ class PatchDiscriminator(nn.Module):
         for i in range(self.layers + 1):
             stride = 2 if i < self.layers else 1
             features = self.width * 2 ** min(i, 3)
-            x = conv(features, strides=(stride, stride), dtype=self.dtype)(x)
+            bias = self.inner_bias or i == 0
+            x = conv(features, strides=(stride, stride), use_bias=bias, dtype=self.dtype)(x)
             if i:
                 x = named_norm(x, self.normalization, train=train, dtype=self.dtype)
             x = nn.leaky_relu(x, 0.2)

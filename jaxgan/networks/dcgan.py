@@ -41,7 +41,10 @@ class DCGANGenerator(nn.Module):
     Attributes:
       shape: shape of one image, `(H, W, C)`.
       width: channels of the layer next to the image.
-      normalization: "batch", "group", "instance" or "none", before each ReLU but not at the end.
+      normalization: as `layers.normalization.named_norm` takes it, before each ReLU but not at the
+        end.
+      groups: of group normalization; 0: chosen.
+      bias: biases where nothing is normalized, next to the image. PyTorch's example has none.
       num_classes: number of classes of a conditional generator; 0 for none.
       label_features: size of the label's embedding, which is concatenated to the latent.
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
@@ -60,6 +63,8 @@ class DCGANGenerator(nn.Module):
     axis_name: str | None = None
     impl: ConvImpl = "auto"
     dtype: DTypeLike = jnp.float32
+    groups: int = 0
+    bias: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,11 +77,16 @@ class DCGANGenerator(nn.Module):
         height, width, channels = self.shape
         k = doublings(self.shape)
         *outer, inner = stage_widths(self.width, k)
-        normalized = self.normalization != "none"
+        inner_bias = self.normalization == "none" and self.bias
 
         def activate(x: Array) -> Array:
             x = named_norm(
-                x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
+                x,
+                self.normalization,
+                train=train,
+                groups=self.groups,
+                axis_name=self.axis_name,
+                dtype=self.dtype,
             )
             return nn.relu(x)
 
@@ -89,14 +99,15 @@ class DCGANGenerator(nn.Module):
             latents, labels, num_classes=self.num_classes, features=self.label_features
         )
         base = (height >> k, width >> k, inner)
-        x = nn.DenseGeneral(base, use_bias=not normalized, dtype=self.dtype, kernel_init=_init)(x)
+        x = nn.DenseGeneral(base, use_bias=inner_bias, dtype=self.dtype, kernel_init=_init)(x)
         x = activate(x)
         for features in reversed(outer):
-            x = activate(upsample(x, features, use_bias=not normalized))
+            x = activate(upsample(x, features, use_bias=inner_bias))
         if k == 1:
-            x = Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_init)(x)
+            bias = self.bias
+            x = Conv(channels, (3, 3), use_bias=bias, dtype=self.dtype, kernel_init=_init)(x)
         else:
-            x = upsample(x, channels, use_bias=True)
+            x = upsample(x, channels, use_bias=self.bias)
         return jnp.tanh(x.astype(jnp.float32))
 
 
@@ -108,7 +119,11 @@ class DCGANDiscriminator(nn.Module):
 
     Attributes:
       width: channels of the layer next to the image.
-      normalization: "batch", "group", "instance" or "none", before each LeakyReLU but the first.
+      normalization: as `layers.normalization.named_norm` takes it, before each LeakyReLU but the
+        first.
+      groups: of group normalization; 0: chosen.
+      bias: biases where nothing is normalized, next to the image and the logit. PyTorch's
+        example has none.
       dropout: probability of dropping an activation while training (rng "dropout").
       num_classes: number of classes of a conditional discriminator; 0 for none.
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
@@ -124,6 +139,8 @@ class DCGANDiscriminator(nn.Module):
     num_classes: int = 0
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
+    groups: int = 0
+    bias: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,18 +158,23 @@ class DCGANDiscriminator(nn.Module):
                 features,
                 (size, size),
                 (stride, stride),
-                use_bias=not normalized,
+                use_bias=not normalized and self.bias,
                 dtype=self.dtype,
                 kernel_init=_init,
             )(x)
             if normalized:
                 x = named_norm(
-                    x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
+                    x,
+                    self.normalization,
+                    train=train,
+                    groups=self.groups,
+                    axis_name=self.axis_name,
+                    dtype=self.dtype,
                 )
             x = nn.leaky_relu(x, 0.2)
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
         x = x.reshape(len(x), -1).astype(jnp.float32)
-        logits = nn.Dense(1, kernel_init=_init)(x)[:, 0]
+        logits = nn.Dense(1, use_bias=self.bias, kernel_init=_init)(x)[:, 0]
         return logits + project_label(x, labels, num_classes=self.num_classes)
 
 

@@ -112,10 +112,10 @@ class MLPDiscriminator(nn.Module):
 
 def _check(network: MLPGenerator | MLPDiscriminator) -> None:
     check_options(network)
-    if network.normalization == "instance":
+    if "instance" in network.normalization:
         raise ValueError(
-            f"{type(network).__name__} has normalization='instance', which averages over the "
-            "pixels of images; allowed are 'batch', 'group', 'none'."
+            f"{type(network).__name__} has normalization={network.normalization!r}, which averages "
+            "over the pixels of images; allowed are 'batch', 'group', 'none'."
         )
 
 

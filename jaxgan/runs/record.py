@@ -7,6 +7,7 @@ experiment.json   the resolved experiment and its class, its data's spec and ide
 metrics.jsonl     scalars, the diversity of samples, evaluations: of the key alone, so without times
 digests.json      digests of the parameters after the first steps, for `verify`
 checkpoints/      the latest three and the best
+start/            of a warm start: the weights that it began with
 samples/          step_000500.png ...: the same latents every time
 """
 
@@ -106,6 +107,7 @@ def create(
     experiment: BaseExperiment,
     specs: Sequence[Any],
     data: Sequence[Any] = (),
+    start: dict[str, Any] | None = None,
     *,
     or_next: bool = False,
 ) -> Path:
@@ -116,6 +118,7 @@ def create(
       experiment: the resolved experiment.
       specs: of its data, one a phase, with which samples can be drawn where the data are not.
       data: who they are, as `runs.data.to_record` has it.
+      start: of a warm start, as `training.warm` has it.
       or_next: where there is such a directory take the next name, `<directory>-2`, `-3`, ...
 
     Returns:
@@ -130,6 +133,7 @@ def create(
         "experiment": to_dict(experiment),
         "specs": [{**_place_of(type(spec)), "values": spec.to_record()} for spec in specs],
         "data": list(data),
+        **({"start": start} if start else {}),
     }
     if or_next:
         directory = _make_next(directory)

@@ -150,7 +150,7 @@ class Checkpoints:
         items = _split(state)
         record = {
             "digests": {name: digest(item) for name, item in items.items()},
-            "shapes": {name: _shapes(item) for name, item in items.items()},
+            "shapes": {name: shapes(item) for name, item in items.items()},
             "phase": self._expected(step).phase,
             "value": value,
         }
@@ -247,7 +247,7 @@ class Checkpoints:
                 f"{record['phase']}, and the experiment is in phase {phase} then"
             )
         for item in names:
-            here, there = _shapes(wanted[item]), record["shapes"][item]
+            here, there = shapes(wanted[item]), record["shapes"][item]
             for name in sorted(here | there):
                 if there.get(name) != here.get(name):
                     raise _DoesNotFitError(
@@ -324,7 +324,7 @@ def _on_host(abstract: PyTree) -> PyTree:
     )
 
 
-def _shapes(tree: PyTree) -> dict[str, str]:
+def shapes(tree: PyTree) -> dict[str, str]:
     """Type and shape by path, as in `float32[3, 64]`."""
     return {
         jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"

@@ -26,6 +26,7 @@ from jaxgan.imaging import NotFinite
 from jaxgan.runs import record
 from jaxgan.runs.curves import draw_curves
 from jaxgan.runs.log import append_metrics, record_digest, truncate_metrics
+from jaxgan.training import warm
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.program import Program
 from jaxgan.training.signals import stop_signals
@@ -111,10 +112,14 @@ def train(
             )
         )
         run = _Run(trainer, directory, reporter, checkpoints)
-        step, state = checkpoints.restore() or (0, None)
+        _, kept = record.read(directory)
+        step, state = checkpoints.restore() or (0, warm.restore(directory, kept, trainer))
         distributed.from_first(lambda: on_restored(step))
-        if state is not None:
+        if step:
             reporter.say(f"resuming {directory} from step {step}")
+        elif state is not None:
+            origin = kept["start"]
+            reporter.say(f"begins with the weights of {origin['run']}, step {origin['step']}")
         distributed.from_first(lambda: truncate_metrics(directory, step))
         try:
             step, state = _play(run, step, state, stopped)
@@ -196,7 +201,7 @@ def _play(
             if program is not trainer.programs[-1]:  # While this one trains.
                 following = trainer.programs[program.place.number + 1]
                 ahead = compiler.submit(following.compile, True)
-            if entering:
+            if entering and (step or state is None):  # A warm start is entered with its state.
                 state = program.start(state)
             assert state is not None  # Restored, where a phase is not entered.
             while step < program.place.last and not last:

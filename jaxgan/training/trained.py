@@ -1,55 +1,42 @@
-"""The Python door: training a run, and a finished run as an object.
+"""A run that was trained, as an object.
 
-from jaxgan import load, train
-run = train(experiment, out="runs/mine")      # the same as the command: same bits, same files
+from jaxgan import load
 run = load("runs/mine", best=True)            # anywhere, at any time
 images = run.sample(16, label=3)              # uint8 [16, H, W, C]
 """
 
 import dataclasses
-import time
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxgan.devices.compilation import kept_programs
-from jaxgan.devices.distributed import from_first, is_first, together
 from jaxgan.evaluation import FeatureChoice
 from jaxgan.experiment.base import BaseExperiment, check, check_seed
 from jaxgan.experiment.folders import make_translator
 from jaxgan.experiment.inputs import Inputs, refuse_undrawn, refuse_unread
 from jaxgan.experiment.sampling import make_sampler
-from jaxgan.files import expanded
 from jaxgan.games import Game
-from jaxgan.networks import Variables, parameter_count
-from jaxgan.options import differences, to_dict
+from jaxgan.networks import Variables
 from jaxgan.runs import record
 from jaxgan.runs.data import (
     Known,
-    check_data,
     identities_of,
     recorded_identities,
-    refuse_inside,
     refuse_other,
-    to_record,
 )
 from jaxgan.runs.evaluations import make_record
-from jaxgan.runs.log import read_digests, read_metrics
-from jaxgan.training import loop
+from jaxgan.runs.log import read_metrics
 from jaxgan.training.checkpoints import Checkpoints, Expected
 from jaxgan.training.program import abstract_state
-from jaxgan.training.progress import Display
 from jaxgan.training.state import TrainingState
-from jaxgan.training.trainer import Trainer, make_trainer, places_of
-
-MAY_CHANGE = ("steps", "steps_per_call", "shard_parameters")
-"""Options that a resumed run may change, besides where its data lie (`BaseExperiment.places`)."""
+from jaxgan.training.trainer import places_of
 
 
 @dataclass(frozen=True)
@@ -179,6 +166,17 @@ class Run:
             *(metrics, real, evaluator.protocol),
         )
 
+    def state(self) -> TrainingState:
+        """The whole training state of the checkpoint, in arrays of one device.
+
+        Raises:
+          ValueError: when it cannot be read any more.
+        """
+        with _open(self.directory) as (_, _, checkpoints):
+            found = checkpoints.restore(self.step)
+        assert found is not None  # A step that is asked for is there, or refused.
+        return found[1]
+
     def _choices(self, given: dict[str, Any]) -> Any:
         kind = self.inputs.choices
         known = [entry.name for entry in dataclasses.fields(kind)]
@@ -219,6 +217,40 @@ def load(
     directory = Path(directory)
     if best and step is not None:
         raise ValueError(f"best and step {step} ask for two checkpoints; take one")
+    with _open(directory) as (parts, phase_of, checkpoints):
+        chosen = checkpoints.best_step() if best else step
+        if best and chosen is None:
+            raise ValueError(
+                f"{directory} ranked no checkpoint: it ran without best_metric; leave out best for "
+                "the newest, or name a step"
+            )
+        found: tuple[int, Variables] | None = None
+        if averaged:
+            found = checkpoints.restore_averaged(chosen)
+        elif whole := checkpoints.restore(chosen):
+            game = parts[phase_of(whole[0])].game
+            found = whole[0], whole[1].sides[game.averaged].variables
+    if found is None:
+        raise ValueError(f"{directory} has no checkpoint yet")
+    step, variables = found
+    part = parts[phase_of(step)]
+    return Run(
+        directory, part.experiment, part.spec, part.game, step, variables, averaged, part.data
+    )
+
+
+class _Part(NamedTuple):
+    """A phase as it was recorded."""
+
+    experiment: BaseExperiment
+    spec: Any
+    game: Game
+    data: Known
+
+
+@contextmanager
+def _open(directory: Path) -> Iterator[tuple[list[_Part], Callable[[int], int], Checkpoints]]:
+    """A run's phases, `step -> phase` and its checkpoints, without its data."""
     experiment, recorded = record.read(directory)
     check(experiment)
     folder = directory / "checkpoints"
@@ -230,12 +262,12 @@ def load(
         raise ValueError(
             f"{directory} records {len(specs)} specs, and its experiment has {len(phases)} phases"
         )
-
+    data = dict(enumerate(recorded_identities(directory, recorded)))
     with record.fitting(directory, experiment):
         higher = experiment.metric_names(specs[-1]).get(experiment.best_metric or "") == "higher"
         parts = [
-            (phase.experiment, spec, phase.experiment.make_game(spec))
-            for phase, spec in zip(phases, specs, strict=True)
+            _Part(phase.experiment, spec, phase.experiment.make_game(spec), data.get(number))
+            for number, (phase, spec) in enumerate(zip(phases, specs, strict=True))
         ]
 
     def phase_of(step: int) -> int:
@@ -243,206 +275,11 @@ def load(
 
     @cache
     def state_of(phase: int) -> TrainingState:
-        own, spec, game = parts[phase]
-        return abstract_state(own, game, spec)
+        part = parts[phase]
+        return abstract_state(part.experiment, part.game, part.spec)
 
     def expected(step: int) -> Expected:
         return Expected(phase_of(step), state_of(phase_of(step)))
 
     with Checkpoints(folder, expected, higher_is_better=higher, read_only=True) as checkpoints:
-        chosen = checkpoints.best_step() if best else step
-        if best and chosen is None:
-            raise ValueError(
-                f"{directory} ranked no checkpoint: it ran without best_metric; leave out best for "
-                "the newest, or name a step"
-            )
-        found: tuple[int, Variables] | None = None
-        if averaged:
-            found = checkpoints.restore_averaged(chosen)
-        elif whole := checkpoints.restore(chosen):
-            game = parts[phase_of(whole[0])][2]
-            found = whole[0], whole[1].sides[game.averaged].variables
-    if found is None:
-        raise ValueError(f"{directory} has no checkpoint yet")
-    step, variables = found
-    known = dict(enumerate(recorded_identities(directory, recorded)))
-    phase = phase_of(step)
-    return Run(directory, *parts[phase], step, variables, averaged, known.get(phase))
-
-
-def train(
-    experiment: BaseExperiment,
-    out: str | Path | None = None,
-    *,
-    reporter: loop.Reporter | None = None,
-) -> Run:
-    """Trains an experiment into a run directory, as `jaxgan train` does.
-
-    Args:
-      experiment: what to run.
-      out: the directory to make; by default runs/<name>/<time>.
-      reporter: told of progress; by default a bar in a terminal or notebook, lines elsewhere.
-
-    Returns:
-      The run, by its newest checkpoint.
-
-    Raises:
-      ValueError: when options, data and networks do not fit, or the directory is occupied; nothing
-        is written then.
-      Halted: when training cannot go on; `Diverged` where a number is not finite.
-    """
-    directory, _, _ = start(experiment, out, reporter)
-    return load(directory)
-
-
-def resume(
-    directory: str | Path,
-    *,
-    reporter: loop.Reporter | None = None,
-    **changes: Any,
-) -> Run:
-    """Resumes a run from its newest checkpoint, as `jaxgan resume` does.
-
-    Args:
-      directory: of the run.
-      reporter: as `train`.
-      **changes: new values of options; only `MAY_CHANGE` may differ, and for the same data where
-        they lie now, such as `data="/new/photos"`.
-
-    Raises:
-      ValueError: for other changes, and for a run that is done.
-      Halted: when training cannot go on.
-    """
-    directory = Path(directory)
-    recorded, _ = record.read(directory)
-    go_on(directory, dataclasses.replace(recorded, **changes), reporter)
-    return load(directory)
-
-
-def start(
-    experiment: BaseExperiment, out: str | Path | None, reporter: loop.Reporter | None = None
-) -> tuple[Path, Trainer, TrainingState]:
-    """What `train` does before it loads the run: the directory, the trainer and the last state."""
-    experiment = experiment.resolved()
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    directory = expanded(out) if out is not None else Path("runs") / experiment.name / stamp
-    # Runs that begin in one second ask for one name: they are told apart when they make it.
-    if out is None:
-        from_first(lambda: record.refuse_unwritable(directory))
-    else:
-        from_first(lambda: record.refuse_occupied(directory))
-    trainer = together(lambda: make_trainer(experiment))
-    sources = [program.source for program in trainer.programs]
-    data = together(lambda: identities_of(sources))
-    from_first(lambda: refuse_inside(directory, data))
-    specs = [source.spec for source in sources]
-
-    def create() -> str:
-        known = to_record(data)
-        return str(record.create(directory, experiment, specs, known, or_next=out is None))
-
-    directory = Path(from_first(create))  # Of one clock.
-    return directory, trainer, _run(trainer, directory, reporter, lambda step: None)
-
-
-def go_on(
-    directory: Path, experiment: BaseExperiment, reporter: loop.Reporter | None = None
-) -> tuple[Trainer, TrainingState]:
-    """What `resume` does before it loads the run: the trainer and the last state."""
-    experiment = experiment.resolved()
-    refuse_changes(directory, experiment)
-    trainer = together(lambda: make_trainer(experiment))
-    sources, (_, kept) = [program.source for program in trainer.programs], record.read(directory)
-    data = to_record(together(lambda: check_data(directory, kept, sources)))
-    state = _run(
-        trainer,
-        directory,
-        reporter,
-        lambda step: record.prolong(directory, experiment, data),
-    )
-    return trainer, state
-
-
-def refuse_changes(directory: Path, experiment: BaseExperiment) -> None:
-    """Refuses to resume a run that is done, damaged, or asked to be another experiment.
-
-    Warns where versions or devices are others than when it began.
-
-    Raises:
-      ValueError: naming what differs.
-    """
-    recorded, kept = record.read(directory)
-    # Data are known by their identity wherever they lie; those of earlier versions by their path.
-    known = recorded_identities(directory, kept)
-    may_change = (*MAY_CHANGE, *(experiment.places if known and all(known) else ()))
-    changed = [
-        f"{name} was {old!r}, asked {new!r}"
-        for name, old, new in differences(to_dict(recorded), to_dict(experiment))
-        if name not in may_change
-    ]
-    if changed:
-        raise ValueError(
-            f"{directory} cannot be resumed with a changed experiment: {'; '.join(changed)}"
-        )
-    done = record.newest_step(directory)
-    if done >= experiment.steps:
-        raise ValueError(
-            f"{directory} has done {done} of {experiment.steps} steps; ask for more with --steps"
-        )
-    read_metrics(directory)  # What is damaged is refused before anything is written.
-    read_digests(directory)
-    now = record.environment()
-    for name, old, new in differences({name: kept.get(name) for name in now}, now):
-        warnings.warn(
-            f"{directory} ran with {name} {old}, now {new}: bits may differ", stacklevel=2
-        )
-
-
-def _run(
-    trainer: Trainer,
-    directory: Path,
-    reporter: loop.Reporter | None,
-    on_restored: Callable[[int], None],
-) -> TrainingState:
-    with kept_programs(directory):
-        if reporter is not None:
-            return loop.train(trainer, directory, reporter, on_restored)
-        with Display(trainer.experiment.steps) as display:
-
-            def begin(step: int) -> None:  # Nothing is said, or written, of a run that is refused.
-                on_restored(step)
-                display.writer = tensorboard(directory, step)
-                display.say(opening(trainer, directory))
-
-            return loop.train(trainer, directory, display, begin)
-
-
-def opening(trainer: Trainer, directory: Path) -> str:
-    """The first line of a run: where it lies, its data, and the size of every side."""
-    program = trainer.programs[-1]
-    sizes = [
-        f"{name} {parameter_count(params):,} parameters"
-        for name, params in program.abstract.params.items()
-    ]
-    return f"{directory}: {amount(program.source)}, {', '.join(sizes)}"
-
-
-def amount(source: Any) -> str:
-    """How much data a source holds, in words."""
-    return getattr(source, "amount", None) or f"{len(source):,} samples"
-
-
-def tensorboard(directory: Path, step: int) -> Any:
-    """A writer of TensorBoard logs where the extra `tensorboard` is installed, else None.
-
-    Args:
-      directory: of the run.
-      step: where it goes on; what was logged beyond it is hidden, as it is written again.
-    """
-    if not is_first():
-        return None
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1)
+        yield parts, phase_of, checkpoints

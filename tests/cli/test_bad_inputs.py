@@ -233,7 +233,7 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
         ("a command that is none", [], "trainn",
          "unknown command 'trainn'; perhaps you meant train"),
         ("an option that is none", [], "train --out new --stepz 4",
-         "Unrecognized options: --stepz, 4; perhaps you meant --steps"),
+         "Unrecognized options: --stepz, 4; perhaps you meant --step or --steps"),
         ("an option of another side", [], "train --out new --generator.dropout .5",
          "Unrecognized options: --generator.dropout, .5; perhaps you meant --generator.depth"),
         ("a misspelt option of a network", [], "train --out new --generator.widht 4",

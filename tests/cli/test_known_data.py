@@ -15,7 +15,7 @@ from jaxgan.data import Identity, PairSpec, Spec
 from jaxgan.experiment import UnpairedExperiment
 from jaxgan.runs import record
 from jaxgan.runs.data import to_record
-from jaxgan.training.trained import refuse_changes
+from jaxgan.training.launch import refuse_changes
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 PAIR = UnpairedExperiment(data_x="x", data_y="y", steps=5)

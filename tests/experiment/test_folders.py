@@ -16,7 +16,7 @@ from jaxgan.experiment import folders as translating
 from jaxgan.experiment.folders import Job, batch_limit, fitting, plan_folder, translate_folder
 from jaxgan.runs import record as run
 from jaxgan.runs.log import digest
-from jaxgan.training import trained
+from jaxgan.training import launch, trained
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import make_trainer
 
@@ -120,7 +120,7 @@ def test_epochs_are_recorded_in_steps(root, capsys, tmp_path, monkeypatch):
         return SimpleNamespace(step=0)
 
     folder = tmp_path / "run"
-    monkeypatch.setattr(trained, "_run", record_only)
+    monkeypatch.setattr(launch, "_run", record_only)
     options = ["--epochs", 3, "--decay-epochs", 1]
     assert call(capsys, "train", "tiny.py", *options, "--out", folder)[0] == 0
     values = json.loads((folder / "experiment.json").read_text())["experiment"]

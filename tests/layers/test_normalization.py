@@ -11,10 +11,12 @@ class Normalized(nn.Module):
     kind: str
     axis_name: str | None = None
     dtype: jnp.dtype | None = None
+    groups: int = 0
 
     @nn.compact
     def __call__(self, x, *, train):
-        return named_norm(x, self.kind, train=train, axis_name=self.axis_name, dtype=self.dtype)
+        options = {"groups": self.groups, "axis_name": self.axis_name, "dtype": self.dtype}
+        return named_norm(x, self.kind, train=train, **options)
 
 
 def _images(batch=4):
@@ -136,9 +138,42 @@ def test_statistics_are_float32_whatever_the_computation(kind):
     np.testing.assert_allclose(y[0, :, 0, 0].astype(jnp.float32), [-1.0, 1.0], atol=0.1)
 
 
+@pytest.mark.parametrize("groups", [1, 2, 8])
+def test_groups_may_be_given(groups):
+    x = _images()
+    y, _ = Normalized("group", groups=groups).init_with_output(jax.random.key(0), x, train=True)
+    parts = np.float64(x).reshape(4, 25, groups, -1)
+    mean, variance = (f(parts, axis=(1, 3), keepdims=True) for f in (np.mean, np.var))
+    expected = ((parts - mean) / np.sqrt(variance + 1e-5)).reshape(x.shape)
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [3, -2])
+def test_groups_divide_the_channels(groups):
+    with pytest.raises(ValueError, match=f"{groups} groups do not divide 8 channels"):
+        Normalized("group", groups=groups).init(jax.random.key(0), _images(), train=True)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_an_affine_instance_norm_scales_and_shifts_an_instance_norm(dtype):
+    x, module = jnp.asarray(_images(), dtype), Normalized("affine_instance")
+    variables = module.init(jax.random.key(0), x, train=True)
+    wide = instance_norm(x.astype(jnp.float32))
+    y = module.apply(variables, x, train=False)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y, wide.astype(dtype))  # Scales of 1, biases of 0.
+    own = {"scale": jnp.linspace(0.5, 2, 8), "bias": jnp.linspace(-1, 1, 8)}
+    y = module.apply({"params": {"AffineInstanceNorm_0": own}}, x, train=False)
+    expected = wide * own["scale"] + own["bias"]
+    np.testing.assert_allclose(
+        y.astype(jnp.float32), expected, rtol=1e-6 if dtype == jnp.float32 else 8e-3, atol=1e-6
+    )
+
+
 def test_unknown_kind():
     with pytest.raises(
-        ValueError, match=r"'layer'; allowed are 'batch', 'group', 'instance', 'none'\."
+        ValueError,
+        match=r"'layer'; allowed are 'batch', 'group', 'instance', 'affine_instance', 'none'\.",
     ):
         Normalized("layer").init(jax.random.key(0), _images(), train=True)
 

@@ -195,6 +195,19 @@ def test_a_discriminator_may_have_other_normalizations():
     assert counts["none"] == counts["instance"]
 
 
+def test_biases_before_a_normalization_may_be_left_out():
+    """As the authors' code does before batch normalization."""
+    image = jax.ShapeDtypeStruct((2, 28, 28, 1), jnp.float32)
+    for network, inner in (
+        (SMALL, 4 + 8 + 16 + 2 * 16 + 8 + 4),
+        (PatchDiscriminator(8, 2), 16 + 32),
+    ):
+        with_all, without = (
+            _count(_shapes(network.clone(inner_bias=bias), image)[1]) for bias in (True, False)
+        )
+        assert with_all - without == inner
+
+
 def test_initial_weights():
     stage = Stage(32, "down")
     params = jax.jit(stage.init)(jax.random.key(0), jnp.ones((1, 4, 4, 16)))["params"]["Conv_0"]

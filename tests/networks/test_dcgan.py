@@ -257,3 +257,21 @@ def test_doublings():
 def test_options_out_of_range(network, options, message):
     with pytest.raises(ValueError, match=message):
         network(**options)
+
+
+def test_biases_where_nothing_is_normalized_may_be_left_out():
+    """PyTorch's example has none: its counts of parameters for 64x64 pixels, latents of 100."""
+    _, generator = _shapes(DCGANGenerator((64, 64, 3), 64, bias=False), jnp.ones((2, 100)))
+    _, discriminator = _shapes(DCGANDiscriminator(64, bias=False), jnp.ones((2, 64, 64, 3)))
+    counts = [
+        sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+        for variables in (generator, discriminator)
+    ]
+    assert counts == [3_576_704, 2_765_568]
+    for network, inputs in (
+        (DCGANGenerator((8, 8, 1), 4, "none", bias=False), jnp.ones((2, 3))),
+        (DCGANDiscriminator(4, "none", bias=False), jnp.ones((2, 8, 8, 1))),
+    ):
+        _, variables = _shapes(network, inputs)
+        paths = jax.tree_util.tree_leaves_with_path(variables["params"])
+        assert not any("bias" in jax.tree_util.keystr(path) for path, _ in paths)

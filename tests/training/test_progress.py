@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from jaxgan.training import progress
+from jaxgan.training.launch import tensorboard
 from jaxgan.training.progress import Display, counting, headline
-from jaxgan.training.trained import tensorboard
 
 LOSSES = {"discriminator_loss": 1.25, "generator_loss": 0.5, "real_logits": 3.0}
 
