@@ -17,7 +17,7 @@ convolutions of blocks and half of that elsewhere; biases, also before a normali
 
 Where other code differs: Miyato 2018 *sums* over positions at the end of the discriminator, where
 the mean is taken here as in the paper, and doubles the channels of later blocks for larger images.
-The authors' discriminator can have layer normalization, which "group" stands in for. Their
+The authors' discriminator can have layer normalization, which is "group" with one group. Their
 conditional form has class-conditional batch normalization and an auxiliary classifier; this one
 appends the label to the latent and projects it on the features, as `jaxgan.networks.dcgan` does.
 
@@ -27,7 +27,7 @@ References:
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -63,6 +63,7 @@ class ResidualBlock(nn.Module):
       dropout: probability of dropping an activation of the output while training (rng "dropout").
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
       dtype: dtype of the computation; parameters are float32.
+      groups: of group normalization; 0: chosen.
     """
 
     features: int
@@ -73,6 +74,7 @@ class ResidualBlock(nn.Module):
     dropout: float = 0.0
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
+    groups: int = 0
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -95,7 +97,8 @@ class ResidualBlock(nn.Module):
 
     def _activate(self, x: Array) -> Array:
         kind = "none" if self.on_pixels else self.normalization
-        x = named_norm(x, kind, train=self.train, axis_name=self.axis_name, dtype=self.dtype)
+        options: dict[str, Any] = {"axis_name": self.axis_name, "dtype": self.dtype}
+        x = named_norm(x, kind, train=self.train, groups=self.groups, **options)
         return nn.relu(x)
 
 
@@ -111,6 +114,7 @@ class ResNetGenerator(nn.Module):
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
       dtype: dtype of the computation; parameters and images are float32.
       remat: keep only what enters a block and compute the block again for its gradient.
+      groups: of group normalization; 0: chosen. 1 is layer normalization.
 
     Raises:
       ValueError: if an attribute is out of its range, above all the size of the image.
@@ -124,6 +128,7 @@ class ResNetGenerator(nn.Module):
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
     remat: bool = False
+    groups: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -141,6 +146,7 @@ class ResNetGenerator(nn.Module):
             train,
             "up",
             normalization=self.normalization,
+            groups=self.groups,
             axis_name=self.axis_name,
             dtype=self.dtype,
         )
@@ -152,7 +158,12 @@ class ResNetGenerator(nn.Module):
         for i in range(k):
             x = block(name=f"ResidualBlock_{i}")(x)  # named, for `nn.remat` changes the default
         x = named_norm(
-            x, self.normalization, train=train, axis_name=self.axis_name, dtype=self.dtype
+            x,
+            self.normalization,
+            train=train,
+            groups=self.groups,
+            axis_name=self.axis_name,
+            dtype=self.dtype,
         )
         x = Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_init)(nn.relu(x))
         return jnp.tanh(x.astype(jnp.float32))
@@ -175,6 +186,7 @@ class ResNetDiscriminator(nn.Module):
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
       dtype: dtype of the computation; parameters, the mean over positions and logits are float32.
       remat: keep only what enters a block and compute the block again for its gradient.
+      groups: of group normalization; 0: chosen. 1 is layer normalization.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -187,6 +199,7 @@ class ResNetDiscriminator(nn.Module):
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
     remat: bool = False
+    groups: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -200,6 +213,7 @@ class ResNetDiscriminator(nn.Module):
             self.width,
             train,
             normalization=self.normalization,
+            groups=self.groups,
             dropout=self.dropout,
             axis_name=self.axis_name,
             dtype=self.dtype,

@@ -312,3 +312,16 @@ def test_sizes_that_are_not_allowed(shape, message):
 def test_options_out_of_range(network, options, message):
     with pytest.raises(ValueError, match=message):
         network(**options)
+
+
+def test_one_group_is_layer_normalization():
+    """The authors' for the discriminator: over height, width and channels of each image."""
+    network = ResNetDiscriminator(8, "group", groups=1)
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype(np.float32)
+    variables = network.init(jax.random.key(0), images, train=True)
+    found = network.apply(
+        variables, images, train=True, mutable=["intermediates"], capture_intermediates=True
+    )
+    seen = found[1]["intermediates"]["ResidualBlock_1"]["GroupNorm_0"]["__call__"][0]
+    np.testing.assert_allclose(seen.mean((1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(seen.var((1, 2, 3)), 1, atol=1e-3)
