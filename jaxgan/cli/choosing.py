@@ -37,6 +37,35 @@ def load_chosen(options: GeneratorChoice) -> "Run":
     return load(options.run, step=options.step, best=options.best, averaged=options.ema)
 
 
+def parse_with_places(
+    kind: type, args: list[str], command: str, description: str
+) -> tuple[Any, dict[str, str | None]]:
+    """Parses a command's options and, beside them, those that say where the run's data lie now.
+
+    Args:
+      kind: the command's options.
+      args: the arguments; the run stands first.
+      command: its name.
+      description: for its help.
+
+    Returns:
+      The options, and the places, None where one is as it was.
+    """
+    from jaxgan.experiment import Experiment
+    from jaxgan.runs.record import read
+
+    run = args[0] if args and not args[0].startswith("-") else None
+    names = (type(read(Path(run))[0]) if run is not None else Experiment).places
+    moved = tyro.conf.arg(help="Where the same data lie now.")
+    places = dataclasses.make_dataclass(
+        "Places",
+        [(name, Annotated[str | None, moved], dataclasses.field(default=None)) for name in names],
+        frozen=True,
+    )
+    both = _parse_both(kind, places, args, command, description)
+    return both[0], vars(both[1])
+
+
 def parse_with_choices(
     kind: type,
     args: list[str],
@@ -72,9 +101,16 @@ def parse_with_choices(
             inputs = experiment.inputs(spec)
         refuse(inputs, directory)
         choices = inputs.choices
+    return _parse_both(kind, choices, args, command, description)
+
+
+def _parse_both(
+    kind: type, other: type, args: list[str], command: str, description: str
+) -> tuple[Any, Any]:
+    """Two kinds of options in one list."""
     fields: list[Any] = [
         ("options", Annotated[kind, tyro.conf.arg(name="")]),
-        ("choices", Annotated[choices, tyro.conf.arg(name="")]),
+        ("other", Annotated[other, tyro.conf.arg(name="")]),
     ]
     both = parse(dataclasses.make_dataclass("Options", fields), args, command, description)
-    return both.options, both.choices
+    return both.options, both.other

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from jaxgan.cli.arguments import check_out, parse
-from jaxgan.cli.choosing import GeneratorChoice, load_chosen
+from jaxgan.cli.arguments import check_out
+from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_places
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,8 @@ def evaluate(args: list[str]) -> int:
     """
     from jaxgan.runs.evaluations import FILE, read_record, refuse_other_protocol
 
-    options = parse(EvaluateOptions, args, "evaluate", "Measures samples of a run.")
+    says = "Measures samples of a run."
+    options, places = parse_with_places(EvaluateOptions, args, "evaluate", says)
     other = None if options.against is None else read_record(options.against)
 
     def refuse(protocol: dict[str, object]) -> None:
@@ -40,7 +41,7 @@ def evaluate(args: list[str]) -> int:
         check_out(options.out, (".json",))
     elif not os.access(options.run, os.W_OK):  # Whoever waits for minutes may want to know now.
         warnings.warn(f"{path} cannot be written; --out FILE records elsewhere", stacklevel=2)
-    record = run.evaluate(options.features, on_protocol=refuse)
+    record = run.evaluate(options.features, on_protocol=refuse, **places)
     metrics, real, protocol = record["metrics"], record["real"], record["protocol"]
     failure = _write(path, record)
     where = "not recorded" if failure else path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from jaxgan.cli.arguments import parse
+from jaxgan.cli.choosing import parse_with_places
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from jaxgan.training.state import TrainingState
@@ -25,18 +25,14 @@ def verify(args: list[str]) -> int:
     """`jaxgan verify RUN`: exit code 0 when all digests agree, 1 when one differs."""
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.options import differences
-    from jaxgan.runs.data import check_data
+    from jaxgan.runs.data import check_data, pointed_to, recorded_identities
     from jaxgan.runs.log import read_digests
     from jaxgan.runs.record import environment, read
     from jaxgan.training import warm
     from jaxgan.training.trainer import make_trainer
 
-    options = parse(
-        VerifyOptions,
-        args,
-        "verify",
-        "Repeats a run's first steps from its key. Exit code 1: the parameters differ.",
-    )
+    says = "Repeats a run's first steps from its key. Exit code 1: the parameters differ."
+    options, places = parse_with_places(VerifyOptions, args, "verify", says)
     experiment, record = read(options.run)
     recorded = {int(step): digest for step, digest in read_digests(options.run).items()}
     chosen = sorted(step for step in recorded if step <= options.steps)
@@ -45,7 +41,8 @@ def verify(args: list[str]) -> int:
             f"{options.run} recorded no digest within {options.steps} steps; it has digests "
             f"after steps: {sorted(recorded) or 'none'}"
         )
-    trainer = make_trainer(experiment)
+    known = recorded_identities(options.run, record)
+    trainer = make_trainer(pointed_to(options.run, experiment, known and all(known), places))
     check_data(options.run, record, [program.source for program in trainer.programs])
     with kept_programs(options.run):
         start = warm.restore(options.run, record, trainer)

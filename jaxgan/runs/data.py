@@ -4,13 +4,15 @@ A record holds `data`, one entry a phase: the identities of its source, or null 
 has none, such as one of the user's. Runs recorded by earlier versions have no such entry.
 """
 
+import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxgan.data import Identity
 from jaxgan.data.identity import class_difference
+from jaxgan.experiment.base import BaseExperiment
 from jaxgan.runs.record import FILE, recorded_specs
 
 Known = tuple[Identity, ...] | None
@@ -57,6 +59,34 @@ def refuse_other(directory: Path, before: Known, now: Known) -> None:
     for old, new in zip(before or (), now or (), strict=False):
         if difference := new.difference(old):
             raise ValueError(f"{directory} cannot take these data: {difference}")
+
+
+def pointed_to(
+    directory: Path, experiment: BaseExperiment, known: Any, places: Mapping[str, str | None]
+) -> BaseExperiment:
+    """A run's experiment with where its data lie now.
+
+    Args:
+      directory: of the run.
+      experiment: of the run, or of a phase.
+      known: who the data were; without it nobody can tell whether these are they.
+      places: values of the options `experiment.places`; None leaves one as it was.
+
+    Raises:
+      ValueError: an option that says no place, or data that were not recorded.
+    """
+    given: dict[str, Any] = {name: value for name, value in places.items() if value is not None}
+    if unknown := sorted(set(given) - set(experiment.places)):
+        raise ValueError(
+            f"{directory} can be told where its data lie by {', '.join(experiment.places)}, "
+            f"not by {unknown[0]}"
+        )
+    if given and not known:
+        raise ValueError(
+            f"{directory} recorded no identity of its data: nobody can tell whether those of "
+            f"{', '.join(given)} are they"
+        )
+    return dataclasses.replace(experiment, **given)
 
 
 def check_data(directory: Path, record: dict[str, Any], sources: Sequence[Any]) -> list[Known]:

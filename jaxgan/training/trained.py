@@ -28,6 +28,7 @@ from jaxgan.runs import record
 from jaxgan.runs.data import (
     Known,
     identities_of,
+    pointed_to,
     recorded_identities,
     refuse_other,
 )
@@ -134,12 +135,14 @@ class Run:
         features: FeatureChoice | None = None,
         *,
         on_protocol: Callable[[dict[str, Any]], None] = lambda protocol: None,
+        **places: str | None,
     ) -> dict[str, Any]:
         """All metrics that fit the data, with the record of how they were taken.
 
         Args:
           features: as `evaluation.make_evaluator` takes them.
           on_protocol: told of the protocol before anything is measured; may refuse it.
+          **places: where the same data lie now, such as `data="/new/photos"`.
 
         Returns:
           `metrics` and what `real` data score by name, the `protocol`, and what the numbers depend
@@ -148,21 +151,22 @@ class Run:
         Raises:
           ValueError: where there is no measure, or the data are not there or others.
         """
-        source, key = self.experiment.open_source(), jax.random.key(self.experiment.seed)
+        experiment = pointed_to(self.directory, self.experiment, self.data, places)
+        source, key = experiment.open_source(), jax.random.key(experiment.seed)
         refuse_other(self.directory, self.data, *identities_of([source]))
         with kept_programs(self.directory):
-            evaluator = self.experiment.evaluator(
+            evaluator = experiment.evaluator(
                 source, self.game, key, thorough=True, features=features
             )
             if evaluator is None:
                 raise ValueError(
                     f"{self.directory} cannot be evaluated: there is no measure of a run of "
-                    f"{type(self.experiment).__name__}"
+                    f"{type(experiment).__name__}"
                 )
             on_protocol(evaluator.protocol)
             metrics, real = evaluator.measure(self.variables), evaluator.real()
         return make_record(
-            *(self.experiment, source.name, self.step, self.averaged),
+            *(experiment, source.name, self.step, self.averaged),
             *(metrics, real, evaluator.protocol),
         )
 

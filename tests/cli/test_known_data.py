@@ -12,9 +12,9 @@ from small_runs import SMALL
 
 from jaxgan.cli import main as cli
 from jaxgan.data import Identity, PairSpec, Spec
-from jaxgan.experiment import UnpairedExperiment
+from jaxgan.experiment import Experiment, UnpairedExperiment
 from jaxgan.runs import record
-from jaxgan.runs.data import to_record
+from jaxgan.runs.data import pointed_to, to_record
 from jaxgan.training.launch import refuse_changes
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -59,6 +59,8 @@ def call(capsys, command: str) -> tuple[int, str, str]:
 def test_data_that_moved_are_pointed_to(here, trained, capsys):
     shutil.move("photos", "moved")
     assert call(capsys, "resume run --steps 5")[0] == 2
+    assert call(capsys, "verify run")[0] == 2
+    assert call(capsys, "verify run --data moved")[::2] == (0, "")
     code, _, error = call(capsys, "resume run --steps 5 --data moved")
     assert (code, error) == (0, "")
     kept = json.loads(Path("run/experiment.json").read_text())
@@ -70,6 +72,30 @@ def test_data_that_moved_are_pointed_to(here, trained, capsys):
     assert now == before | {"name": "moved", "place": str(here / "moved")}
     assert now["classes"] == ["2", "10"]
     assert call(capsys, "verify run")[0] == 0
+
+
+@pytest.mark.filterwarnings("default:samples are compared with the training data")
+def test_a_run_that_is_done_is_evaluated_where_its_data_lie_now(here, capsys):
+    shutil.move("photos", "moved")
+    assert call(capsys, "evaluate run --features pixels")[0] == 2
+    code, output, _ = call(capsys, "evaluate run --features pixels --data moved")
+    assert code == 0
+    assert "against moved, train split, 12 images" in output
+    shutil.copy("moved/2/1.png", "moved/2/13.png")
+    code, _, error = call(capsys, "evaluate run --features pixels --data moved")
+    assert code == 2
+    assert "moved holds 13 samples" in error
+
+
+def test_only_places_are_pointed_to_and_only_of_known_data():
+    known, run = (Identity("photos", "/photos", 3, (), "a"),), Path("run")
+    experiment = Experiment(data="photos")
+    assert pointed_to(run, experiment, None, {"data": None}) == experiment
+    assert pointed_to(run, experiment, known, {"data": "new"}).data == "new"
+    with pytest.raises(ValueError, match=r"run can be told where its data lie by .*, not by seed"):
+        pointed_to(run, experiment, known, {"seed": "1"})
+    with pytest.raises(ValueError, match="nobody can tell whether those of data are they"):
+        pointed_to(run, experiment, None, {"data": "new"})
 
 
 def test_the_domains_of_a_pair_may_move_too(tmp_path):
