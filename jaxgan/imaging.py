@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jaxgan.files import whole_file
+from jaxgan.fonts import font_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,7 +71,7 @@ def grid(
       ValueError: if `images` is of another form, a number is out of range, or the labels are not
         as many as the rows.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     images = np.asarray(images)
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
@@ -106,7 +107,7 @@ def grid(
     if not labels:
         return picture
 
-    font = ImageFont.load_default(size=min(height, 16))
+    font, labels = font_for(labels, size=min(height, 16))
     margin = math.ceil(max(font.getlength(label) for label in labels)) + 8
     text = Image.new("L", (margin, len(picture)), GAP_COLOR)
     for row, label in enumerate(labels):
