@@ -59,6 +59,7 @@ def translate(args: list[str]) -> int:
             size,
             reach,
             reading.margin,
+            run.experiment.transparency,
         ):
             bad += 1
             complain(complaint, 1)

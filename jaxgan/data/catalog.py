@@ -22,6 +22,7 @@ def open_source(
     split: str = "train",
     image_size: int | None = None,
     channels: int | None = None,
+    transparency: images.Transparency = "white",
 ) -> ArraySource:
     """Opens a data set by name.
 
@@ -36,6 +37,7 @@ def open_source(
       image_size: side to which images are resized (antialiased, the shorter side) and cropped
         about the centre. None leaves them as they are and needs images of one size.
       channels: 1 or 3; None leaves images as they are.
+      transparency: what transparent pixels of image files are laid on.
 
     Returns:
       The source.
@@ -57,10 +59,10 @@ def open_source(
     tfds_dir = _data_dir(data_dir)
     is_path = path.is_absolute() or name.startswith((".", "~"))
     if not is_path and (prepared := tfds.find(name, tfds_dir)):
-        return tfds.open_prepared(prepared, split, image_size, channels)
+        return tfds.open_prepared(prepared, split, image_size, channels, transparency)
     if name and path.is_dir():
         _check_split(name, split, folder_splits(path))
-        return open_folder(path, split, image_size, channels)
+        return open_folder(path, split, image_size, channels, transparency)
     if not is_path and tfds.is_stock(name):
         raise ValueError(
             f"The data set {name!r} is known to TFDS but not prepared in {tfds_dir}: run "

@@ -146,7 +146,11 @@ def folder_splits(folder: Path) -> list[str]:
 
 
 def open_folder(
-    folder: Path, split: str, image_size: int | None, channels: int | None
+    folder: Path,
+    split: str,
+    image_size: int | None,
+    channels: int | None,
+    transparency: images.Transparency = "white",
 ) -> ArraySource:
     """Decodes a folder of images, or a folder of one sub-folder a class.
 
@@ -161,6 +165,7 @@ def open_folder(
       split: one of `folder_splits(folder)`.
       image_size: side to which images are resized and cropped; None needs images of one size.
       channels: 1, 3, or None for grey when all images are grey, and colour otherwise.
+      transparency: what transparent pixels are laid on.
 
     Returns:
       The split as a source.
@@ -180,7 +185,7 @@ def open_folder(
     # Both splits decide on size and channels, so that they have one shape.
     every = [path for scan in scans.values() for path in scan.files]
     facts = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in every]
-    options = (split, image_size, channels, images.DECODING)
+    options = (split, image_size, channels, images.DECODING, transparency)
     key = cache.stem(folder.name, str(folder.resolve()), facts, *options)
     arrays = cache.find(key, ["images"])
     if arrays is None:
@@ -188,7 +193,7 @@ def open_folder(
 
         def work(start: int, stop: int) -> dict[str, np.ndarray]:
             named = [(str(path), path) for path in files[start:stop]]
-            return {"images": images.decode_block(named, image_size, shape)}
+            return {"images": images.decode_block(named, image_size, shape, transparency)}
 
         layout: cache.Layout = {"images": ((len(files), *shape), np.uint8)}
         arrays = cache.store(key, layout, images.in_threads(work, len(files), shape))

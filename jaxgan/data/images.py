@@ -1,7 +1,7 @@
 """Image files and encoded images to uint8 arrays.
 
-Animations give their first frame, what is transparent is laid on white, and photographs are turned
-upright as their Exif says. Anything wrong with an image is a ValueError that names it.
+Animations give their first frame, what is transparent is laid on a colour, and photographs are
+turned upright as their Exif says. Anything wrong with an image is a ValueError that names it.
 """
 
 import io
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -34,6 +35,9 @@ _TURNED = ("JPEG", "MPO", "WEBP")  # formats whose Exif may say that the image l
 _PNG_EXIF = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}
 _BLOCK_BYTES = 1 << 23
 
+Transparency: TypeAlias = Literal["white", "black", "mean"]
+"""What transparent pixels are laid on; "mean" is that of the image's colours, each by how much of
+it is seen."""
 Encoded = Path | bytes | np.ndarray
 """An image as a file, as a file's contents, or as uint8 [H, W, C]."""
 
@@ -103,16 +107,34 @@ def _orientation(image: Image.Image) -> int:
     return image.getexif().get(ExifTags.Base.Orientation, 1) if asked else 1
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _opaque(image: Image.Image, transparency: Transparency) -> Image.Image:
     """An image without its transparency; dropped, it would show colours that nobody saw."""
     image = image.convert("RGBA")
     if image.getchannel("A").getextrema() == (255, 255):
         return image
-    warnings.warn("images with transparent pixels are laid on white", stacklevel=3)
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    named = "their mean colour" if transparency == "mean" else transparency
+    warnings.warn(f"images with transparent pixels are laid on {named}", stacklevel=3)
+    color = _mean_color(image) if transparency == "mean" else transparency
+    return Image.alpha_composite(Image.new("RGBA", image.size, color), image)
 
 
-def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> np.ndarray:
+def _mean_color(image: Image.Image) -> tuple[int, int, int]:
+    """Of RGBA pixels, weighted by alpha; of an image of which nothing is seen, white."""
+    pixels = np.asarray(image, np.float64)
+    seen = pixels[..., 3:]
+    if not seen.any():
+        return 255, 255, 255
+    red, green, blue = np.rint((pixels[..., :3] * seen).sum((0, 1)) / seen.sum()).astype(int)
+    return int(red), int(green), int(blue)
+
+
+def decode(
+    image: Encoded,
+    name: str,
+    image_size: int | None,
+    channels: int,
+    transparency: Transparency = "white",
+) -> np.ndarray:
     """Decodes one image.
 
     Args:
@@ -122,6 +144,7 @@ def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> 
         shorter side becomes `image_size` and the longer one is cropped about its centre, in one
         step, with Pillow's bicubic filter, which is antialiased.
       channels: 1 or 3.
+      transparency: what transparent pixels are laid on; told in a warning.
 
     Returns:
       uint8 [H, W, channels].
@@ -130,7 +153,7 @@ def decode(image: Encoded, name: str, image_size: int | None, channels: int) -> 
         if _orientation(pixels) > 1:
             pixels = ImageOps.exif_transpose(pixels)
         if pixels.has_transparency_data:
-            pixels = _on_white(pixels)
+            pixels = _opaque(pixels, transparency)
         pixels = pixels.convert("L" if channels == 1 else "RGB")
         if image_size is not None:
             side = min(pixels.size)
@@ -159,12 +182,15 @@ def pad(images: np.ndarray, margin: int) -> np.ndarray:
 
 
 def decode_block(
-    images: Sequence[tuple[str, Encoded]], image_size: int | None, shape: tuple[int, ...]
+    images: Sequence[tuple[str, Encoded]],
+    image_size: int | None,
+    shape: tuple[int, ...],
+    transparency: Transparency = "white",
 ) -> np.ndarray:
     """Decodes named images that must all have `shape` [H, W, C] into uint8 [n, H, W, C]."""
     block = np.empty((len(images), *shape), np.uint8)
     for i, (name, image) in enumerate(images):
-        array = decode(image, name, image_size, shape[-1])
+        array = decode(image, name, image_size, shape[-1], transparency)
         if array.shape != shape:
             raise ValueError(
                 f"{name} is {array.shape[0]} x {array.shape[1]} and other images of its set are "

@@ -138,6 +138,7 @@ def open_domain(
     channels: int | None = None,
     class_name: str | None = None,
     margin: int = 0,
+    transparency: images.Transparency = "white",
 ) -> ArraySource:
     """Opens the images of one domain; see `open_source` for what is not said here.
 
@@ -152,6 +153,7 @@ def open_domain(
       class_name: takes the images of this class only, by its name or its number.
       margin: black pixels on each side, inside image_size, around what was resized; where objects
         fill their images in one domain and not in the other, it brings them to one scale.
+      transparency: what transparent pixels of image files are laid on.
 
     Returns:
       A source; without labels, if one class was chosen.
@@ -162,6 +164,7 @@ def open_domain(
     """
     side = inner_size(image_size, margin)
     options: dict[str, Any] = {"data_dir": data_dir, "image_size": side, "channels": channels}
+    options["transparency"] = transparency
     if domain is None:
         source = open_source(name, split=split, **options)
     elif (folder := expanded(name) / f"{split}{domain}").is_dir():

@@ -166,7 +166,11 @@ def describe(prepared: Prepared) -> str:
 
 
 def open_prepared(
-    prepared: Prepared, split: str, image_size: int | None, channels: int | None
+    prepared: Prepared,
+    split: str,
+    image_size: int | None,
+    channels: int | None,
+    transparency: images.Transparency = "white",
 ) -> ArraySource:
     """Decodes one split of a prepared data set, or finds it in the cache.
 
@@ -175,6 +179,7 @@ def open_prepared(
       split: a split's whole name.
       image_size: side to which images are resized and cropped; None needs images of one size.
       channels: 1, 3, or None for what the data set has.
+      transparency: what transparent pixels are laid on.
 
     Returns:
       The split as a source, labelled when the data set has one class label or one called "label".
@@ -204,7 +209,7 @@ def open_prepared(
     with _naming(prepared):
         stats = [(prepared.path / name).stat() for name in splits[split].filenames]
     facts = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
-    depends_on = (str(prepared.path), facts, layout, images.DECODING)
+    depends_on = (str(prepared.path), facts, layout, images.DECODING, transparency)
     key = cache.stem(f"{prepared.full_name}-{split}", *depends_on)
     arrays = cache.find(key, layout)
     if arrays is None:
@@ -220,7 +225,7 @@ def open_prepared(
                 (f"Image {i} of {prepared.full_name} {split}", example[image_key])
                 for i, example in enumerate(examples, start)
             ]
-            block = {"images": images.decode_block(named, image_size, shape)}
+            block = {"images": images.decode_block(named, image_size, shape, transparency)}
             if label_key:
                 block["labels"] = np.array([example[label_key] for example in examples])
             return block

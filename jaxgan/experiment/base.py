@@ -17,6 +17,7 @@ import numpy as np
 import optax
 
 from jaxgan.data import batch_indices
+from jaxgan.data.images import Transparency
 from jaxgan.data.minibatch import prepare_batch
 from jaxgan.evaluation import Better, Evaluator, FeatureChoice, metric_names
 from jaxgan.experiment.inputs import Inputs
@@ -76,6 +77,8 @@ class BaseExperiment:
     """Where prepared TFDS data lie; by default $TFDS_DATA_DIR or ~/tensorflow_datasets."""
     image_size: int | None = None
     """Resize and crop images to this many pixels a side."""
+    transparency: Transparency = "white"
+    """What transparent pixels of image files are laid on: white, black, or their image's mean."""
     flip: bool = False
     """Mirror every real image left to right with probability one half."""
 

@@ -151,6 +151,7 @@ def translate_folder(
     size: int | None,
     report: Callable[[int], None],
     margin: int = 0,
+    transparency: images.Transparency = "white",
 ) -> Iterator[str]:
     """Translates the files of a job, a batch of one size at a time; each is written whole.
 
@@ -162,6 +163,7 @@ def translate_folder(
         None keeps each image's own height and width, or the nearest multiples of 4 to them.
       report: told of how many files were dealt with, now and then.
       margin: black pixels on each side, inside size; of no use without it.
+      transparency: what transparent pixels are laid on, as training data are.
 
     Yields:
       A sentence for each image that cannot be read, which is passed over.
@@ -178,7 +180,8 @@ def translate_folder(
 
     for path, target in job.files:
         try:
-            image = images.decode(path, str(path), inner_size(size, margin), spec.shape[-1])
+            inner, channels = inner_size(size, margin), spec.shape[-1]
+            image = images.decode(path, str(path), inner, channels, transparency)
         except ValueError as error:
             yield str(error)
             done += 1

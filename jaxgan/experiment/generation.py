@@ -135,6 +135,7 @@ class Experiment(AdversarialExperiment):
             split=split,
             image_size=self.image_size,
             channels=self.channels,
+            transparency=self.transparency,
         )
 
     def check_source(self, source: Source) -> None:

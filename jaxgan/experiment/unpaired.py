@@ -93,7 +93,11 @@ class UnpairedExperiment(AdversarialExperiment):
         """Both domains."""
         one = self.data_y is None
         opened = partial(
-            open_domain, data_dir=self.data_dir, split=split, image_size=self.image_size
+            open_domain,
+            data_dir=self.data_dir,
+            split=split,
+            image_size=self.image_size,
+            transparency=self.transparency,
         )
         x = opened(
             self.data_x,

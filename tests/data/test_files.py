@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -331,3 +332,13 @@ class TestFolder:
             assert len(open_source(str(tmp_path / "set"))) == 2
         (message,) = [str(warning.message) for warning in told]
         assert f"passed over in {tmp_path / 'set'}: 2 .heic, 1 .jfif; convert them" in message
+
+
+def test_transparency_is_an_option_and_each_has_its_own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXGAN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "set").mkdir()
+    Image.new("RGBA", (4, 4)).save(tmp_path / "set" / "a.png")
+    for transparency, value in (("white", 255), ("black", 0), ("white", 255)):
+        with warnings.catch_warnings(action="ignore"):
+            source = open_source(str(tmp_path / "set"), transparency=transparency)
+        assert set(source.host["real"].ravel()) == {value}

@@ -59,6 +59,27 @@ def test_what_is_half_transparent_is_half_white():
     assert set(array.ravel()) == {127}
 
 
+def test_transparency_may_be_laid_on_black_or_the_mean_of_what_is_seen():
+    hidden = np.zeros((2, 2, 4), np.uint8)
+    hidden[0] = (
+        (200, 100, 0, 255),
+        (100, 200, 50, 85),
+    )  # All of the one is seen, a third of the other
+    hidden[1] = 10, 20, 30, 0
+    image = encoded(Image.fromarray(hidden))
+    with pytest.warns(UserWarning, match="laid on black"):
+        array = images.decode(image, "x", None, 3, "black")
+    np.testing.assert_array_equal(array[0, 0], [200, 100, 0])
+    np.testing.assert_array_equal(array[1], 0)
+    with pytest.warns(UserWarning, match="laid on their mean colour"):
+        array = images.decode(image, "x", None, 3, "mean")
+    # (200 + 100 / 3) / (4 / 3) = 175 and so on.
+    np.testing.assert_array_equal(array[1], [[175, 125, 12]] * 2)
+    with pytest.warns(UserWarning, match="laid on their mean colour"):
+        array = images.decode(encoded(Image.new("RGBA", (2, 2))), "x", None, 3, "mean")
+    assert array.min() == 255  # Nothing is seen.
+
+
 def test_the_middle_square_is_kept(random_image):
     pixels = random_image(4, 10)
     array = images.decode(pixels, "x", 4, 3)
