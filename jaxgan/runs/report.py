@@ -115,6 +115,7 @@ def write_report(
     parts = [
         f"<h1>{escape(experiment.name)}</h1>",
         f"<p>{escape(_progress(records, experiment.steps))}</p>",
+        *_origin(record.get("start")),
         _diagnosis(diagnose(records, options, experiment.rules)),
         _slider(shown, left_out),
         _measured(directory, records, sentence),
@@ -227,6 +228,14 @@ def _slider(shown: list[tuple[str, bytes]], left_out: int) -> str:
             note,
         ]
     )
+
+
+def _origin(start: Any) -> list[str]:
+    """Where a warm start took its weights from."""
+    if not isinstance(start, dict):
+        return []
+    words = f"It began with the weights of {start.get('run')}, step {start.get('step')}."
+    return [f"<p>{escape(words)}</p>"]
 
 
 def _neighbours(found: Closest | str) -> str:

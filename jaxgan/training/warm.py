@@ -28,7 +28,7 @@ from jaxgan.types import PyTree
 
 FOLDER = "start"
 NAMED = 3
-"""So many of the arrays that start afresh are named in the warning; the record names all."""
+"""How many of the arrays that start afresh the warning names; the record names all."""
 
 
 class Start(NamedTuple):
@@ -118,11 +118,13 @@ def restore(directory: Path, record: dict[str, Any], trainer: Trainer) -> Traini
     origin = record.get("start")
     if origin is None:
         return None
+    if not isinstance(origin, dict) or not {"run", "step"} <= origin.keys():
+        raise ValueError(f"{directory} is damaged: its record says {origin!r} of its start")
     folder = directory / FOLDER
     if not folder.is_dir():
         raise ValueError(
-            f"{directory} began with the weights of {origin.get('run')}, and the folder "
-            f"{FOLDER} that holds them is missing"
+            f"{directory} began with the weights of {origin['run']}, and the folder {FOLDER} that "
+            "holds them is missing"
         )
     with Checkpoints(folder, trainer.expected, read_only=True) as checkpoints:
         found = checkpoints.restore(0)

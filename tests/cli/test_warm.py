@@ -83,6 +83,11 @@ def test_its_record_says_so(here):
     assert read_metrics(here / "warm")[0]["step"] == 2
 
 
+def test_its_report_says_so(here, capsys):
+    assert call(capsys, "report warm")[0] == 0
+    assert "It began with the weights of " in Path("warm/report.html").read_text()
+
+
 def test_it_is_verified_and_resumed_where_the_other_is_gone(here, capsys):
     whole = digest(load("warm").state())
     assert call(capsys, f"train --from old --steps 2 --out cut {RATE}")[0] == 0
