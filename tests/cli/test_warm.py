@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -14,7 +15,7 @@ from jaxgan import load, train
 from jaxgan.cli.main import main
 from jaxgan.runs.log import digest, read_digests, read_metrics
 from jaxgan.runs.record import read
-from jaxgan.training import warm
+from jaxgan.training import launch, warm
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.trainer import make_trainer
 
@@ -39,6 +40,12 @@ def here(root, tmp_path, monkeypatch) -> Path:
     shutil.copytree(root, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "here"
+
+
+@pytest.fixture
+def unplayed(monkeypatch):
+    """Runs are begun, and no step is played."""
+    monkeypatch.setattr(launch, "_run", lambda *_: SimpleNamespace(step=0))
 
 
 def call(capsys, command: str) -> tuple[int, str, str]:
@@ -101,6 +108,7 @@ def test_it_is_verified_and_resumed_where_the_other_is_gone(here, capsys):
     assert digest(load("warm").state()) == whole
 
 
+@pytest.mark.usefixtures("unplayed")
 def test_a_checkpoint_is_chosen(here, capsys):
     with Checkpoints(here / "old/checkpoints", lambda step: None, read_only=True) as kept:
         first, *_, last = kept.steps()
@@ -109,7 +117,7 @@ def test_a_checkpoint_is_chosen(here, capsys):
     assert digest(start_of("chosen").params) != digest(load("old", step=last).state().params)
 
 
-def test_optimizer_states_are_taken_over_and_schedules_are_not(here, capsys):
+def test_optimizer_states_are_taken_over_and_schedules_are_not(here, capsys, request):
     command = f"train --from old --optimizer-states {DECAYED} --steps 4 --out"
     assert call(capsys, f"{command} first")[0] == 0
     old, start = load("old").state(), start_of("first")
@@ -118,13 +126,16 @@ def test_optimizer_states_are_taken_over_and_schedules_are_not(here, capsys):
         assert count(start.sides[side].opt_state) == count(old.sides[side].opt_state) > 0
         assert digest(adam.nu) == digest(before.nu)
     again = command.replace("old", "first")
-    assert call(capsys, f"{again} second")[0] == 0  # Of a run whose schedule is over.
-    first, second = load("first").state(), start_of("second")
+    first = load("first").state()  # Its schedule is over.
+    request.getfixturevalue("unplayed")
+    assert call(capsys, f"{again} second")[0] == 0
+    second = start_of("second")
     assert int(first.sides["generator"].opt_state[1].count) == 4
     assert int(second.sides["generator"].opt_state[1].count) == 0
 
 
 @pytest.mark.filterwarnings("default:of old these")
+@pytest.mark.usefixtures("unplayed")
 def test_what_does_not_fit_is_named_and_starts_afresh(here, capsys):
     """Digits 0 to 6 alone: what reads classes is of other shapes, the rest is the same."""
     images, labels = load_digits(return_X_y=True)
@@ -184,7 +195,7 @@ def test_what_cannot_be_is_refused(here, capsys, command, reason):
     assert sorted(here.rglob("*")) == before
 
 
-def test_a_decayed_run_is_not_prolonged_and_the_way_out_is_told(here, capsys):
+def test_a_decayed_run_is_not_prolonged_and_the_way_out_is_told(here, capsys, request):
     assert call(capsys, f"train {SMALL} --best-metric None {DECAYED} --steps 4 --out done")[0] == 0
     code, _, error = call(capsys, "resume done --steps 8")
     assert code == 2
@@ -193,6 +204,7 @@ def test_a_decayed_run_is_not_prolonged_and_the_way_out_is_told(here, capsys):
         "is 0 from that update on, and these steps make 8; set it to 8 or more, or take fewer "
         "steps; or begin a new run with its weights: jaxgan train --from done\n"
     )
+    request.getfixturevalue("unplayed")
     way = "train --from done --steps 8 --generator-optimizer.decay-end 8 --out on"
     assert call(capsys, way)[0] == 0
 
