@@ -332,7 +332,7 @@ def read_only(root, monkeypatch) -> Path:
         "real": {},
         "protocol": {"samples": 50, "reference": "digits", "features": "pixels"},
     }
-    monkeypatch.setattr(Run, "evaluate", lambda self, features, on_protocol: measured)
+    monkeypatch.setattr(Run, "evaluate", lambda self, features, **_: measured)
     return run
 
 
