@@ -36,8 +36,7 @@ _PNG_EXIF = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}
 _BLOCK_BYTES = 1 << 23
 
 Transparency: TypeAlias = Literal["white", "black", "mean"]
-"""What transparent pixels are laid on; "mean" is that of the image's colours, each by how much of
-it is seen."""
+"""What transparent pixels are laid on; "mean" is the image's mean colour, weighted by alpha."""
 Encoded = Path | bytes | np.ndarray
 """An image as a file, as a file's contents, or as uint8 [H, W, C]."""
 

@@ -43,8 +43,8 @@ def named_norm(
     ε 1e-5 and scales drawn from N(1, .02²); its running averages are in the collection
     "batch_stats" and change only with `train=True`. "group" is group normalization, independent of
     the other samples of the batch, which a gradient penalty needs. "instance" is `instance_norm`,
-    without parameters, and "affine_instance" the same with a scale and a bias a channel, as
-    PyTorch's with `affine=True`. "none" returns `x`.
+    without parameters, and "affine_instance" the same with a scale and a bias per channel,
+    as PyTorch's with `affine=True`. "none" returns `x`.
 
     Args:
       x: activations `[B, ..., C]`.
@@ -128,7 +128,7 @@ class BatchNorm(nn.Module):
 
 
 class AffineInstanceNorm(nn.Module):
-    """`instance_norm`, and then a learnt scale and bias a channel, which start at 1 and 0."""
+    """`instance_norm`, and then a learnt scale and bias per channel, which start at 1 and 0."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:

@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
+from jaxgan.cli import main as cli
+
 SMALL = (
     "--generator.family mlp --generator.width 8 --generator.latent-size 4 "
     "--generator.normalization none --discriminator.family mlp --discriminator.width 8 "
@@ -17,3 +21,10 @@ class Trained(NamedTuple):
 
     folder: Path
     output: str
+
+
+def call(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str, str]:
+    """A command's exit code, and what it said on standard output and error."""
+    capsys.readouterr()
+    code = cli.main(command.split())
+    return code, *capsys.readouterr()

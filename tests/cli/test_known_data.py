@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import SMALL
+from small_runs import SMALL, call
 
 from jaxgan.cli import main as cli
 from jaxgan.data import Identity, PairSpec, Spec
@@ -48,12 +48,6 @@ def here(trained, tmp_path, monkeypatch) -> Path:
     shutil.copytree(trained, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path / "here"
-
-
-def call(capsys, command: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    code = cli.main(command.split())
-    return code, *capsys.readouterr()
 
 
 def test_data_that_moved_are_pointed_to(here, trained, capsys):

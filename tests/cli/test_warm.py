@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from small_runs import SMALL
+from small_runs import SMALL, call
 
 from jaxgan import load, train
 from jaxgan.cli.main import main
@@ -46,12 +46,6 @@ def here(root, tmp_path, monkeypatch) -> Path:
 def unplayed(monkeypatch):
     """Runs are begun, and no step is played."""
     monkeypatch.setattr(launch, "_run", lambda *_: SimpleNamespace(step=0))
-
-
-def call(capsys, command: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    code = main(command.split())
-    return code, *capsys.readouterr()
 
 
 def start_of(run: str):
