@@ -1,6 +1,6 @@
 """One phase of an experiment as compiled programs: its start, and its steps over the data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, cached_property, partial
 from typing import Any, NamedTuple
@@ -21,10 +21,10 @@ from jaxgan.types import Array, Batch, Key, PyTree
 
 STEPS_PER_CALL = 25
 """Steps in a call where calls of several win. A call costs a fifth of a millisecond."""
-PLAIN_CONVOLUTIONS = ("conv_general_dilated[", "plain_conv")
-"""XLA's own, in a program's text."""
-LOOP_LIMIT = 70e6
-"""Bytes that a step may touch, by XLA's count before it optimises, to be looped on a CPU."""
+PLAIN_CONVOLUTIONS = ("conv_general_dilated", "plain_conv")
+"""XLA's own, by how the names of their primitives begin."""
+LOOP_LIMIT = 50e6
+"""Bytes that a step's operations may read and write, each for itself, to be looped on a CPU."""
 
 
 class Place(NamedTuple):
@@ -206,7 +206,7 @@ def _trace(
     """
 
     def build(loop: bool) -> tuple[TrainStep, Traced]:
-        step = make_train_step(
+        plain = make_train_step(
             game,
             experiment.make_optimizers(),
             prepare=experiment.prepare,
@@ -214,12 +214,14 @@ def _trace(
             loop=loop,
             **experiment.make_step_options(),
         )
+        # Called again, in the program of several steps, it is not traced again; nor is it a call.
+        step = jax.jit(plain, inline=True)
         with jax.set_mesh(mesh):
-            return step, jax.jit(step).trace(abstract, example, root_key)
+            return step, step.trace(abstract, example, root_key)
 
     if game.minibatches > 1 and jax.default_backend() == "cpu":
         step, traced = build(loop=True)
-        if not _has_plain_convolution(str(traced.jaxpr)):
+        if not _has_plain_convolution(traced):
             return step, traced
     return build(loop=False)
 
@@ -336,8 +338,23 @@ def _looped(
     return step(0, start) if limit == 1 else jax.lax.fori_loop(0, count, step, start)
 
 
-def _has_plain_convolution(program: str) -> bool:
-    return any(name in program for name in PLAIN_CONVOLUTIONS)
+def _operations(jaxpr: Any) -> Iterator[Any]:
+    """The operations of a program, those of its calls and loops too."""
+    for equation in jaxpr.eqns:
+        inner = [
+            getattr(leaf, "jaxpr", leaf)
+            for leaf in jax.tree.leaves(list(equation.params.values()))
+            if hasattr(leaf, "eqns") or hasattr(leaf, "jaxpr")
+        ]
+        for program in inner:
+            yield from _operations(program)
+        if not inner:
+            yield equation
+
+
+def _has_plain_convolution(traced: Traced) -> bool:
+    names = (operation.primitive.name for operation in _operations(traced.jaxpr))
+    return any(name.startswith(PLAIN_CONVOLUTIONS) for name in names)
 
 
 def _best_steps_per_call(traced: Traced) -> int:
@@ -348,7 +365,12 @@ def _best_steps_per_call(traced: Traced) -> int:
     """
     if jax.default_backend() != "cpu":
         return STEPS_PER_CALL
-    if _has_plain_convolution(str(traced.jaxpr)):
+    if _has_plain_convolution(traced):
         return 1
-    touched = traced.lower().cost_analysis()["bytes accessed"]
+    touched = sum(
+        variable.aval.size * variable.aval.dtype.itemsize
+        for operation in _operations(traced.jaxpr)
+        for variable in (*operation.invars, *operation.outvars)
+        if hasattr(variable.aval, "size")
+    )
     return STEPS_PER_CALL if touched <= LOOP_LIMIT else 1
