@@ -84,12 +84,14 @@ class Case(NamedTuple):
       ours: `() -> run`.
       peer: `setting -> run`.
       check: `() -> the largest difference between both sides' losses, relative`.
+      program: `() -> ours, compiled`.
     """
 
     images: int
     ours: Callable[[], Run]
     peer: Callable[[Setting], Run]
     check: Callable[[], float]
+    program: Callable[[], jax.stages.Compiled]
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,10 @@ def gan_case(experiment: Experiment, device: str, dtype: str) -> Case:
     def check() -> float:
         return largest_difference(program(), *peer_networks(program().source.spec.shape))
 
-    return Case(experiment.batch_size * minibatches, ours, peer, check)
+    def compiled() -> jax.stages.Compiled:
+        return program().compile(False)
+
+    return Case(experiment.batch_size * minibatches, ours, peer, check, compiled)
 
 
 def largest_difference(
@@ -260,12 +265,12 @@ def creation_orders(program: Program) -> dict[str, list[tuple[str, ...]]]:
     return orders
 
 
-def translation_case(device: str, dtype: str) -> Case:
-    """CycleGAN's generator of 6 blocks alone, on one image of 64x64: Adam on an L1 loss."""
-    module = TranslationGenerator(channels=3, blocks=6, dtype=jnp.dtype(dtype))
+def translation_case(device: str, dtype: str, size: int = 64, blocks: int = 6) -> Case:
+    """CycleGAN's generator alone, on one square image: Adam on an L1 loss."""
+    module = TranslationGenerator(channels=3, blocks=blocks, dtype=jnp.dtype(dtype))
     options = OptimizerOptions()
     rng = np.random.default_rng(0)
-    images, targets = rng.uniform(-1, 1, (2, 1, 64, 64, 3)).astype(np.float32)
+    images, targets = rng.uniform(-1, 1, (2, 1, size, size, 3)).astype(np.float32)
 
     def initial() -> Any:
         return jax.jit(partial(module.init, train=True))(jax.random.key(0), images)["params"]
@@ -300,7 +305,7 @@ def translation_case(device: str, dtype: str) -> Case:
         return run
 
     def peer(setting: Setting) -> Run:
-        network = torch_networks.translation_generator(3, 64, 6)
+        network = torch_networks.translation_generator(3, 64, blocks)
         network = torch_step.prepared(network, setting, device)
         x, y = channels_first(images).to(device), channels_first(targets).to(device)
         step = torch_step.make_l1_step(network, x, y, options, setting, dtype)
@@ -320,7 +325,7 @@ def translation_case(device: str, dtype: str) -> Case:
             order.extend(flatten_dict(module.init(jax.random.key(0), images, train=True)["params"]))
 
         jax.eval_shape(init, images)
-        network = torch_networks.translation_generator(3, 64, 6)
+        network = torch_networks.translation_generator(3, 64, blocks)
         torch_networks.port(network, state[0], order)
         x, y = channels_first(images), channels_first(targets)
         peer_step = torch_step.make_l1_step(network, x, y, options, Setting())
@@ -330,7 +335,11 @@ def translation_case(device: str, dtype: str) -> Case:
             differences.append(abs(float(value) - peer_step().item()))
         return max(differences)
 
-    return Case(1, ours, peer, check)
+    def compiled() -> jax.stages.Compiled:
+        state, step = our_step()
+        return step.lower(state, images, targets).compile()
+
+    return Case(1, ours, peer, check, compiled)
 
 
 def as_torch(array: jax.Array) -> torch.Tensor:

@@ -100,7 +100,10 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
     )
     classes = getattr(source.spec, "num_classes", 0)
     refuse_what_fits_nowhere(experiment, abstract, game.averaged, example, classes)
-    step, traced = _trace(experiment, game, abstract, example, mesh, root_key)
+    key = jax.random.wrap_key_data(
+        sharding.place(jax.random.key_data(root_key), sharding.whole(mesh))
+    )
+    step, traced = _trace(experiment, game, abstract, example, mesh, key)
     scalar_names = sorted(traced.out_info[1])
     resident = source.arrays is not None
     limit = (experiment.steps_per_call or _best_steps_per_call(traced)) if resident else 1
@@ -114,9 +117,6 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
         # Interleaved, as `make_train_step` takes them.
         return np.stack(parts, axis=1).reshape(batch_size * minibatches, *parts[0].shape[1:])
 
-    key = jax.random.wrap_key_data(
-        sharding.place(jax.random.key_data(root_key), sharding.whole(mesh))
-    )
     batches = _Batches(source, indices, mesh)
 
     @cache
@@ -196,7 +196,7 @@ def _trace(
     abstract: TrainingState,
     example: PyTree,
     mesh: Mesh,
-    root_key: Key,
+    key: Key,
 ) -> tuple[TrainStep, Traced]:
     """The step and its trace.
 
@@ -217,7 +217,7 @@ def _trace(
         # Called again, in the program of several steps, it is not traced again; nor is it a call.
         step = jax.jit(plain, inline=True)
         with jax.set_mesh(mesh):
-            return step, step.trace(abstract, example, root_key)
+            return step, step.trace(abstract, example, key)
 
     if game.minibatches > 1 and jax.default_backend() == "cpu":
         step, traced = build(loop=True)

@@ -198,8 +198,13 @@ def test_collective_bytes_of_a_text():
     assert sharding.collective_bytes(text) == {"all-reduce": 24 + 10 + 1, "all-gather": 128}
 
 
-def test_parameters_split_over_devices_train_alike():
-    whole = program_of(PERCEPTRONS)
+@pytest.fixture(scope="module")
+def whole():
+    """The perceptrons' program on eight devices, each of which has all parameters."""
+    return program_of(PERCEPTRONS)
+
+
+def test_parameters_split_over_devices_train_alike(whole):
     split = program_of(dataclasses.replace(PERCEPTRONS, shard_parameters=True))
     states = []
     for program in (whole, split):
@@ -226,8 +231,8 @@ class Streamed(Experiment):
         return ArraySource("streamed", host["real"], host["label"], device_limit=0)
 
 
-def test_streamed_rows_go_to_their_devices_alone(monkeypatch):
-    streamed, resident = program_of(Streamed(**vars(PERCEPTRONS))), program_of(PERCEPTRONS)
+def test_streamed_rows_go_to_their_devices_alone(whole, monkeypatch):
+    streamed = program_of(Streamed(**vars(PERCEPTRONS)))
     taken, take = [], streamed.source.take
     monkeypatch.setattr(
         streamed.source, "take", lambda indices: taken.append(list(indices)) or take(indices)
@@ -237,7 +242,7 @@ def test_streamed_rows_go_to_their_devices_alone(monkeypatch):
     assert taken == [list(part) for part in np.split(streamed.indices(3), 8)]
     assert all(array.sharding.spec == P("data") for array in batch.values())
     states = []
-    for program in (streamed, resident):
+    for program in (streamed, whole):
         states.append(program.steps(program.start(None), 0, 1))
     assert_close(*states)
 

@@ -167,7 +167,7 @@ def test_blocks_add_to_what_they_get():
 @pytest.mark.parametrize("remat", [False, True])
 def test_batch_statistics_are_of_the_batch_in_training_and_remembered_after(remat):
     network = TranslationGenerator(2, width=4, blocks=1, normalization="batch", remat=remat)
-    variables = network.init(jax.random.key(0), IMAGES, train=True)
+    variables = jax.jit(functools.partial(network.init, train=True))(jax.random.key(0), IMAGES)
     assert set(variables) == {"params", "batch_stats"}
     apply = functools.partial(network.apply, train=True, mutable=["batch_stats"])
     together, updated = jax.jit(apply)(variables, IMAGES)
