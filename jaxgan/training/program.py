@@ -26,6 +26,14 @@ PLAIN_CONVOLUTIONS = ("conv_general_dilated", "plain_conv")
 LOOP_LIMIT = 50e6
 """Bytes that a step's operations may read and write, each for itself, to be looped on a CPU."""
 
+COMPILER_OPTIONS: dict[str, dict[str, str | bool]] = {
+    # Without it XLA copies the parameters of a looped step that it could update in place.
+    "cpu": {"xla_cpu_copy_insertion_use_region_analysis": True},
+    # Without it two processes may sum in two orders: same key, other bits.
+    "gpu": {"xla_gpu_deterministic_ops": True},
+}
+"""What XLA is asked for, by backend."""
+
 
 class Place(NamedTuple):
     """Where a phase lies in its run.
@@ -291,9 +299,7 @@ def _compile_steps(
     )
     with jax.set_mesh(mesh):
         lowered = program.lower(abstract, data, plan, np.int32(len(plan)), key)
-    # Without it XLA copies the parameters of a looped step that it could update in place.
-    options: dict[str, str | bool] = {"xla_cpu_copy_insertion_use_region_analysis": True}
-    return lowered.compile(options if jax.default_backend() == "cpu" else None)
+    return lowered.compile(COMPILER_OPTIONS.get(jax.default_backend()))
 
 
 def _compile_start(
@@ -309,9 +315,10 @@ def _compile_start(
     program = jax.jit(_initializer(experiment, game), in_shardings=places, out_shardings=shardings)
     with jax.set_mesh(mesh):
         lowered = program.lower(spec.example(experiment.batch_size), key)
-    # It runs once: on a CPU, XLA takes a third of the time where it optimises less.
-    on_cpu = jax.default_backend() == "cpu"
-    return lowered.compile({"xla_backend_optimization_level": "1"} if on_cpu else None)
+    options = dict(COMPILER_OPTIONS.get(jax.default_backend(), {}))
+    if jax.default_backend() == "cpu":  # It runs once, and XLA takes a third of the time.
+        options["xla_backend_optimization_level"] = "1"
+    return lowered.compile(options)
 
 
 def _looped(
