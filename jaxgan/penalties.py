@@ -18,9 +18,12 @@ respect to the parameters and to the images, at the price of first-order kernels
 need `plain=True`, which differentiates twice:
 
 - anything that differentiates the penalty *twice*, such as an unrolled GAN whose discriminator
-  updates hold a penalty, or a Hessian: the surrogate takes v for a constant and is silently wrong;
-- a discriminator with a `jax.custom_vjp` inside, which has no jvp: JAX raises a TypeError;
+  updates hold a penalty, or a Hessian: the surrogate takes v for a constant, and refuses;
+- a discriminator with a `jax.custom_vjp` inside, which has no jvp;
 - a test that wants a reference.
+
+The surrogate calls the discriminator twice, on the same images. One that counts its calls, or draws
+from a generator of its own (`nnx.Rngs`), is another one the second time: take keys from outside.
 """
 
 from collections.abc import Callable
@@ -31,12 +34,17 @@ import jax.numpy as jnp
 from jax.nn import relu
 from jax.typing import ArrayLike
 
+from jaxgan.first_order import first_order
 from jaxgan.types import Array, Key, PyTree
 
 DiscriminatorFn = Callable[[Array], Array]
 
 EPSILON = 1e-12
 """Inside the square root of a norm, whose gradient at 0 would otherwise be NaN."""
+TWICE = (
+    "this penalty is differentiated twice, and the form that penalties have by default is right "
+    "to first order only: pass plain=True"
+)
 
 
 def _as_float(array: Array, name: str) -> Array:
@@ -81,7 +89,9 @@ def input_gradient_penalty(
       The penalty, a float32 scalar.
 
     Raises:
-      ValueError: if `images` are not floating point or the logits do not start with their B.
+      ValueError: if `images` are not floating point, the logits do not start with their B, or,
+        without `plain`, the penalty is differentiated twice or the discriminator holds a
+        `jax.custom_vjp`.
     """
     images = _as_images(images, "images")
 
@@ -100,7 +110,15 @@ def input_gradient_penalty(
     if plain:
         return penalty_fn(gradients)
     value, direction = jax.value_and_grad(penalty_fn)(jax.lax.stop_gradient(gradients))
-    slope = jax.jvp(total, (images,), (direction,))[1]
+    try:
+        slope = first_order(jax.jvp(total, (images,), (direction,))[1], TWICE)
+    except TypeError as error:
+        if "custom_vjp" in str(error):
+            raise ValueError(
+                "discriminator_fn holds a jax.custom_vjp, which has no forward derivative: pass "
+                "plain=True, or define its derivative by jax.custom_jvp"
+            ) from error
+        raise
     return value + (slope - jax.lax.stop_gradient(slope))  # an exact 0: value keeps its digits
 
 

@@ -1,5 +1,7 @@
 """Penalties against closed forms, finite differences and their own plain form."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -202,18 +204,63 @@ def test_a_small_penalty_keeps_its_digits():
     np.testing.assert_array_equal(first, plain)
 
 
-def test_only_the_plain_form_has_a_second_derivative():
-    # D = a ‖x‖² / 2: R1 is a² E‖x‖², with second derivative 2 E‖x‖² = 10.
+TWICE = {
+    "forward over reverse": jax.hessian,
+    "reverse over reverse": lambda f: jax.jacrev(jax.jacrev(f)),
+    "reverse over forward": lambda f: jax.jacrev(jax.jacfwd(f)),
+    "forward over forward": lambda f: jax.jacfwd(jax.jacfwd(f)),
+    "through an update": lambda f: jax.grad(lambda a: a - 0.1 * jax.jit(jax.grad(f))(a)),
+}
+
+
+@pytest.mark.parametrize("twice", TWICE.values(), ids=TWICE)
+def test_only_the_plain_form_has_a_second_derivative(twice):
     real = jnp.array([[1.0, 2.0]])
 
-    def second(plain):
-        def penalty(a):
-            return penalties.r1_penalty(lambda x: a * (x**2).sum(1) / 2, real, plain=plain)
+    def penalty(a, plain=False):  # E ‖a x‖² = 5 a², whose second derivative is 10.
+        return penalties.r1_penalty(lambda x: a * (x**2).sum(1) / 2, real, plain=plain)
 
-        return jax.grad(jax.grad(penalty))(3.0)
+    expected = 1 - 0.1 * 10 if twice is TWICE["through an update"] else 10
+    found = twice(partial(penalty, plain=True))(3.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    with pytest.raises(ValueError, match=r"differentiated twice.*plain=True"):
+        twice(penalty)(3.0)
 
-    np.testing.assert_allclose(second(plain=True), 10, rtol=1e-6)
-    np.testing.assert_allclose(second(plain=False), 0)  # the trap that the module describes
+
+def test_a_first_derivative_may_be_taken_in_any_way():
+    real = images(0, (3, 4))
+
+    def penalty(w):
+        return penalties.r1_penalty(lambda x: jnp.tanh(x @ w), real)
+
+    w = jnp.ones(4)
+    expected = jax.grad(penalty)(w)
+    step = jnp.array(0.1)
+    for found in (
+        jax.jit(jax.grad(jax.checkpoint(penalty)))(w),
+        jax.vmap(jax.grad(penalty))(w[None])[0],
+        jax.jacfwd(penalty)(w),
+        jax.grad(lambda w: jax.lax.scan(lambda c, _: (c + penalty(w), None), 0.0, None, 2)[0])(w)
+        / 2,
+        jax.jit(jax.grad(lambda w: jax.lax.cond(step > 0, penalty, lambda w: 0.0, w)))(w),
+        # Through an update, with respect to its step: the gradient itself is a constant there.
+        jax.jacrev(lambda step: step * jax.grad(penalty)(w))(step),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_discriminator_without_a_forward_derivative_is_refused():
+    @jax.custom_vjp
+    def own(x):
+        return x
+
+    own.defvjp(lambda x: (x, None), lambda _, gradient: (gradient,))
+    real = images(0, (3, 4))
+    with pytest.raises(ValueError, match=r"holds a jax.custom_vjp.*plain=True"):
+        penalties.r1_penalty(lambda x: own(x).sum(1), real)
+    np.testing.assert_allclose(
+        penalties.r1_penalty(lambda x: own(x).sum(1), real, plain=True), 4.0, rtol=1e-6
+    )
 
 
 def test_a_penalty_of_ones_own():

@@ -179,7 +179,8 @@ class Experiment(AdversarialExperiment):
             memories={"lecam": average_logits(0.99)} if self.lecam_weight else {},
         )
         game = regularized(game, self._regularizers())
-        return unrolled(game, self.make_optimizers()["discriminator"], self.unrolled_steps)
+        foreseen = self.discriminator_optimizer.build(differentiable=True)
+        return unrolled(game, foreseen, self.unrolled_steps)
 
     def make_constraints(self) -> Mapping[str, Callable[[PyTree], PyTree]]:
         limit = self.discriminator.clip

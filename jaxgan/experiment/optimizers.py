@@ -17,6 +17,9 @@ import optax
 
 from jaxgan.options import Above, AtLeast, Within
 
+EPSILON = 1e-8
+"""Adam's and RMSProp's, outside the root."""
+
 
 @dataclass(frozen=True)
 class OptimizerOptions:
@@ -51,14 +54,23 @@ class OptimizerOptions:
                 f"and these steps make {updates}; set it to {updates} or more, or take fewer steps"
             )
 
-    def build(self) -> optax.GradientTransformation:
-        """The optax transformation."""
+    def build(self, differentiable: bool = False) -> optax.GradientTransformation:
+        """The optax transformation.
+
+        Args:
+          differentiable: for updates that a game foresees and differentiates. The root of a mean
+            of squares that is 0, as a dead unit's, has no derivative: epsilon goes, squared, into
+            the root. The state has the same form, and updates are the same where gradients are
+            large against epsilon.
+        """
         schedule: optax.ScalarOrSchedule = self.learning_rate
         if self.decay_end:
             length = self.decay_end - self.decay_start
             schedule = optax.linear_schedule(self.learning_rate, 0.0, length, self.decay_start)
         if self.name == "adam":
-            return optax.adam(schedule, b1=self.beta1, b2=self.beta2)
+            inside = EPSILON**2 if differentiable else 0.0
+            return optax.adam(schedule, b1=self.beta1, b2=self.beta2, eps=EPSILON, eps_root=inside)
         if self.name == "rmsprop":
-            return optax.rmsprop(schedule, decay=self.beta2, eps=1e-8, eps_in_sqrt=False)
+            eps = EPSILON**2 if differentiable else EPSILON
+            return optax.rmsprop(schedule, decay=self.beta2, eps=eps, eps_in_sqrt=differentiable)
         return optax.sgd(schedule)

@@ -2,9 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 
+from jaxgan.experiment import OptimizerOptions
 from jaxgan.games import Aux, Game, Move, Turn
 from jaxgan.games.unrolled import unrolled
 from jaxgan.networks import Variables
@@ -134,3 +136,44 @@ def test_refuses_moves_that_are_not_there_or_have_no_loss():
     game = game._replace(moves=(*game.moves, update))
     with pytest.raises(ValueError, match="unrolling needs losses, and generator or prior has none"):
         unrolled(game, optax.sgd(RATE), 1, opponent="prior")
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [optax.adam(RATE), optax.rmsprop(RATE, eps_in_sqrt=False), optax.amsgrad(RATE)],
+    ids=["adam", "rmsprop", "amsgrad"],
+)
+def test_an_optimizer_without_a_derivative_at_zero_is_refused(optimizer):
+    with pytest.raises(ValueError, match=r"derivative where gradients are 0.*eps_root"):
+        unrolled(quadratic_game(), optimizer, 1)
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_a_gradient_of_zero_has_a_future(name):
+    """As that of a dead unit, or of a Wasserstein discriminator's last bias."""
+    options = OptimizerOptions(name, learning_rate=RATE)
+    optimizer = options.build(differentiable=True)
+    # d - g is 0 at g = d = 2, and the foreseen d' stays at 2.
+    game = unrolled(quadratic_game(), optimizer, 2)
+    turn = turn_before(options.build().init({"w": jnp.array(2.0)}))
+
+    def loss(g):
+        return game.move("generator").loss(of(generator=g, discriminator=2.0), turn)[0]
+
+    value, derivative = jax.value_and_grad(loss)(2.0)
+    assert value == pytest.approx(4.0)
+    assert jnp.isfinite(derivative)
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop"])
+def test_updates_that_can_be_foreseen_are_the_updates(name):
+    options = OptimizerOptions(name, learning_rate=RATE)
+    params = {"w": jnp.array([0.0, 1.0])}
+    gradient = {"w": jnp.array([1e-3, -3.0])}
+    found, expected = (
+        optimizer.update(gradient, optimizer.init(params), params)
+        for optimizer in (options.build(differentiable=True), options.build())
+    )
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3)
