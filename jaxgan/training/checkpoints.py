@@ -7,6 +7,7 @@ flipped bits, shapes, the phase, and the value that ranks it.
 """
 
 import contextlib
+import errno
 import gc
 import io
 import json
@@ -149,6 +150,7 @@ class Checkpoints:
         self._values[step] = value
         items = _split(state)
         record = {
+            "step": step,
             "digests": {name: digest(item) for name, item in items.items()},
             "shapes": {name: shapes(item) for name, item in items.items()},
             "phase": self._expected(step).phase,
@@ -179,7 +181,8 @@ class Checkpoints:
         """The newest readable checkpoint, or that of one step.
 
         A damaged checkpoint is passed over with a warning that names it. Once one before it was
-        read, and unless read-only, it is moved aside, so that its step can be saved again.
+        read, and unless read-only, it is moved aside, so that its step can be saved again. One
+        that cannot be read at all, such as another user's, may be whole: it is refused.
 
         Returns:
           The step and the state, or None when there is no checkpoint yet.
@@ -187,6 +190,7 @@ class Checkpoints:
         Raises:
           ValueError: when the asked step has no checkpoint, no checkpoint can be read, or one
             holds a state of another experiment.
+          OSError: when the system does not let a checkpoint be read; nothing is moved.
         """
         found = self._newest(step, ("averaged", "state"))
         if found is None:
@@ -213,7 +217,7 @@ class Checkpoints:
             raise ValueError(f"{self.directory} has no checkpoint of step {step}; it has: {known}")
         damaged: list[int] = []
         for candidate in [step] if step is not None else steps[::-1]:
-            items, reason = None, "another process cannot read it"
+            items, reason, refusal = None, "another process cannot read it", None
             expected = self._expected(candidate)
             try:
                 items = self._read(candidate, names, expected)
@@ -222,11 +226,17 @@ class Checkpoints:
             except Exception as error:
                 # Whatever a damaged file makes Orbax raise, the checkpoint before it may be fine.
                 reason = _reason(error)
+                refusal = _refusal(self.directory / str(candidate), error)
             if distributed.all_agree(items is not None):
                 assert items is not None
                 if not self._read_only:
                     self._set_aside(damaged)
                 return candidate, items
+            if not distributed.all_agree(refusal is None):
+                raise OSError(
+                    f"checkpoint {self.directory / str(candidate)} cannot be read: "
+                    f"{refusal or reason}; it may be whole, and nothing was changed"
+                )
             warnings.warn(
                 f"checkpoint {self.directory / str(candidate)} is damaged and passed over "
                 f"({reason})",
@@ -276,6 +286,8 @@ class Checkpoints:
         record = self._reader.restore(step, args=args)["record"]
         if record.pop("checksum") != _checksum(record):
             raise ValueError("its record is not the one that was saved")
+        if record["step"] != step:
+            raise ValueError(f"it is that of step {record['step']}")
         return record
 
     def _set_aside(self, steps: list[int]) -> None:
@@ -345,9 +357,36 @@ def _write(act: Callable[[], Any]) -> None:
     try:
         _quietly(act)
     except ValueError as error:
-        code = re.search(r"(?:os_error_code='|\[Errno )(\d+)", str(error))
-        reason = os.strerror(int(code[1])) if code else _reason(error)
+        code = _code(error)
+        reason = os.strerror(code) if code else _reason(error)
         raise OSError(f"a checkpoint cannot be written: {reason}") from None
+
+
+def _code(error: Exception) -> int:
+    """The system's number of an error that Orbax or TensorStore tell of, or 0."""
+    found = re.search(r"(?:os_error_code='|\[Errno )(\d+)", str(error))
+    return int(found[1]) if found else 0
+
+
+def _refusal(path: Path, error: Exception) -> str | None:
+    """Why the system lets nobody read a checkpoint; None where it does: then it is damaged."""
+    if (code := _code(error)) not in (0, errno.ENOENT):
+        return os.strerror(code)
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    try:
+        for folder, _, names in os.walk(path, onerror=refuse):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    while file.read(1 << 24):
+                        pass
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    return None
 
 
 def _quietly(read: Callable[[], Any]) -> Any:

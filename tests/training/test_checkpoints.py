@@ -1,7 +1,10 @@
 """Checkpoints of a state small enough to damage byte by byte."""
 
+import errno
 import functools
+import os
 import random
+import re
 import shutil
 import tempfile
 import warnings
@@ -257,6 +260,51 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage, item, capfd):
     with open_checkpoints(tmp_path) as checkpoints:
         assert checkpoints.restore()[0] == 2
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("item", ["record", "state"])
+def test_what_the_system_does_not_let_one_read_is_not_damage(tmp_path, item):
+    """Such as another user's files, or a file server's that is away: a loop of links here."""
+    write(tmp_path, [1, 2], [2.0, 1.0])
+    folder = tmp_path / "checkpoints" / "2" / item
+    file = folder / {"record": "metadata", "state": "manifest.ocdbt"}[item]
+    file.rename(tmp_path / "kept")
+    file.symlink_to(file.name)
+    with (
+        open_checkpoints(tmp_path) as checkpoints,
+        pytest.raises(OSError, match=r"checkpoints/2 cannot be read: .*may be whole, and nothing"),
+    ):
+        checkpoints.restore()
+    assert not (tmp_path / "damaged").exists()
+    file.unlink()
+    (tmp_path / "kept").rename(file)
+    with open_checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.restore()[0] == 2
+
+
+@pytest.mark.parametrize("code", ["EACCES", "EIO", "ESTALE", "EMFILE"])
+def test_errors_of_the_system_that_orbax_tells_of_are_not_damage(tmp_path, code, monkeypatch):
+    write(tmp_path, [1, 2], [2.0, 1.0])
+    number = getattr(errno, code)
+
+    def fail(*_):
+        raise ValueError(f"PERMISSION_DENIED: opening a file [os_error_code='{number}' ...]")
+
+    with open_checkpoints(tmp_path) as checkpoints:
+        monkeypatch.setattr(checkpoints, "_read", fail)
+        with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+            checkpoints.restore()
+    assert not (tmp_path / "damaged").exists()
+
+
+def test_a_checkpoint_under_another_steps_name_is_damaged(tmp_path):
+    write(tmp_path, [1, 2], [2.0, 1.0])
+    shutil.copytree(tmp_path / "checkpoints" / "1", tmp_path / "checkpoints" / "3")
+    with (
+        open_checkpoints(tmp_path) as checkpoints,
+        pytest.warns(UserWarning, match=r"checkpoints/3 is damaged.*it is that of step 1"),
+    ):
+        assert checkpoints.restore()[0] == 2
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
