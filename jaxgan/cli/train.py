@@ -90,21 +90,23 @@ def finish(work: "Callable[[], tuple[Path, Trainer, TrainingState]]") -> int:
     from jaxgan.runs.log import read_metrics
     from jaxgan.runs.summary import course
     from jaxgan.training.loop import Halted, Lost
+    from jaxgan.training.output import lasting_output
 
-    try:
-        directory, trainer, state = work()
-    except Lost as error:
-        return complain(
-            f"another process is gone ({error}); what was saved is whole, go on with all of them: "
-            "jaxgan resume RUN",
-            1,
-        )
-    except Halted as error:
-        return complain(str(error), 1)
-    experiment = trainer.experiment
-    if state.step == experiment.steps:
-        print(f"done after {experiment.steps:,} steps: {directory}")
-        spec = trainer.programs[-1].source.spec
-        if sentence := course(experiment, spec, read_metrics(directory)):
-            print(sentence)
+    with lasting_output():
+        try:
+            directory, trainer, state = work()
+        except Lost as error:
+            return complain(
+                f"another process is gone ({error}); what was saved is whole, go on with all of "
+                "them: jaxgan resume RUN",
+                1,
+            )
+        except Halted as error:
+            return complain(str(error), 1)
+        experiment = trainer.experiment
+        if state.step == experiment.steps:
+            print(f"done after {experiment.steps:,} steps: {directory}")
+            spec = trainer.programs[-1].source.spec
+            if sentence := course(experiment, spec, read_metrics(directory)):
+                print(sentence)
     return 0

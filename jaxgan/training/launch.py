@@ -24,6 +24,7 @@ from jaxgan.runs.data import (
 )
 from jaxgan.runs.log import read_digests, read_metrics
 from jaxgan.training import loop, warm
+from jaxgan.training.output import lasting_output
 from jaxgan.training.progress import Display
 from jaxgan.training.state import TrainingState
 from jaxgan.training.trained import Run, load
@@ -203,7 +204,7 @@ def _run(
     with kept_programs(directory):
         if reporter is not None:
             return loop.train(trainer, directory, reporter, on_restored)
-        with Display(trainer.experiment.steps) as display:
+        with lasting_output(), Display(trainer.experiment.steps) as display:
 
             def begin(step: int) -> None:  # Nothing is said, or written, of a run that is refused.
                 on_restored(step)

@@ -80,8 +80,8 @@ def train(
 ) -> TrainingState:
     """Trains until `experiment.steps`, from the newest checkpoint if there is one.
 
-    The first SIGINT or SIGTERM lets the call under way finish, saves a checkpoint and ends the
-    loop as if it were done; a second one acts as it would without this function. A checkpoint
+    The first SIGINT, SIGTERM or SIGHUP lets the call under way finish, saves a checkpoint and ends
+    the loop as if it were done; a second one acts as it would without this function. A checkpoint
     saved off schedule is never ranked, so that the run goes on as if it had not been stopped.
 
     Args:

@@ -9,9 +9,10 @@ from types import FrameType
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turns the first SIGINT or SIGTERM into a question; the next one acts as it always does.
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a question; the next acts as it always does.
 
-    In a thread, which gets no signals, the answer is always no.
+    SIGHUP comes when a terminal is closed; where it is ignored, as under nohup, it stays so. In a
+    thread, which gets no signals, the answer is always no.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -22,7 +23,11 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         received.append(number)
         restore()
 
-    before = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
+    numbers = {signal.SIGINT, signal.SIGTERM}
+    hangup = getattr(signal, "SIGHUP", None)  # Not on Windows.
+    if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.add(hangup)
+    before = {number: signal.signal(number, remember) for number in numbers}
 
     def restore() -> None:
         for number, handler in before.items():

@@ -140,6 +140,24 @@ def test_a_reader_that_goes_away_is_no_error(args):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize(
+    ("output", "reason"), [("/dev/full", "No space left on device"), ("pipe", "Broken pipe")]
+)
+def test_training_goes_on_where_its_output_cannot(tmp_path, output, reason):
+    reader, writer = os.pipe() if output == "pipe" else (None, os.open(output, os.O_WRONLY))
+    if reader is not None:
+        os.close(reader)
+    train = f"train {SMALL} --best-metric None --out run"
+    done = module(*train.split(), cwd=tmp_path, stdout=writer)
+    os.close(writer)
+    assert done.stderr == (
+        f"jaxgan: warning: standard output cannot be written ({reason}); training goes on\n"
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "run" / "checkpoints" / "4").is_dir()
+    assert (tmp_path / "run" / "curves.png").is_file()
+
+
 def test_the_home_folder_where_the_shell_leaves_it(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

@@ -141,7 +141,7 @@ def test_resumes_to_the_bit(uninterrupted, trainer, tmp_path):
     assert written(folder) == files
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_the_resumed_run_is_the_same(uninterrupted, trainer, tmp_path, number):
     expected, files, _, _ = uninterrupted
     folder = tmp_path / "my run"  # Its hint can be pasted into a shell.
