@@ -65,5 +65,8 @@ def _mean_absolute(name: str, array: ArrayLike, other_name: str, other: ArrayLik
             f"{name} and {other_name} must have one shape and hold something, not "
             f"{list(array.shape)} and {list(other.shape)}"
         )
+    for one, values in ((name, array), (other_name, other)):
+        if jnp.iscomplexobj(values):
+            raise ValueError(f"{one} must be real numbers, not {values.dtype}")
     difference = array.astype(jnp.float32) - other.astype(jnp.float32)
     return jnp.abs(difference).mean()

@@ -10,7 +10,7 @@ In the formulas D is the logit, x a real image and g a fake one. Logistic losses
 softplus, log sigmoid(D) = -softplus(-D), which is finite where the sigmoid has underflowed to 0.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -26,16 +26,21 @@ class AdversarialLoss(NamedTuple):
     """What the two players minimise.
 
     Attributes:
-      discriminator: `(real_logits, fake_logits) -> scalar`.
+      discriminator: `(real_logits, fake_logits) -> scalar`. `multi_scale` takes lists of logits.
       generator: `(fake_logits, real_logits=None) -> scalar`. Only the relativistic losses read
         `real_logits`, and they need them.
     """
 
-    discriminator: Callable[[Array, Array], Array]
+    discriminator: Callable[..., Array]
     generator: Callable[..., Array]
 
 
 def _as_float(logits: Array, name: str) -> Array:
+    if isinstance(logits, (list, tuple, dict)):
+        raise ValueError(
+            f"{name} must be one array, not a {type(logits).__name__}; the logits of several "
+            "scales are for multi_scale(loss)"
+        )
     logits = jnp.asarray(logits)
     if not jnp.issubdtype(logits.dtype, jnp.floating):
         raise ValueError(f"{name} must be floating point, not {logits.dtype}")
@@ -96,6 +101,53 @@ def _relativistic(
             raise ValueError("the generator of a relativistic loss needs real_logits too")
         real, fake = checked(real_logits, fake_logits)
         return loss(fake, real)
+
+    return AdversarialLoss(discriminator_loss, generator_loss)
+
+
+def multi_scale(loss: AdversarialLoss) -> AdversarialLoss:
+    """The sum of a loss over the logits of several discriminators, such as scales of an image.
+
+    Each scale has its own mean, and relativistic averages stay within it. pix2pixHD and vocoders
+    sum as here; some code divides by the number of scales.
+
+    Args:
+      loss: of one discriminator.
+
+    Returns:
+      A loss that takes lists or tuples of logits, one array a scale, equally many for real and
+      fake images.
+
+    References:
+      Wang et al., High-Resolution Image Synthesis with Conditional GANs, 2018 (arXiv:1711.11585).
+    """
+
+    def scales(name: str, logits: Sequence[Array]) -> Sequence[Array]:
+        if not isinstance(logits, (list, tuple)) or not logits:
+            raise ValueError(f"{name} must be a list or tuple with an array for each scale")
+        return logits
+
+    def discriminator_loss(real_logits: Sequence[Array], fake_logits: Sequence[Array]) -> Array:
+        real, fake = scales("real_logits", real_logits), scales("fake_logits", fake_logits)
+        same_number(real, fake)
+        return sum(map(loss.discriminator, real, fake), start=jnp.zeros(()))
+
+    def generator_loss(
+        fake_logits: Sequence[Array], real_logits: Sequence[Array] | None = None
+    ) -> Array:
+        fake = scales("fake_logits", fake_logits)
+        if real_logits is None:
+            return sum(map(loss.generator, fake), start=jnp.zeros(()))
+        real = scales("real_logits", real_logits)
+        same_number(real, fake)
+        return sum(map(loss.generator, fake, real), start=jnp.zeros(()))
+
+    def same_number(real: Sequence[Array], fake: Sequence[Array]) -> None:
+        if len(real) != len(fake):
+            raise ValueError(
+                "real_logits and fake_logits must be of equally many scales, not "
+                f"{len(real)} and {len(fake)}"
+            )
 
     return AdversarialLoss(discriminator_loss, generator_loss)
 

@@ -1,4 +1,4 @@
-"""Penalties on a discriminator, and constraints on its weights: unweighted, in float32.
+"""Penalties on a discriminator, and constraints on its weights: unweighted, in float32 at least.
 
 A penalty of input gradients takes `discriminator_fn(images) -> logits`, with the parameters (and
 the labels of a conditional discriminator) closed over. Images have shape `[B, ...]`; logits `[B]`,
@@ -6,7 +6,9 @@ the labels of a conditional discriminator) closed over. Images have shape `[B, .
 of all logits, patches included (that of the mean is too small by 1/B), and its norm, written ‖∇D‖,
 is over every axis but the batch. A discriminator that mixes its batch, by minibatch standard
 deviation for example, is differentiated as a whole: ∇D of an image then holds its effect on the
-other logits too. Batch normalisation therefore has no place in a penalised discriminator.
+other logits too. Batch normalisation therefore has no place in a penalised discriminator. The
+discriminator is given images of the type that they have, such as bfloat16; gradients are turned
+into float32 before they are squared.
 
 First order by default. A penalty P(g) of g = ∇D needs second derivatives of D in its parameter
 gradient. XLA runs these slowly on a CPU, so what is returned is the surrogate
@@ -48,14 +50,24 @@ TWICE = (
 
 
 def _as_float(array: Array, name: str) -> Array:
+    return _wide(_floating(array, name))
+
+
+def _floating(array: Array, name: str) -> Array:
     array = jnp.asarray(array)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(f"{name} must be floating point, not {array.dtype}")
+    return array
+
+
+def _wide(array: Array) -> Array:
+    """The array in float32 at least, in which penalties are computed."""
     return array.astype(jnp.promote_types(array.dtype, jnp.float32))
 
 
 def _as_images(array: Array, name: str) -> Array:
-    array = _as_float(array, name)
+    """Images in their own type, in which the discriminator takes them."""
+    array = _floating(array, name)
     if array.ndim < 2 or array.size == 0:
         raise ValueError(f"{name} must have shape [B, ...], not {array.shape}")
     return array
@@ -82,7 +94,7 @@ def input_gradient_penalty(
     Args:
       discriminator_fn: `images [B, ...] -> logits`, see the module.
       images: `[B, ...]`, where the gradients are taken.
-      penalty_fn: `gradients [B, ...] -> scalar`, float32.
+      penalty_fn: `gradients [B, ...] -> scalar`; both are float32, or float64 where images are.
       plain: differentiate twice instead of using the surrogate, see the module.
 
     Returns:
@@ -106,10 +118,13 @@ def input_gradient_penalty(
             )
         return jnp.sum(_as_float(logits, "logits"))
 
+    def penalty(gradients: Array) -> Array:
+        return penalty_fn(_wide(gradients))
+
     gradients = jax.grad(total)(images)
     if plain:
-        return penalty_fn(gradients)
-    value, direction = jax.value_and_grad(penalty_fn)(jax.lax.stop_gradient(gradients))
+        return penalty(gradients)
+    value, direction = jax.value_and_grad(penalty)(jax.lax.stop_gradient(gradients))
     try:
         slope = first_order(jax.jvp(total, (images,), (direction,))[1], TWICE)
     except TypeError as error:
@@ -169,6 +184,8 @@ def gradient_penalty(
             "real and fake must have the same shape to be mixed one by one, "
             f"but have {real.shape} and {fake.shape}"
         )
+    dtype = jnp.promote_types(real.dtype, fake.dtype)
+    real, fake = _wide(real), _wide(fake)
     alpha = _per_sample(jax.random.uniform(key, real.shape[:1], real.dtype), real)
 
     def penalty(gradients: Array) -> Array:
@@ -176,7 +193,7 @@ def gradient_penalty(
         excess = squares - target**2 if squared_norm else jnp.sqrt(squares + EPSILON) - target
         return jnp.mean(jnp.square(relu(excess) if one_sided else excess))
 
-    mixed = real + alpha * (fake - real)
+    mixed = (real + alpha * (fake - real)).astype(dtype)
     return input_gradient_penalty(discriminator_fn, mixed, penalty, plain=plain)
 
 
@@ -203,7 +220,7 @@ def dragan_penalty(
     References:
       Kodali et al., On Convergence and Stability of GANs, 2017 (arXiv:1705.07215).
     """
-    real = _as_images(real, "real")
+    dtype, real = real.dtype, _wide(_as_images(real, "real"))
     alpha_key, noise_key = jax.random.split(key)
     alpha = _per_sample(jax.random.uniform(alpha_key, real.shape[:1], real.dtype), real)
     noise = jnp.std(real) / 2 * jax.random.uniform(noise_key, real.shape, real.dtype)
@@ -211,7 +228,8 @@ def dragan_penalty(
     def penalty(gradients: Array) -> Array:
         return jnp.mean(jnp.square(jnp.sqrt(_squared_norms(gradients) + EPSILON) - 1))
 
-    return input_gradient_penalty(discriminator_fn, real + alpha * noise, penalty, plain=plain)
+    around = (real + alpha * noise).astype(dtype)
+    return input_gradient_penalty(discriminator_fn, around, penalty, plain=plain)
 
 
 def r1_penalty(discriminator_fn: DiscriminatorFn, real: Array, *, plain: bool = False) -> Array:
@@ -277,9 +295,15 @@ def lecam_penalty(
     Returns:
       The penalty, a float32 scalar.
 
+    Raises:
+      ValueError: if an average is not a scalar.
+
     References:
       Tseng et al., Regularizing GANs under Limited Data, 2021 (arXiv:2104.03310).
     """
+    for name, average in (("real_average", real_average), ("fake_average", fake_average)):
+        if jnp.ndim(average):
+            raise ValueError(f"{name} must be a scalar, not of shape {jnp.shape(average)}")
     real = _as_float(real_logits, "real_logits") - jax.lax.stop_gradient(fake_average)
     fake = jax.lax.stop_gradient(real_average) - _as_float(fake_logits, "fake_logits")
     return jnp.mean(jnp.square(relu(real))) + jnp.mean(jnp.square(relu(fake)))
@@ -318,7 +342,8 @@ def clip_weights(params: PyTree, limit: float) -> PyTree:
     five discriminator updates a generator update.
 
     Args:
-      params: a pytree of arrays.
+      params: a pytree of arrays. Those of other types than floating point, such as counters and
+        keys, stay as they are.
       limit: positive.
 
     Returns:
@@ -332,7 +357,12 @@ def clip_weights(params: PyTree, limit: float) -> PyTree:
     """
     if limit <= 0:
         raise ValueError(f"the clipping limit must be positive, not {limit}")
-    return jax.tree.map(lambda leaf: jnp.clip(leaf, -limit, limit), params)
+
+    def clip(leaf: Array) -> Array:
+        floating = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+        return jnp.clip(leaf, -limit, limit) if floating else leaf
+
+    return jax.tree.map(clip, params)
 
 
 def lazy(penalty_fn: Callable[[], Array], update: Array | int, every: int) -> Array:

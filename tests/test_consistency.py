@@ -42,3 +42,8 @@ def test_other_shapes_are_refused_and_not_broadcast(loss, shape):
 def test_nothing_has_no_mean(loss):
     with pytest.raises(ValueError, match="hold something"):
         loss(jnp.ones((0, 2)), jnp.ones((0, 2)))
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(ValueError, match="must be real numbers, not complex64"):
+        cycle_consistency_loss(jnp.ones((2, 3)), jnp.full((2, 3), 1j))

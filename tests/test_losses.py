@@ -328,3 +328,45 @@ def test_targets_out_of_range_are_refused(options):
 def test_random_targets_need_a_key(options):
     with pytest.raises(ValueError, match="need a key"):
         losses.with_targets(losses.minimax, smoothing=0.1, **options)
+
+
+@pytest.mark.parametrize("name", losses.ADVERSARIAL)
+@pytest.mark.parametrize("container", [list, tuple, dict])
+def test_containers_are_no_arrays(name, container):
+    """Two scales of one shape would be stacked: one mean of both, and mixed averages."""
+    one = jnp.ones((2, 4, 4, 1))
+    scales = {"a": one, "b": one} if container is dict else container([one, one])
+    loss = losses.ADVERSARIAL[name]
+    for call in (loss.discriminator, loss.generator):
+        with pytest.raises(ValueError, match=rf"not a {container.__name__}.*multi_scale"):
+            call(scales, scales)
+
+
+def test_scales_are_summed_and_never_mixed():
+    real = [jnp.array([1.0, 3.0]), jnp.array([[2.0]])]
+    fake = (jnp.array([0.0]), jnp.array([[-1.0], [1.0]]))
+    # E D(g) - E D(x) at each scale: 0 - 2 and 0 - 2.
+    wasserstein = losses.multi_scale(losses.wasserstein)
+    assert wasserstein.discriminator(real, fake) == -4
+    assert wasserstein.generator(fake) == 0
+    average = losses.multi_scale(losses.relativistic_average)
+    expected = sum(map(losses.relativistic_average.generator, fake, real))
+    np.testing.assert_allclose(jax.jit(average.generator)(fake, real), expected)
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "message"),
+    [
+        ([1.0], [1.0, 2.0], "equally many scales, not 1 and 2"),
+        ([], [], "real_logits must be a list or tuple with an array for each scale"),
+        (jnp.ones(3), [1.0], "real_logits must be a list or tuple"),
+    ],
+)
+def test_scales_that_do_not_fit(real, fake, message):
+    real, fake = (
+        [jnp.full(2, x) for x in each] if isinstance(each, list) else each for each in (real, fake)
+    )
+    with pytest.raises(ValueError, match=message):
+        losses.multi_scale(losses.hinge).discriminator(real, fake)
+    with pytest.raises(ValueError, match="scales" if message.startswith("eq") else "scale"):
+        losses.multi_scale(losses.hinge).generator(fake, real)

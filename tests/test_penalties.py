@@ -362,7 +362,7 @@ def test_a_constant_discriminator_is_finite(name, plain):
 
 
 @each_penalty
-def test_bfloat16_images_and_logits_give_a_float32_penalty(name):
+def test_images_keep_their_type_and_the_penalty_is_float32(name):
     real, fake = images(0, (4, 2)).astype(jnp.bfloat16), images(1, (4, 2)).astype(jnp.bfloat16)
     seen = []
 
@@ -372,7 +372,7 @@ def test_bfloat16_images_and_logits_give_a_float32_penalty(name):
 
     value = jax.eval_shape(lambda: INPUT_GRADIENT[name](discriminator, real, fake))
     assert value.dtype == jnp.float32
-    assert set(seen) == {jnp.dtype(jnp.float32)}
+    assert set(seen) == {jnp.dtype(jnp.bfloat16)}
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (5, 2), (4,), (1, 2), (4, 2, 1)])
@@ -493,3 +493,50 @@ def test_the_adam_correction():
 def test_lazy_needs_a_positive_interval(every):
     with pytest.raises(ValueError, match=f"not every {every}"):
         lazy_r1(3.0, 0, every)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("name", INPUT_GRADIENT)
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_discriminator_gets_images_of_their_own_type(name, plain, dtype):
+    """A hand-written convolution takes images and kernels of one type, and no other."""
+    kernel = jax.random.normal(key(), (3, 3, 1, 4)) / 3
+
+    def network(kernel):
+        def logits(x):
+            assert x.dtype == kernel.dtype
+            y = jax.lax.conv(x.transpose(0, 3, 1, 2), kernel.transpose(3, 2, 0, 1), (1, 1), "SAME")
+            return jnp.tanh(y).sum((1, 2, 3))
+
+        return logits
+
+    def value_and_gradient(dtype):
+        real, fake = (images(seed, (4, 5, 5, 1)).astype(dtype) for seed in (0, 1))
+
+        def penalty(kernel):
+            return INPUT_GRADIENT[name](network(kernel), real, fake, plain=plain)
+
+        return jax.jit(jax.value_and_grad(penalty))(kernel.astype(dtype))
+
+    (found, gradient), (value, expected) = map(value_and_gradient, (dtype, jnp.float32))
+    assert (found.dtype, gradient.dtype) == (jnp.float32, dtype)
+    np.testing.assert_allclose(found, value, rtol=0.05)
+    difference = jnp.linalg.norm(gradient.astype(jnp.float32) - expected)
+    assert difference < 0.1 * jnp.linalg.norm(expected)
+
+
+def test_clipping_leaves_what_is_no_weight():
+    params = {"w": jnp.array([-1.0, 0.005]), "steps": jnp.array([3]), "on": jnp.array(True)}
+    params["key"] = jax.random.key(0)
+    found = penalties.clip_weights(params, 0.01)
+    np.testing.assert_allclose(found.pop("w"), [-0.01, 0.005])
+    del params["w"]
+    for name, leaf in params.items():
+        assert found[name].dtype == leaf.dtype
+        assert (found[name] == leaf).all()
+
+
+def test_averages_of_logits_are_scalars():
+    """[B] against [B, 1] would be all pairs."""
+    with pytest.raises(ValueError, match=r"fake_average must be a scalar, not of shape \(4,\)"):
+        penalties.lecam_penalty(jnp.ones((4, 1)), jnp.ones((4, 1)), 0.0, jnp.ones(4))
