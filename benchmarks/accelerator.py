@@ -43,6 +43,7 @@ from benchmarks.train_step import (
     experiments,
     flop,
     gan_case,
+    in_dtype,
     seconds,
     translation_case,
     wait,
@@ -81,14 +82,6 @@ class Task(NamedTuple):
 
 def dcgan(size: int, batch_size: int, **options: Any) -> Experiment:
     return Synthetic(shape=(size, size, 3), batch_size=batch_size, **options)
-
-
-def in_dtype(experiment: Experiment, dtype: str) -> Experiment:
-    return replace(
-        experiment,
-        generator=replace(experiment.generator, dtype=dtype),
-        discriminator=replace(experiment.discriminator, dtype=dtype),
-    )
 
 
 def step_cases(device: str, smoke: bool) -> dict[str, Callable[[str], Case]]:
@@ -162,16 +155,15 @@ def take_step(case_of: Callable[[str], Case], dtype: str, device: str, compiled:
 
 def fastest(case: Case, compiled: bool) -> Setting:
     """PyTorch's best setting by a short block each."""
+    if compiled:  # Each takes half a minute to compile.
+        return Setting(channels_last=True, fused=True, compiled=True)
 
     def time_of(setting: Setting) -> float:
         run = case.peer(setting)
         run(3)
         return seconds(run, 10)
 
-    choices = [Setting(*choice, compiled) for choice in product((False, True), (False, True))]
-    if compiled:  # Each takes half a minute to compile.
-        return Setting(channels_last=True, fused=True, compiled=True)
-    return min(choices, key=time_of)
+    return min((Setting(*choice) for choice in product((False, True), repeat=2)), key=time_of)
 
 
 def exactly(take: Callable[[], Row]) -> Row:

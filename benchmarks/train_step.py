@@ -132,16 +132,16 @@ def experiments(dtype: str) -> dict[str, Experiment]:
             **wgan_gp,
         ),
     }
-    if dtype == "float32":
-        return found
-    return {
-        name: replace(
-            experiment,
-            generator=replace(experiment.generator, dtype=dtype),
-            discriminator=replace(experiment.discriminator, dtype=dtype),
-        )
-        for name, experiment in found.items()
-    }
+    return {name: in_dtype(experiment, dtype) for name, experiment in found.items()}
+
+
+def in_dtype(experiment: Experiment, dtype: str) -> Experiment:
+    """The experiment with the layers of both networks in a type."""
+    return replace(
+        experiment,
+        generator=replace(experiment.generator, dtype=dtype),
+        discriminator=replace(experiment.discriminator, dtype=dtype),
+    )
 
 
 def cases(device: str, dtype: str) -> dict[str, Case]:

@@ -1,5 +1,6 @@
 """Standard output that may fail without ending a training."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ class _Lasting:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
+        stream, self._stream = self._stream, io.StringIO()  # Where further lines go.
         with suppress(OSError):
             reason = error.strerror or error
             print(
@@ -53,5 +55,5 @@ class _Lasting:
             )
         with suppress(OSError):  # What is buffered would fail again at exit.
             null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, self._stream.fileno())
+            os.dup2(null, stream.fileno())
             os.close(null)
