@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Lets work go on whose lines nobody can be told: the reader has gone, or the disk is full.
+    """Lets work go on when its output cannot be written: the reader is gone, or the disk is full.
 
     That is said once, on standard error, and all further lines are dropped.
     """
