@@ -369,7 +369,7 @@ def _code(error: Exception) -> int:
 
 
 def _refusal(path: Path, error: Exception) -> str | None:
-    """Why the system refuses to read a checkpoint; None if it does not, and the files are damaged."""
+    """Why the system refuses to read a checkpoint; None if it does not: the files are damaged."""
     if (code := _code(error)) not in (0, errno.ENOENT):
         return os.strerror(code)
 
