@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxgan.types import Array, Key
+from jaxgan.arrays import floating
+from jaxgan.types import Array, Key, Number
 
 
 def instance_noise(images: Array, key: Key, sigma: ArrayLike) -> Array:
@@ -20,26 +21,31 @@ def instance_noise(images: Array, key: Key, sigma: ArrayLike) -> Array:
     Args:
       images: `[B, ...]`.
       key: consumed.
-      sigma: standard deviation in the units of the images; may be traced.
+      sigma: standard deviation in the units of the images, a scalar or `[B]`, one a sample; may be
+        traced.
 
     Returns:
       The noisy images, shape and type as given.
 
     Raises:
-      ValueError: if the images are not floating point.
+      ValueError: if the images are not floating point, or sigma is of another shape.
 
     References:
       Sønderby et al., Amortised MAP Inference for Image Super-resolution, 2017 (arXiv:1610.04490).
       Arjovsky & Bottou, Towards Principled Methods for Training GANs, 2017 (arXiv:1701.04862).
     """
-    images = jnp.asarray(images)
-    if not jnp.issubdtype(images.dtype, jnp.floating):
-        raise ValueError(f"images must be floating point to take noise, not {images.dtype}")
+    images = floating(images, "images")
+    sigma = jnp.asarray(sigma, images.dtype)
+    if sigma.shape not in ((), images.shape[:1]):
+        raise ValueError(
+            f"sigma must be a scalar or of shape {images.shape[:1]}, one a sample, "
+            f"not of {sigma.shape}"
+        )
     noise = jax.random.normal(key, images.shape, images.dtype)
-    return images + jnp.asarray(sigma, images.dtype) * noise
+    return images + sigma.reshape(sigma.shape + (1,) * (images.ndim - sigma.ndim)) * noise
 
 
-def annealed(initial: float, step: ArrayLike, steps: int) -> Array:
+def annealed(initial: Number, step: ArrayLike, steps: int) -> Array:
     """A number that falls linearly from `initial` at step 0 to 0 at step `steps`, and stays there.
 
     Args:
@@ -55,7 +61,9 @@ def annealed(initial: float, step: ArrayLike, steps: int) -> Array:
     """
     if steps <= 0:
         raise ValueError(f"annealing takes a positive number of steps, not {steps}")
-    return initial * jnp.clip(1 - jnp.asarray(step, jnp.float32) / steps, 0, 1)
+    return jnp.asarray(initial, jnp.float32) * jnp.clip(
+        1 - jnp.asarray(step, jnp.float32) / steps, 0, 1
+    )
 
 
 def pack(images: Array, count: int) -> Array:

@@ -7,6 +7,7 @@ the paper) are the caller's.
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxgan.arrays import wide_type
 from jaxgan.types import Array
 
 
@@ -68,5 +69,5 @@ def _mean_absolute(name: str, array: ArrayLike, other_name: str, other: ArrayLik
     for one, values in ((name, array), (other_name, other)):
         if jnp.iscomplexobj(values):
             raise ValueError(f"{one} must be real numbers, not {values.dtype}")
-    difference = array.astype(jnp.float32) - other.astype(jnp.float32)
-    return jnp.abs(difference).mean()
+    dtype = wide_type(array.dtype, other.dtype)
+    return jnp.abs(array.astype(dtype) - other.astype(dtype)).mean()

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jaxgan.arrays import wide
 from jaxgan.keys import own_rows
 from jaxgan.types import Array, Key, PyTree
 
@@ -49,8 +50,8 @@ def latents_at(key: Key, indices: ArrayLike, size: int, distribution: str = "nor
     def draw(index: Array) -> Array:
         own_key = jax.random.fold_in(key, index)
         if distribution == "normal":
-            return jax.random.normal(own_key, (size,))
-        return jax.random.uniform(own_key, (size,), minval=-1.0, maxval=1.0)
+            return jax.random.normal(own_key, (size,), jnp.float32)
+        return jax.random.uniform(own_key, (size,), jnp.float32, minval=-1.0, maxval=1.0)
 
     return jax.vmap(draw)(jnp.asarray(indices, jnp.int32))
 
@@ -93,8 +94,8 @@ def linear(a: ArrayLike, b: ArrayLike, steps: int) -> Array:
     Raises:
       ValueError: if the shapes differ or `steps` is below 2.
     """
-    a, b, t = _walk(a, b, steps)
-    return (1 - t) * a + t * b
+    a, b, t, dtype = _walk(a, b, steps)
+    return ((1 - t) * a + t * b).astype(dtype)
 
 
 def spherical(a: ArrayLike, b: ArrayLike, steps: int) -> Array:
@@ -119,18 +120,19 @@ def spherical(a: ArrayLike, b: ArrayLike, steps: int) -> Array:
     References:
       White, Sampling Generative Networks, 2016, https://arxiv.org/abs/1609.04468
     """
-    a, b, t = _walk(a, b, steps)
-    norm_a = jnp.linalg.norm(a, axis=-1, keepdims=True)
-    norm_b = jnp.linalg.norm(b, axis=-1, keepdims=True)
+    a, b, t, dtype = _walk(a, b, steps)
+    norm_a, norm_b = _norm(a), _norm(b)
     u, v = _divide(a, norm_a), _divide(b, norm_b)
     cosine = jnp.sum(u * v, axis=-1, keepdims=True)
     across = v - cosine * u
     across -= jnp.sum(u * across, axis=-1, keepdims=True) * u  # the first time left rounding
-    sine = jnp.linalg.norm(across, axis=-1, keepdims=True)
-    angle = jnp.arctan2(sine, cosine)  # arccos loses half its digits near 0 and π
+    sine = _norm(across)
+    # arccos loses half its digits near 0 and π. Latents that are 0 have an angle of 0.
+    angle = jnp.arctan2(sine, jnp.where((sine == 0) & (cosine == 0), 1, cosine))
     direction = jnp.cos(t * angle) * u + jnp.sin(t * angle) * _divide(across, sine)
     points = ((1 - t) * norm_a + t * norm_b) * direction
-    return jnp.where(t == 0, a, jnp.where(t == 1, b, points))  # the ends free of rounding
+    free_of_rounding = jnp.where(t == 0, a, jnp.where(t == 1, b, points))
+    return free_of_rounding.astype(dtype)
 
 
 def loop(
@@ -161,14 +163,26 @@ def loop(
     return jnp.swapaxes(legs, 0, 1).reshape(-1, points.shape[-1])
 
 
-def _walk(a: ArrayLike, b: ArrayLike, steps: int) -> tuple[Array, Array, Array]:
-    """Checks the ends of a walk; returns them with the times, `[steps, 1, ..., 1]` in [0, 1]."""
+def _walk(a: ArrayLike, b: ArrayLike, steps: int) -> tuple[Array, Array, Array, jnp.dtype]:
+    """Checks the ends of a walk, `[1, ..., L]` in float32 at least; returns them with the times,
+    `[steps, 1, ..., 1]` in [0, 1], and the type that the walk will have."""
     a, b = jnp.asarray(a), jnp.asarray(b)
     if a.shape != b.shape or a.ndim == 0:
         raise ValueError(f"a walk needs two latents of one shape, not {a.shape}, {b.shape}")
     if steps < 2:
         raise ValueError(f"a walk needs at least 2 steps, both ends included, not {steps}")
-    return a, b, jnp.linspace(0, 1, steps).reshape(-1, *[1] * a.ndim)
+    dtype = jnp.promote_types(a.dtype, b.dtype)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        dtype = jnp.dtype(jnp.float32)
+    a, b = (wide(end.astype(dtype))[None] for end in (a, b))
+    t = jnp.linspace(0, 1, steps, dtype=a.dtype)
+    return a, b, t.reshape(-1, *[1] * (a.ndim - 1)), dtype
+
+
+def _norm(x: Array) -> Array:
+    """The norm of each `[..., L]`, as `[..., 1]`, with the derivative 0 at 0."""
+    squares = jnp.sum(x * x, axis=-1, keepdims=True)
+    return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1)), 0)
 
 
 def _divide(x: Array, norm: Array) -> Array:

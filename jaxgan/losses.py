@@ -6,103 +6,156 @@ before any sigmoid, in any shape that starts with the batch: `[B]`, `[B, 1]`, or
 (each term is its own mean) and in nothing else: `[B]` against `[B, 1]` is an error, never a silent
 broadcast. Everything is computed in float32 (float64 stays).
 
+Weights, of shape `[B]` or of the logits, turn every mean into Σ w l / Σ w: 0 for padding, whatever
+the logits there are, and ratios of densities for importance. Where all are 0 the mean is 0. The
+averages within `relativistic_average` are weighted too; a pair of `relativistic_pairing` weighs the
+product of its two.
+
+The losses of single images come from batches of one, by `jax.vmap`:
+
+    jax.vmap(lambda logit: losses.hinge.generator(logit[None]))(fake_logits)          # [B]
+
 In the formulas D is the logit, x a real image and g a fake one. Logistic losses are written with
 softplus, log sigmoid(D) = -softplus(-D), which is finite where the sigmoid has underflowed to 0.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple
+from functools import partial, reduce
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.nn import relu, softplus
-from jax.numpy import mean, square
+from jax.numpy import square
 
-from jaxgan.types import Array, Key
+from jaxgan.arrays import as_logits, check_weights, is_traced, weighted_mean
+from jaxgan.types import Array, Key, Number
 
 
 class AdversarialLoss(NamedTuple):
-    """What the two players minimise.
+    """What the two players minimise. Pairs can be pickled and copied.
 
     Attributes:
-      discriminator: `(real_logits, fake_logits) -> scalar`. `multi_scale` takes lists of logits.
-      generator: `(fake_logits, real_logits=None) -> scalar`. Only the relativistic losses read
-        `real_logits`, and they need them.
+      discriminator: `(real_logits, fake_logits, real_weights=None, fake_weights=None) -> scalar`.
+        `multi_scale` takes lists of logits.
+      generator: `(fake_logits, real_logits=None, fake_weights=None, real_weights=None) -> scalar`.
+        Only the relativistic losses read those of real images, and they need `real_logits`.
     """
 
     discriminator: Callable[..., Array]
     generator: Callable[..., Array]
 
-
-def _as_float(logits: Array, name: str) -> Array:
-    if isinstance(logits, (list, tuple, dict)):
-        raise ValueError(
-            f"{name} must be one array, not a {type(logits).__name__}; the logits of several "
-            "scales are for multi_scale(loss)"
-        )
-    logits = jnp.asarray(logits)
-    if not jnp.issubdtype(logits.dtype, jnp.floating):
-        raise ValueError(f"{name} must be floating point, not {logits.dtype}")
-    if logits.size == 0:
-        raise ValueError(f"{name} of shape {logits.shape} hold nothing to take the mean of")
-    return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple]:
+        for name, loss in ADVERSARIAL.items():
+            if loss == self:
+                return _named, (name,)  # the very pair: `with_targets` and others compare
+        return AdversarialLoss, tuple(self)
 
 
-def _as_floats(real_logits: Array, fake_logits: Array) -> tuple[Array, Array]:
-    real, fake = _as_float(real_logits, "real_logits"), _as_float(fake_logits, "fake_logits")
-    if real.ndim != fake.ndim or real.shape[1:] != fake.shape[1:]:
+class _Jitted:
+    """A jitted function that can be pickled and copied, as JAX's own cannot.
+
+    Args:
+      function: of a module, or a partial of one.
+    """
+
+    def __init__(self, function: Callable[..., Array]) -> None:
+        self.function, self._compiled = function, jax.jit(function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Array:
+        return self._compiled(*args, **kwargs)
+
+    def __reduce__(self) -> tuple[type["_Jitted"], tuple[Callable[..., Array]]]:
+        return _Jitted, (self.function,)
+
+
+class _Sample(NamedTuple):
+    """One player's logits and what they weigh."""
+
+    logits: Array
+    weights: Array | None
+
+
+def _sample(logits: Array, weights: Array | None, kind: str) -> _Sample:
+    logits = as_logits(logits, f"{kind}_logits")
+    if weights is None:
+        return _Sample(logits, None)
+    weights = check_weights(weights, logits, f"{kind}_weights", f"{kind}_logits")
+    # Padding may hold anything, and a NaN times 0 is NaN, as is its derivative.
+    return _Sample(jnp.where(weights == 0, 0, logits), weights)
+
+
+def _samples(
+    real_logits: Array, fake_logits: Array, real_weights: Array | None, fake_weights: Array | None
+) -> tuple[_Sample, _Sample]:
+    real = _sample(real_logits, real_weights, "real")
+    fake = _sample(fake_logits, fake_weights, "fake")
+    shapes = real.logits.shape, fake.logits.shape
+    if shapes[0][1:] != shapes[1][1:] or len(shapes[0]) != len(shapes[1]):
         raise ValueError(
             "real_logits and fake_logits may differ in batch size and in nothing else, "
-            f"but their shapes are {real.shape} and {fake.shape}"
+            f"but their shapes are {shapes[0]} and {shapes[1]}"
         )
     return real, fake
 
 
+def _mean(function: Callable[[Array], Array], sample: _Sample) -> Array:
+    return weighted_mean(function(sample.logits), sample.weights)
+
+
+def _discriminator(
+    loss: Callable[[_Sample, _Sample], Array],
+    real_logits: Array,
+    fake_logits: Array,
+    real_weights: Array | None = None,
+    fake_weights: Array | None = None,
+) -> Array:
+    return loss(*_samples(real_logits, fake_logits, real_weights, fake_weights))
+
+
+def _generator(
+    loss: Callable[[_Sample], Array],
+    fake_logits: Array,
+    real_logits: Array | None = None,
+    fake_weights: Array | None = None,
+    real_weights: Array | None = None,
+) -> Array:
+    del real_logits, real_weights
+    return loss(_sample(fake_logits, fake_weights, "fake"))
+
+
+def _relativistic_generator(
+    loss: Callable[[_Sample, _Sample], Array],
+    fake_logits: Array,
+    real_logits: Array | None = None,
+    fake_weights: Array | None = None,
+    real_weights: Array | None = None,
+) -> Array:
+    if real_logits is None:
+        raise ValueError("the generator of a relativistic loss needs real_logits too")
+    real, fake = _samples(real_logits, fake_logits, real_weights, fake_weights)
+    return loss(fake, real)
+
+
 def _independent(
-    discriminator: Callable[[Array, Array], Array], generator: Callable[[Array], Array]
+    discriminator: Callable[[_Sample, _Sample], Array], generator: Callable[[_Sample], Array]
 ) -> AdversarialLoss:
-    """A loss whose generator is judged by its fakes alone."""
-
-    @jax.jit
-    def discriminator_loss(real_logits: Array, fake_logits: Array) -> Array:
-        return discriminator(*_as_floats(real_logits, fake_logits))
-
-    @jax.jit
-    def generator_loss(fake_logits: Array, real_logits: Array | None = None) -> Array:
-        del real_logits
-        return generator(_as_float(fake_logits, "fake_logits"))
-
-    return AdversarialLoss(discriminator_loss, generator_loss)
+    """A loss whose generator is judged by its fakes alone. Both are functions of a module or
+    partials of one, as closures cannot be pickled."""
+    return AdversarialLoss(
+        _Jitted(partial(_discriminator, discriminator)), _Jitted(partial(_generator, generator))
+    )
 
 
-def _relativistic(
-    loss: Callable[[Array, Array], Array], *, paired: bool = False
-) -> AdversarialLoss:
+def _relativistic(loss: Callable[[_Sample, _Sample], Array]) -> AdversarialLoss:
     """A loss of (own, other) logits, the same for both players."""
+    return AdversarialLoss(
+        _Jitted(partial(_discriminator, loss)), _Jitted(partial(_relativistic_generator, loss))
+    )
 
-    def checked(real_logits: Array, fake_logits: Array) -> tuple[Array, Array]:
-        real, fake = _as_floats(real_logits, fake_logits)
-        if paired and real.shape != fake.shape:
-            raise ValueError(
-                "a relativistic pairing needs batches of equal size, "
-                f"but their shapes are {real.shape} and {fake.shape}"
-            )
-        return real, fake
 
-    @jax.jit
-    def discriminator_loss(real_logits: Array, fake_logits: Array) -> Array:
-        real, fake = checked(real_logits, fake_logits)
-        return loss(real, fake)
-
-    @jax.jit
-    def generator_loss(fake_logits: Array, real_logits: Array | None = None) -> Array:
-        if real_logits is None:
-            raise ValueError("the generator of a relativistic loss needs real_logits too")
-        real, fake = checked(real_logits, fake_logits)
-        return loss(fake, real)
-
-    return AdversarialLoss(discriminator_loss, generator_loss)
+def _named(name: str) -> AdversarialLoss:
+    return ADVERSARIAL[name]
 
 
 def multi_scale(loss: AdversarialLoss) -> AdversarialLoss:
@@ -116,47 +169,80 @@ def multi_scale(loss: AdversarialLoss) -> AdversarialLoss:
 
     Returns:
       A loss that takes lists or tuples of logits, one array a scale, equally many for real and
-      fake images.
+      fake images, and so of weights.
 
     References:
       Wang et al., High-Resolution Image Synthesis with Conditional GANs, 2018 (arXiv:1711.11585).
     """
 
-    def scales(name: str, logits: Sequence[Array]) -> Sequence[Array]:
-        if not isinstance(logits, (list, tuple)) or not logits:
-            raise ValueError(f"{name} must be a list or tuple with an array for each scale")
-        return logits
-
-    def discriminator_loss(real_logits: Sequence[Array], fake_logits: Sequence[Array]) -> Array:
-        real, fake = scales("real_logits", real_logits), scales("fake_logits", fake_logits)
-        same_number(real, fake)
-        return sum(map(loss.discriminator, real, fake), start=jnp.zeros(()))
-
-    def generator_loss(
-        fake_logits: Sequence[Array], real_logits: Sequence[Array] | None = None
-    ) -> Array:
-        fake = scales("fake_logits", fake_logits)
-        if real_logits is None:
-            return sum(map(loss.generator, fake), start=jnp.zeros(()))
-        real = scales("real_logits", real_logits)
-        same_number(real, fake)
-        return sum(map(loss.generator, fake, real), start=jnp.zeros(()))
-
-    def same_number(real: Sequence[Array], fake: Sequence[Array]) -> None:
-        if len(real) != len(fake):
-            raise ValueError(
-                "real_logits and fake_logits must be of equally many scales, not "
-                f"{len(real)} and {len(fake)}"
-            )
-
-    return AdversarialLoss(discriminator_loss, generator_loss)
+    return AdversarialLoss(
+        partial(_multi_scale_discriminator, loss), partial(_multi_scale_generator, loss)
+    )
 
 
-def _logistic(real: Array, fake: Array) -> Array:
-    return mean(softplus(-real)) + mean(softplus(fake))
+def _scales(name: str, given: Any, scales: int | None = None) -> list:
+    """One entry a scale; Nones where nothing is given and need not be."""
+    if given is None and scales is not None:
+        return [None] * scales
+    if not isinstance(given, (list, tuple)) or not given:
+        raise ValueError(f"{name} must be a list or tuple with an array for each scale")
+    if scales is not None and len(given) != scales:
+        raise ValueError(
+            "real_logits, fake_logits and weights must be of equally many scales, and "
+            f"{name} is of {len(given)} where others are of {scales}"
+        )
+    return list(given)
 
 
-minimax = _independent(_logistic, lambda fake: -mean(softplus(fake)))
+def _multi_scale_discriminator(
+    loss: AdversarialLoss,
+    real_logits: Sequence[Array],
+    fake_logits: Sequence[Array],
+    real_weights: Sequence[Array] | None = None,
+    fake_weights: Sequence[Array] | None = None,
+) -> Array:
+    real = _scales("real_logits", real_logits)
+    fake = _scales("fake_logits", fake_logits, len(real))
+    weights = (
+        _scales("real_weights", real_weights, len(real)),
+        _scales("fake_weights", fake_weights, len(real)),
+    )
+    return reduce(jnp.add, map(loss.discriminator, real, fake, *weights))
+
+
+def _multi_scale_generator(
+    loss: AdversarialLoss,
+    fake_logits: Sequence[Array],
+    real_logits: Sequence[Array] | None = None,
+    fake_weights: Sequence[Array] | None = None,
+    real_weights: Sequence[Array] | None = None,
+) -> Array:
+    fake = _scales("fake_logits", fake_logits)
+    real = _scales("real_logits", real_logits, len(fake))
+    weights = (
+        _scales("fake_weights", fake_weights, len(fake)),
+        _scales("real_weights", real_weights, len(fake)),
+    )
+    return reduce(jnp.add, map(loss.generator, fake, real, *weights))
+
+
+def _softplus_of_minus(logits: Array) -> Array:
+    return softplus(-logits)
+
+
+def _logistic(real: _Sample, fake: _Sample) -> Array:
+    return _mean(_softplus_of_minus, real) + _mean(softplus, fake)
+
+
+def _logistic_generator(fake: _Sample) -> Array:
+    return _mean(_softplus_of_minus, fake)
+
+
+def _minimax_generator(fake: _Sample) -> Array:
+    return -_mean(softplus, fake)
+
+
+minimax = _independent(_logistic, _minimax_generator)
 """The zero-sum game.
 
     discriminator  E softplus(-D(x)) + E softplus(D(g))
@@ -172,7 +258,7 @@ References:
   Goodfellow et al., Generative Adversarial Networks, 2014 (arXiv:1406.2661).
 """
 
-non_saturating = _independent(_logistic, lambda fake: mean(softplus(-fake)))
+non_saturating = _independent(_logistic, _logistic_generator)
 """The discriminator of `minimax` with a generator that maximises log sigmoid(D(g)).
 
     discriminator  E softplus(-D(x)) + E softplus(D(g))
@@ -184,7 +270,7 @@ References:
 
 
 def make_least_squares(
-    *, real_target: float = 1.0, fake_target: float = 0.0, generator_target: float = 1.0
+    *, real_target: Number = 1.0, fake_target: Number = 0.0, generator_target: Number = 1.0
 ) -> AdversarialLoss:
     """Makes a least-squares loss with targets of one's own.
 
@@ -206,17 +292,40 @@ def make_least_squares(
       Mao et al., Least Squares Generative Adversarial Networks, 2017 (arXiv:1611.04076).
     """
     return _independent(
-        lambda real, fake: (
-            (mean(square(real - real_target)) + mean(square(fake - fake_target))) / 2
-        ),
-        lambda fake: mean(square(fake - generator_target)) / 2,
+        partial(_squares, real_target=real_target, fake_target=fake_target),
+        partial(_squares_generator, target=generator_target),
     )
+
+
+def _squares(real: _Sample, fake: _Sample, *, real_target: Number, fake_target: Number) -> Array:
+    return (_mean(_squared(real_target), real) + _mean(_squared(fake_target), fake)) / 2
+
+
+def _squares_generator(fake: _Sample, *, target: Number) -> Array:
+    return _mean(_squared(target), fake) / 2
+
+
+def _squared(target: Number) -> Callable[[Array], Array]:
+    return lambda logits: square(logits - jnp.asarray(target, logits.dtype))
 
 
 least_squares = make_least_squares()
 """`make_least_squares` with the targets 1 for real, 0 for fake and 1 for the generator."""
 
-wasserstein = _independent(lambda real, fake: mean(fake) - mean(real), lambda fake: -mean(fake))
+
+def _itself(logits: Array) -> Array:
+    return logits
+
+
+def _difference_of_means(real: _Sample, fake: _Sample) -> Array:
+    return _mean(_itself, fake) - _mean(_itself, real)
+
+
+def _minus_mean(fake: _Sample) -> Array:
+    return -_mean(_itself, fake)
+
+
+wasserstein = _independent(_difference_of_means, _minus_mean)
 """The difference of means, for a discriminator kept Lipschitz by a penalty or by clipping.
 
     discriminator  E D(g) - E D(x)
@@ -229,9 +338,14 @@ References:
   Arjovsky et al., Wasserstein GAN, 2017 (arXiv:1701.07875).
 """
 
-hinge = _independent(
-    lambda real, fake: mean(relu(1 - real)) + mean(relu(1 + fake)), lambda fake: -mean(fake)
-)
+
+def _hinge(real: _Sample, fake: _Sample) -> Array:
+    return _mean(lambda logits: relu(1 - logits), real) + _mean(
+        lambda logits: relu(1 + logits), fake
+    )
+
+
+hinge = _independent(_hinge, _minus_mean)
 """Margins for the discriminator, the plain mean for the generator.
 
     discriminator  E max(0, 1 - D(x)) + E max(0, 1 + D(g))
@@ -241,7 +355,19 @@ References:
   Lim & Ye, Geometric GAN, 2017 (arXiv:1705.02894).
 """
 
-relativistic_pairing = _relativistic(lambda own, other: mean(softplus(other - own)), paired=True)
+
+def _pairing(own: _Sample, other: _Sample) -> Array:
+    if own.logits.shape != other.logits.shape:
+        raise ValueError(
+            "a relativistic pairing needs batches of equal size, "
+            f"but their shapes are {own.logits.shape} and {other.logits.shape}"
+        )
+    given = [weights for weights in (own.weights, other.weights) if weights is not None]
+    weights = reduce(jnp.multiply, given) if given else None
+    return weighted_mean(softplus(other.logits - own.logits), weights)
+
+
+relativistic_pairing = _relativistic(_pairing)
 """Each real image against the fake of the same index; batches of equal size.
 
     discriminator  E softplus(-(D(x_i) - D(g_i)))
@@ -252,9 +378,15 @@ References:
   Huang et al., The GAN Is Dead; Long Live the GAN! (R3GAN), 2024 (arXiv:2501.05441).
 """
 
-relativistic_average = _relativistic(
-    lambda own, other: mean(softplus(mean(other) - own)) + mean(softplus(other - mean(own)))
-)
+
+def _averages(own: _Sample, other: _Sample) -> Array:
+    own_mean, other_mean = _mean(_itself, own), _mean(_itself, other)
+    return _mean(lambda logits: softplus(other_mean - logits), own) + _mean(
+        lambda logits: softplus(logits - own_mean), other
+    )
+
+
+relativistic_average = _relativistic(_averages)
 """Each image against the average of the other kind, over all images and patches.
 
     discriminator  E softplus(-(D(x) - E D(g))) + E softplus(D(g) - E D(x))
@@ -279,43 +411,56 @@ ADVERSARIAL: dict[str, AdversarialLoss] = {
 
 
 def _targets(
-    logits: Array, label: bool, smoothing: float, noise: float, flip: float, key: Key | None
+    logits: Array,
+    label: bool,
+    smoothing: Number,
+    noise: Number,
+    flip: Number,
+    key: Key | None,
 ) -> Array:
     """One target an image, broadcastable to its logits."""
+    smoothing, noise = (jnp.asarray(number, logits.dtype) for number in (smoothing, noise))
     if key is None:
-        return jnp.asarray(1 - smoothing if label else 0.0, logits.dtype)
+        return 1 - smoothing if label else jnp.zeros((), logits.dtype)
     flip_key, noise_key = jax.random.split(key)
     shape = logits.shape[:1] + (1,) * (logits.ndim - 1)
-    labels = jax.random.bernoulli(flip_key, flip, shape) != label
+    labels = jax.random.bernoulli(flip_key, jnp.asarray(flip, jnp.float32), shape) != label
     wobble = noise * jax.random.uniform(noise_key, shape, logits.dtype)
     return jnp.where(labels, 1 - smoothing - wobble, wobble)
 
 
-@jax.jit
 def _logistic_with_targets(
     real_logits: Array,
     fake_logits: Array,
-    smoothing: float,
-    noise: float,
-    flip: float,
+    real_weights: Array | None = None,
+    fake_weights: Array | None = None,
+    *,
+    smoothing: Number,
+    noise: Number,
+    flip: Number,
     key: Key | None,
 ) -> Array:
-    real, fake = _as_floats(real_logits, fake_logits)
+    real, fake = _samples(real_logits, fake_logits, real_weights, fake_weights)
     real_key, fake_key = (None, None) if key is None else jax.random.split(key)
 
-    def term(logits: Array, label: bool, key: Key | None) -> Array:
-        target = _targets(logits, label, smoothing, noise, flip, key)
-        return mean(target * softplus(-logits) + (1 - target) * softplus(logits))
+    def term(sample: _Sample, label: bool, key: Key | None) -> Array:
+        target = _targets(sample.logits, label, smoothing, noise, flip, key)
+        return _mean(
+            lambda logits: target * softplus(-logits) + (1 - target) * softplus(logits), sample
+        )
 
     return term(real, True, real_key) + term(fake, False, fake_key)
+
+
+_jitted_logistic_with_targets = _Jitted(_logistic_with_targets)
 
 
 def with_targets(
     loss: AdversarialLoss,
     *,
-    smoothing: float = 0.0,
-    noise: float = 0.0,
-    flip: float = 0.0,
+    smoothing: Number = 0.0,
+    noise: Number = 0.0,
+    flip: Number = 0.0,
     key: Key | None = None,
 ) -> AdversarialLoss:
     """Softens what a logistic discriminator is told: label smoothing, label noise, label flips.
@@ -333,7 +478,8 @@ def with_targets(
     Args:
       loss: `minimax` or `non_saturating`.
       smoothing: what real targets fall short of 1, 0.1 for example. TF-GAN's label_smoothing is
-        twice that: it moves targets towards ½.
+        twice that: it moves targets towards ½. This and the next two may be traced, for annealing;
+        their ranges are then not checked.
       noise: the width of the random part of every target; smoothing + noise is at most 1.
       flip: the probability that an image's label is the wrong one.
       key: consumed; needed for noise and flips.
@@ -354,18 +500,21 @@ def with_targets(
             "label smoothing, noise and flips act on the targets of minimax and non_saturating, "
             f"and {name} has none (least squares takes its own in make_least_squares)"
         )
-    if min(smoothing, noise, flip) < 0 or smoothing + noise > 1 or flip > 1:
+    random = is_traced(noise) or is_traced(flip) or bool(noise or flip)
+    numbers = [number for number in (smoothing, noise, flip) if not is_traced(number)]
+    total = 0 if is_traced(smoothing) or is_traced(noise) else smoothing + noise
+    if any(not 0 <= number <= 1 for number in [*numbers, total]):
         raise ValueError(
             "smoothing, noise, smoothing + noise and flip must lie in [0, 1], "
             f"but smoothing is {smoothing}, noise {noise} and flip {flip}"
         )
-    if key is None and (noise or flip):
+    if key is None and random:
         raise ValueError("label noise and flips are random and need a key")
     discriminator = partial(
-        _logistic_with_targets,
+        _jitted_logistic_with_targets,
         smoothing=smoothing,
         noise=noise,
         flip=flip,
-        key=key if noise or flip else None,
+        key=key if random else None,
     )
     return AdversarialLoss(discriminator, loss.generator)

@@ -10,6 +10,12 @@ other logits too. Batch normalisation therefore has no place in a penalised disc
 discriminator is given images of the type that they have, such as bfloat16; gradients are turned
 into float32 before they are squared.
 
+Instead of images a discriminator may take a pytree of arrays, such as a dict of images and
+conditions; the norm is then over all of them. What is not to be differentiated, such as labels, is
+closed over. Of a discriminator with several outputs, one call takes one:
+`sum(r1_penalty(lambda x: D(x)[scale], real) for scale in range(3))`. Weights turn the mean over the
+batch into Σ w p / Σ w, 0 for padding, which must hold numbers; see `losses`.
+
 First order by default. A penalty P(g) of g = ∇D needs second derivatives of D in its parameter
 gradient. XLA runs these slowly on a CPU, so what is returned is the surrogate
 
@@ -29,6 +35,7 @@ from a generator of its own (`nnx.Rngs`), is another one the second time: take k
 """
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import jax
@@ -36,10 +43,21 @@ import jax.numpy as jnp
 from jax.nn import relu
 from jax.typing import ArrayLike
 
+from jaxgan.arrays import (
+    as_logits,
+    check_weights,
+    floating,
+    is_traced,
+    weighted_mean,
+    wide,
+    wide_type,
+)
 from jaxgan.first_order import first_order
-from jaxgan.types import Array, Key, PyTree
+from jaxgan.keys import derive
+from jaxgan.matrices import Axes, Rule, matrices, names, usual_axes
+from jaxgan.types import Array, Key, Number, PyTree
 
-DiscriminatorFn = Callable[[Array], Array]
+DiscriminatorFn = Callable[[PyTree], Array]
 
 EPSILON = 1e-12
 """Inside the square root of a norm, whose gradient at 0 would otherwise be NaN."""
@@ -49,43 +67,53 @@ TWICE = (
 )
 
 
-def _as_float(array: Array, name: str) -> Array:
-    return _wide(_floating(array, name))
+def _inputs(inputs: PyTree, name: str) -> PyTree:
+    """Images, or a pytree of arrays, in their own types, in which the discriminator takes them."""
+    leaves = jax.tree_util.tree_leaves_with_path(inputs)
+    if not leaves:
+        raise ValueError(f"{name} must hold at least one array, and this {type(inputs)} has none")
+    alone = not leaves[0][0]
+    rows = set()
+    for path, leaf in leaves:
+        leaf_name = name + jax.tree_util.keystr(path)
+        leaf = floating(leaf, leaf_name)
+        if leaf.ndim < 1 + alone or leaf.size == 0:
+            raise ValueError(f"{leaf_name} must have shape [B, ...], not {leaf.shape}")
+        rows.add(len(leaf))
+    if len(rows) > 1:
+        raise ValueError(f"all arrays of {name} must have one batch size, not {sorted(rows)}")
+    return jax.tree.map(jnp.asarray, inputs)
 
 
-def _floating(array: Array, name: str) -> Array:
-    array = jnp.asarray(array)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(f"{name} must be floating point, not {array.dtype}")
-    return array
-
-
-def _wide(array: Array) -> Array:
-    """The array in float32 at least, in which penalties are computed."""
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
-
-
-def _as_images(array: Array, name: str) -> Array:
-    """Images in their own type, in which the discriminator takes them."""
-    array = _floating(array, name)
-    if array.ndim < 2 or array.size == 0:
-        raise ValueError(f"{name} must have shape [B, ...], not {array.shape}")
-    return array
+def _batch_size(inputs: PyTree) -> int:
+    return len(jax.tree.leaves(inputs)[0])
 
 
 def _per_sample(values: Array, like: Array) -> Array:
-    """Reshapes [B] so that it broadcasts against `like` [B, ...]."""
-    return values.reshape(values.shape + (1,) * (like.ndim - 1))
+    """Reshapes [B] so that it broadcasts against `like` [B, ...], in its type."""
+    return values.reshape(values.shape + (1,) * (like.ndim - 1)).astype(like.dtype)
 
 
-def _squared_norms(gradients: Array) -> Array:
-    return jnp.sum(jnp.square(gradients), axis=tuple(range(1, gradients.ndim)))
+def _squared_norms(gradients: PyTree) -> Array:
+    """‖∇D‖² of each sample, [B], over all arrays."""
+
+    def of(gradients: Array) -> Array:
+        return jnp.sum(jnp.square(gradients), axis=tuple(range(1, gradients.ndim)))
+
+    return reduce(jnp.add, map(of, jax.tree.leaves(gradients)))
+
+
+def _mean(values: Array, weights: Array | None, name: str = "weights") -> Array:
+    """The mean of [B, ...], weighted."""
+    if weights is not None:
+        weights = check_weights(weights, values, name, "the values")
+    return weighted_mean(values, weights)
 
 
 def input_gradient_penalty(
     discriminator_fn: DiscriminatorFn,
-    images: Array,
-    penalty_fn: Callable[[Array], Array],
+    images: PyTree,
+    penalty_fn: Callable[[PyTree], Array],
     *,
     plain: bool = False,
 ) -> Array:
@@ -93,8 +121,9 @@ def input_gradient_penalty(
 
     Args:
       discriminator_fn: `images [B, ...] -> logits`, see the module.
-      images: `[B, ...]`, where the gradients are taken.
+      images: `[B, ...]`, where the gradients are taken, or a pytree of such arrays.
       penalty_fn: `gradients [B, ...] -> scalar`; both are float32, or float64 where images are.
+        Of a pytree it is given a pytree.
       plain: differentiate twice instead of using the surrogate, see the module.
 
     Returns:
@@ -105,21 +134,21 @@ def input_gradient_penalty(
         without `plain`, the penalty is differentiated twice or the discriminator holds a
         `jax.custom_vjp`.
     """
-    images = _as_images(images, "images")
+    images = _inputs(images, "images")
 
-    def total(images: Array) -> Array:
+    def total(images: PyTree) -> Array:
         logits = discriminator_fn(images)
         shape = getattr(logits, "shape", None)
-        if not shape or shape[0] != images.shape[0]:
-            what = f"{type(logits).__name__}" if shape is None else f"shape {shape}"
+        if not shape or shape[0] != _batch_size(images):
+            what = f"a {type(logits).__name__}" if shape is None else f"shape {shape}"
             raise ValueError(
-                "discriminator_fn must return logits alone, with as many rows as the "
-                f"{images.shape[0]} images, not {what}"
+                "discriminator_fn must return logits alone, one array with as many rows as the "
+                f"{_batch_size(images)} images, not {what}: of several outputs, one call takes one"
             )
-        return jnp.sum(_as_float(logits, "logits"))
+        return jnp.sum(as_logits(logits, "logits"))
 
-    def penalty(gradients: Array) -> Array:
-        return penalty_fn(_wide(gradients))
+    def penalty(gradients: PyTree) -> Array:
+        return penalty_fn(jax.tree.map(wide, gradients))
 
     gradients = jax.grad(total)(images)
     if plain:
@@ -139,14 +168,15 @@ def input_gradient_penalty(
 
 def gradient_penalty(
     discriminator_fn: DiscriminatorFn,
-    real: Array,
-    fake: Array,
+    real: PyTree,
+    fake: PyTree,
     key: Key,
     *,
-    target: float = 1.0,
+    target: Number = 1.0,
     one_sided: bool = False,
     squared_norm: bool = False,
     plain: bool = False,
+    weights: Array | None = None,
 ) -> Array:
     """The WGAN-GP penalty E(‖∇D(x + α(g - x))‖ - target)², with one α ~ U[0, 1) a sample.
 
@@ -156,8 +186,8 @@ def gradient_penalty(
 
     Args:
       discriminator_fn: `images [B, ...] -> logits`.
-      real: `[B, ...]`.
-      fake: `[B, ...]`, of the same shape.
+      real: `[B, ...]`, or a pytree of such arrays.
+      fake: the same, of the same shape.
       key: consumed.
       target: the norm asked for; some use 0. TF-GAN divides by it, E(‖∇D‖ / target - 1)², and so
         has ours over target².
@@ -166,6 +196,7 @@ def gradient_penalty(
         not what WGAN-GP was measured with: its pull is about 4 target² times stronger near the
         target and grows with the cube of the norm far from it.
       plain: differentiate twice, see the module.
+      weights: `[B]`, one a sample, see the module.
 
     Returns:
       The penalty, a float32 scalar.
@@ -178,38 +209,56 @@ def gradient_penalty(
       Petzka et al., On the regularization of Wasserstein GANs, 2018 (arXiv:1709.08894).
       Bishop & Bishop, Deep Learning, 2024, chapter 17.
     """
-    real, fake = _as_images(real, "real"), _as_images(fake, "fake")
-    if real.shape != fake.shape:
+    real, fake = _inputs(real, "real"), _inputs(fake, "fake")
+    shapes = [jax.tree.map(jnp.shape, inputs) for inputs in (real, fake)]
+    if shapes[0] != shapes[1]:
         raise ValueError(
             "real and fake must have the same shape to be mixed one by one, "
-            f"but have {real.shape} and {fake.shape}"
+            f"but have {shapes[0]} and {shapes[1]}"
         )
-    dtype = jnp.promote_types(real.dtype, fake.dtype)
-    real, fake = _wide(real), _wide(fake)
-    alpha = _per_sample(jax.random.uniform(key, real.shape[:1], real.dtype), real)
+    alpha = _uniform(key, real)
 
-    def penalty(gradients: Array) -> Array:
+    def mix(real: Array, fake: Array) -> Array:
+        dtype = jnp.promote_types(real.dtype, fake.dtype)
+        real, fake = wide(real), wide(fake)
+        return (real + _per_sample(alpha, real) * (fake - real)).astype(dtype)
+
+    def penalty(gradients: PyTree) -> Array:
         squares = _squared_norms(gradients)
-        excess = squares - target**2 if squared_norm else jnp.sqrt(squares + EPSILON) - target
-        return jnp.mean(jnp.square(relu(excess) if one_sided else excess))
+        aim = jnp.asarray(target, squares.dtype)
+        excess = squares - aim**2 if squared_norm else jnp.sqrt(squares + EPSILON) - aim
+        return _mean(jnp.square(relu(excess) if one_sided else excess), weights)
 
-    mixed = (real + alpha * (fake - real)).astype(dtype)
+    mixed = jax.tree.map(mix, real, fake)
     return input_gradient_penalty(discriminator_fn, mixed, penalty, plain=plain)
 
 
+def _uniform(key: Key, inputs: PyTree) -> Array:
+    """One α ~ U[0, 1) a sample, the same for all its arrays."""
+    first = jax.tree.leaves(inputs)[0]
+    return jax.random.uniform(key, first.shape[:1], wide_type(first.dtype))
+
+
 def dragan_penalty(
-    discriminator_fn: DiscriminatorFn, real: Array, key: Key, *, plain: bool = False
+    discriminator_fn: DiscriminatorFn,
+    real: PyTree,
+    key: Key,
+    *,
+    plain: bool = False,
+    weights: Array | None = None,
 ) -> Array:
     """The DRAGAN penalty E(‖∇D(x + α ½ std u)‖ - 1)² around the real images.
 
-    One α ~ U[0, 1) a sample, one u ~ U[0, 1) an element, std over the whole real batch. This is
-    the author's notebook; the paper's text has Gaussian noise. The notebook's weight is 10.
+    One α ~ U[0, 1) a sample, one u ~ U[0, 1) an element, std over the whole real batch (padding
+    included, whatever the weights). This is the author's notebook; the paper's text has Gaussian
+    noise. The notebook's weight is 10.
 
     Args:
       discriminator_fn: `images [B, ...] -> logits`.
-      real: `[B, ...]`.
+      real: `[B, ...]`, or a pytree of such arrays.
       key: consumed.
       plain: differentiate twice, see the module.
+      weights: `[B]`, one a sample, see the module.
 
     Returns:
       The penalty, a float32 scalar.
@@ -220,19 +269,31 @@ def dragan_penalty(
     References:
       Kodali et al., On Convergence and Stability of GANs, 2017 (arXiv:1705.07215).
     """
-    dtype, real = real.dtype, _wide(_as_images(real, "real"))
+    real = _inputs(real, "real")
     alpha_key, noise_key = jax.random.split(key)
-    alpha = _per_sample(jax.random.uniform(alpha_key, real.shape[:1], real.dtype), real)
-    noise = jnp.std(real) / 2 * jax.random.uniform(noise_key, real.shape, real.dtype)
+    alpha = _uniform(alpha_key, real)
 
-    def penalty(gradients: Array) -> Array:
-        return jnp.mean(jnp.square(jnp.sqrt(_squared_norms(gradients) + EPSILON) - 1))
+    def move(path: tuple, real: Array) -> Array:
+        dtype, real = real.dtype, wide(real)
+        own_key = derive(noise_key, *map(str, path))  # that of images alone has no path
+        noise = jnp.std(real) / 2 * jax.random.uniform(own_key, real.shape, real.dtype)
+        return (real + _per_sample(alpha, real) * noise).astype(dtype)
 
-    around = (real + alpha * noise).astype(dtype)
+    def penalty(gradients: PyTree) -> Array:
+        excess = jnp.sqrt(_squared_norms(gradients) + EPSILON) - 1
+        return _mean(jnp.square(excess), weights)
+
+    around = jax.tree_util.tree_map_with_path(move, real)
     return input_gradient_penalty(discriminator_fn, around, penalty, plain=plain)
 
 
-def r1_penalty(discriminator_fn: DiscriminatorFn, real: Array, *, plain: bool = False) -> Array:
+def r1_penalty(
+    discriminator_fn: DiscriminatorFn,
+    real: PyTree,
+    *,
+    plain: bool = False,
+    weights: Array | None = None,
+) -> Array:
     """R1, E‖∇D(x)‖² on real images, without the ½ of the paper.
 
     The weight in a loss is therefore γ/2 with the γ of the paper, of StyleGAN2 and of R3GAN;
@@ -241,8 +302,9 @@ def r1_penalty(discriminator_fn: DiscriminatorFn, real: Array, *, plain: bool = 
 
     Args:
       discriminator_fn: `images [B, ...] -> logits`.
-      real: `[B, ...]`.
+      real: `[B, ...]`, or a pytree of such arrays.
       plain: differentiate twice, see the module.
+      weights: `[B]`, one a sample, see the module.
 
     Returns:
       The penalty, a float32 scalar.
@@ -255,32 +317,51 @@ def r1_penalty(discriminator_fn: DiscriminatorFn, real: Array, *, plain: bool = 
       (arXiv:1801.04406).
     """
     return input_gradient_penalty(
-        discriminator_fn, real, lambda gradients: jnp.mean(_squared_norms(gradients)), plain=plain
+        discriminator_fn,
+        _inputs(real, "real"),
+        lambda gradients: _mean(_squared_norms(gradients), weights),
+        plain=plain,
     )
 
 
-def r2_penalty(discriminator_fn: DiscriminatorFn, fake: Array, *, plain: bool = False) -> Array:
+def r2_penalty(
+    discriminator_fn: DiscriminatorFn,
+    fake: PyTree,
+    *,
+    plain: bool = False,
+    weights: Array | None = None,
+) -> Array:
     """R2, E‖∇D(g)‖² on fake images: `r1_penalty` on the other batch, likewise without ½."""
-    return r1_penalty(discriminator_fn, _as_images(fake, "fake"), plain=plain)
+    return r1_penalty(discriminator_fn, _inputs(fake, "fake"), plain=plain, weights=weights)
 
 
-def drift_penalty(real_logits: Array) -> Array:
+def drift_penalty(real_logits: Array, *, weights: Array | None = None) -> Array:
     """E D(x)², which keeps Wasserstein logits from drifting off; progressive growing weighs 1e-3.
 
     Args:
       real_logits: of any shape; the mean is over all elements.
+      weights: `[B]` or of the logits' shape, see the module.
 
     Returns:
       The penalty, a float32 scalar.
 
+    Raises:
+      ValueError: if the logits are not one array of floating point that holds something.
+
     References:
       Karras et al., Progressive Growing of GANs, 2018 (arXiv:1710.10196), appendix A.1.
     """
-    return jnp.mean(jnp.square(_as_float(real_logits, "real_logits")))
+    return _mean(jnp.square(as_logits(real_logits, "real_logits")), weights)
 
 
 def lecam_penalty(
-    real_logits: Array, fake_logits: Array, real_average: ArrayLike, fake_average: ArrayLike
+    real_logits: Array,
+    fake_logits: Array,
+    real_average: ArrayLike,
+    fake_average: ArrayLike,
+    *,
+    real_weights: Array | None = None,
+    fake_weights: Array | None = None,
 ) -> Array:
     """LeCam regularisation, E max(0, D(x) - a_fake)² + E max(0, a_real - D(g))².
 
@@ -291,12 +372,15 @@ def lecam_penalty(
       fake_logits: of any shape.
       real_average: a_real, scalar, the moving average of E D(x); a constant to the gradient.
       fake_average: a_fake, scalar, the moving average of E D(g); a constant to the gradient.
+      real_weights: `[B]` or of the logits' shape, see the module.
+      fake_weights: the same for `fake_logits`.
 
     Returns:
       The penalty, a float32 scalar.
 
     Raises:
-      ValueError: if an average is not a scalar.
+      ValueError: if an average is not a scalar, or logits not one array of floating point that
+        holds something.
 
     References:
       Tseng et al., Regularizing GANs under Limited Data, 2021 (arXiv:2104.03310).
@@ -304,38 +388,51 @@ def lecam_penalty(
     for name, average in (("real_average", real_average), ("fake_average", fake_average)):
         if jnp.ndim(average):
             raise ValueError(f"{name} must be a scalar, not of shape {jnp.shape(average)}")
-    real = _as_float(real_logits, "real_logits") - jax.lax.stop_gradient(fake_average)
-    fake = jax.lax.stop_gradient(real_average) - _as_float(fake_logits, "fake_logits")
-    return jnp.mean(jnp.square(relu(real))) + jnp.mean(jnp.square(relu(fake)))
+    real, fake = as_logits(real_logits, "real_logits"), as_logits(fake_logits, "fake_logits")
+    real = real - jax.lax.stop_gradient(jnp.asarray(fake_average, real.dtype))
+    fake = jax.lax.stop_gradient(jnp.asarray(real_average, fake.dtype)) - fake
+    return _mean(jnp.square(relu(real)), real_weights, "real_weights") + _mean(
+        jnp.square(relu(fake)), fake_weights, "fake_weights"
+    )
 
 
-def orthogonal_penalty(params: PyTree) -> Array:
-    """½ ‖W Wᵀ ∘ (1 - I)‖²_F, summed over kernels W reshaped to [out, rest].
+def kernel_axes(path: tuple[str, ...], weight: Array) -> Axes | None:
+    """`matrices.usual_axes` of everything but what has "embed" in its path."""
+    return None if "embed" in "/".join(path).lower() else usual_axes(path, weight)
 
-    Off the diagonal only, so that rows become orthogonal and their lengths stay free. BigGAN's
-    code adds 2 (W Wᵀ ∘ (1 - I)) W to the gradient, which is the gradient of this form, and weighs
-    it with 1e-4.
+
+def orthogonal_penalty(params: PyTree, *, axes: Rule = kernel_axes) -> Array:
+    """½ ‖Wᵀ W ∘ (1 - I)‖²_F, summed over kernels W [in, out].
+
+    Off the diagonal only, so that the weights of two outputs become orthogonal and their lengths
+    stay free. BigGAN's code, whose W is our Wᵀ, adds 2 (W Wᵀ ∘ (1 - I)) W to the gradient, which
+    is the gradient of this form, and weighs it with 1e-4.
 
     Args:
-      params: a pytree. Its kernels are the leaves of rank 2 and more, the outputs on the last axis
-        (as in Flax and Haiku), outside anything with "embed" in its name.
+      params: a pytree.
+      axes: which parameters are kernels, and of which axes.
 
     Returns:
       The penalty, a float32 scalar.
 
+    Raises:
+      ValueError: for a parameter whose axes the rule does not know.
+
     References:
       Brock et al., Large Scale GAN Training, 2019 (arXiv:1809.11096).
     """
-    total = jnp.zeros(())
+    terms = []
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        if jnp.ndim(leaf) >= 2 and "embed" not in jax.tree_util.keystr(path).lower():
-            kernel = _as_float(leaf, "a kernel").reshape(-1, leaf.shape[-1])
-            products = kernel.T @ kernel
-            total += jnp.sum(jnp.square(products - jnp.diag(jnp.diag(products)))) / 2
-    return total
+        given = axes(names(path), leaf)
+        if given is not None:
+            kernel = matrices(floating(leaf, "/".join(names(path))), given)
+            products = jnp.swapaxes(kernel, -1, -2) @ kernel
+            apart = products * (1 - jnp.eye(products.shape[-1], dtype=products.dtype))
+            terms.append(jnp.sum(jnp.square(apart)) / 2)
+    return reduce(jnp.add, terms) if terms else jnp.zeros((), jnp.float32)
 
 
-def clip_weights(params: PyTree, limit: float) -> PyTree:
+def clip_weights(params: PyTree, limit: Number) -> PyTree:
     """Clips every parameter to [-limit, limit], the Lipschitz constraint of the first WGAN.
 
     Applied after each discriminator update. The paper has limit 0.01, RMSProp with rate 5e-5 and
@@ -344,7 +441,7 @@ def clip_weights(params: PyTree, limit: float) -> PyTree:
     Args:
       params: a pytree of arrays. Those of other types than floating point, such as counters and
         keys, stay as they are.
-      limit: positive.
+      limit: positive; may be traced, and is then not checked.
 
     Returns:
       The clipped parameters.
@@ -355,12 +452,15 @@ def clip_weights(params: PyTree, limit: float) -> PyTree:
     References:
       Arjovsky et al., Wasserstein GAN, 2017 (arXiv:1701.07875).
     """
-    if limit <= 0:
+    if not is_traced(limit) and limit <= 0:
         raise ValueError(f"the clipping limit must be positive, not {limit}")
 
     def clip(leaf: Array) -> Array:
         floating = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
-        return jnp.clip(leaf, -limit, limit) if floating else leaf
+        if not floating:
+            return leaf
+        bound = jnp.asarray(limit, jnp.result_type(leaf))
+        return jnp.clip(leaf, -bound, bound)
 
     return jax.tree.map(clip, params)
 
@@ -370,7 +470,8 @@ def lazy(penalty_fn: Callable[[], Array], update: Array | int, every: int) -> Ar
 
     The penalty costs 1/k of its time on an accelerator. On a CPU it is computed at every step and
     masked in between: there XLA has no fast convolution inside a branch (60 times slower at 28x28
-    with 32 channels), and a branch taken every 16th time would still lose.
+    with 32 channels), and a branch taken every 16th time would still lose. The masked penalty's
+    gradient must be finite all the same: a NaN times 0 is NaN.
 
     Args:
       penalty_fn: `() -> scalar`, the penalty with its arguments closed over.
@@ -395,11 +496,11 @@ def lazy(penalty_fn: Callable[[], Array], update: Array | int, every: int) -> Ar
     due = jnp.asarray(update) % every == 0
 
     def scaled() -> Array:
-        return every * jnp.asarray(penalty_fn(), jnp.float32)
+        return every * wide(jnp.asarray(penalty_fn()))
 
     if jax.default_backend() == "cpu":
-        return jnp.where(due, scaled(), 0.0)
-    return jax.lax.cond(due, scaled, lambda: jnp.zeros(()))
+        return jnp.where(due, scaled(), 0)
+    return jax.lax.cond(due, scaled, lambda: jnp.zeros((), jax.eval_shape(scaled).dtype))
 
 
 def lazy_adam(learning_rate: float, b1: float, b2: float, every: int) -> dict[str, Any]:

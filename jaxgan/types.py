@@ -7,6 +7,8 @@ import jax
 Array: TypeAlias = jax.Array
 Key: TypeAlias = jax.Array
 """A typed PRNG key (`jax.random.key`); whoever is given one consumes it."""
+Number: TypeAlias = jax.Array | float
+"""A number that may be traced."""
 PyTree: TypeAlias = Any
 Batch: TypeAlias = dict[str, Array]
 """`real` [B, H, W, C] or [B, D]; `label` int32 [B] when the data are labelled."""

@@ -39,8 +39,17 @@ def test_the_type_of_the_images_is_kept(dtype):
 
 
 def test_integer_images_are_refused():
-    with pytest.raises(ValueError, match="must be floating point to take noise, not uint8"):
+    with pytest.raises(ValueError, match="images must be floating point, not uint8"):
         augment.instance_noise(jnp.zeros([2, 2], jnp.uint8), jax.random.key(0), 0.1)
+
+
+def test_a_sigma_for_each_sample_goes_along_the_batch():
+    images, sigma = jnp.zeros([3, 1]), jnp.array([0.0, 1.0, 2.0])  # [B] against [B, 1]
+    noisy = augment.instance_noise(images, jax.random.key(0), sigma)
+    unit = augment.instance_noise(images, jax.random.key(0), 1.0)
+    np.testing.assert_allclose(noisy, unit * sigma[:, None])
+    with pytest.raises(ValueError, match=r"a scalar or of shape \(3,\).*not of \(2,\)"):
+        augment.instance_noise(images, jax.random.key(0), jnp.ones(2))
 
 
 def test_annealing_is_linear_to_zero_and_stays_there():

@@ -154,3 +154,23 @@ def test_bad_walks_are_named():
         latent.loop(np.zeros((1, 3)), 4)
     with pytest.raises(ValueError, match="at least 1 step between two latents, not 0"):
         latent.loop(np.zeros((2, 3)), 0)
+
+
+@pytest.mark.parametrize("ends", [(1.0, 1.0), (0.0, 0.0), (0.0, 1.0), (1.0, -1.0)])
+@pytest.mark.parametrize("walk", [latent.linear, latent.spherical])
+def test_walks_have_derivatives_between_any_two_latents(walk, ends):
+    """Equal, opposite and zero latents too, where norms and angles are 0."""
+    a, b = (jnp.full([4], end) for end in ends)
+    gradient = jax.jit(jax.grad(lambda a, b: walk(a, b, 5).sum(), argnums=(0, 1)))(a, b)
+    assert jnp.isfinite(jnp.stack(gradient)).all()
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
+@pytest.mark.parametrize("walk", [latent.linear, latent.spherical])
+def test_walks_keep_the_type_of_their_latents(walk, dtype):
+    a, b = jax.random.normal(jax.random.key(0), [2, 8]).astype(dtype)
+    points = walk(a, b, 4)
+    assert points.dtype == dtype
+    np.testing.assert_array_equal(points[0], a)
+    exact = walk(a.astype(jnp.float32), b.astype(jnp.float32), 4)
+    np.testing.assert_array_equal(points, exact.astype(dtype))

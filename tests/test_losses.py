@@ -3,6 +3,8 @@
 With D = log 3 the sigmoid is 3/4, softplus(D) = log 4 and softplus(-D) = log(4/3).
 """
 
+import copy
+import pickle
 from typing import NamedTuple
 
 import jax
@@ -357,7 +359,7 @@ def test_scales_are_summed_and_never_mixed():
 @pytest.mark.parametrize(
     ("real", "fake", "message"),
     [
-        ([1.0], [1.0, 2.0], "equally many scales, not 1 and 2"),
+        ([1.0], [1.0, 2.0], "equally many scales, and fake_logits is of 2 where others are of 1"),
         ([], [], "real_logits must be a list or tuple with an array for each scale"),
         (jnp.ones(3), [1.0], "real_logits must be a list or tuple"),
     ],
@@ -370,3 +372,147 @@ def test_scales_that_do_not_fit(real, fake, message):
         losses.multi_scale(losses.hinge).discriminator(real, fake)
     with pytest.raises(ValueError, match="scales" if message.startswith("eq") else "scale"):
         losses.multi_scale(losses.hinge).generator(fake, real)
+
+
+# Weights
+
+
+def by_hand(name: str, player: str, real, fake, real_weights, fake_weights) -> float:
+    """Each loss written out again over repeated logits: an integer weight is that many copies."""
+    real, fake = np.repeat(real, real_weights), np.repeat(fake, fake_weights)
+    loss = getattr(losses.ADVERSARIAL[name], player)
+    return float(loss(real, fake) if player == "discriminator" else loss(fake, real))
+
+
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+@pytest.mark.parametrize("name", [n for n in losses.ADVERSARIAL if n != "relativistic_pairing"])
+def test_an_integer_weight_is_so_many_copies(name, player):
+    real, fake = jnp.array([0.5, -1.0, 2.0]), jnp.array([1.5, 0.3, -0.7])
+    weights = {"real_weights": jnp.array([1, 0, 3]), "fake_weights": jnp.array([2, 2, 0])}
+    loss = getattr(losses.ADVERSARIAL[name], player)
+    logits = (real, fake) if player == "discriminator" else (fake, real)
+    expected = by_hand(name, player, real, fake, *weights.values())
+    assert float(loss(*logits, **weights)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_pair_weighs_the_product_of_its_two():
+    real, fake = jnp.array([0.5, -1.0, 2.0]), jnp.array([1.5, 0.3, -0.7])
+    value = losses.relativistic_pairing.discriminator(
+        real, fake, real_weights=jnp.array([1.0, 2.0, 0.0]), fake_weights=jnp.array([3.0, 1.0, 9.0])
+    )
+    terms = np.log1p(np.exp(np.array([1.0, 1.3])))
+    assert float(value) == pytest.approx((3 * terms[0] + 2 * terms[1]) / 5, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", losses.ADVERSARIAL)
+def test_padding_changes_nothing_whatever_it_holds(name):
+    real, fake = jax.random.normal(jax.random.key(0), [2, 4, 3])
+    mask = jnp.array([True, True, False, True])
+    padded = [jnp.where(mask[:, None], logits, jnp.nan) for logits in (real, fake)]
+    loss = losses.ADVERSARIAL[name]
+
+    def both(real, fake, **weights):
+        own = (
+            {"real_weights": weights.get("w"), "fake_weights": weights.get("w")} if weights else {}
+        )
+        return loss.discriminator(real, fake, **own) + loss.generator(fake, real, **own)
+
+    value, gradient = jax.value_and_grad(both, argnums=(0, 1))(*padded, w=mask)
+    kept = [logits[mask] for logits in (real, fake)]
+    expected, slope = jax.value_and_grad(both, argnums=(0, 1))(*kept)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    for found, wanted in zip(gradient, slope, strict=True):
+        np.testing.assert_allclose(found[mask], wanted, rtol=1e-5, atol=1e-7)
+        assert not found[~mask].any()
+
+
+def test_weights_of_single_logits_and_no_weight_at_all():
+    logits = jnp.array([[1.0, 2.0], [3.0, 4.0]])
+    weights = jnp.array([[1.0, 0.0], [0.0, 3.0]])
+    assert losses.wasserstein.generator(logits, fake_weights=weights) == -13 / 4
+    nothing = jnp.zeros(2)
+    value, slope = jax.value_and_grad(
+        lambda logits: losses.hinge.discriminator(logits, logits, nothing, nothing)
+    )(logits)
+    assert value == 0
+    assert not slope.any()
+
+
+@pytest.mark.parametrize("weights", [jnp.ones(2), jnp.ones([3, 1]), jnp.ones(3, complex)])
+def test_weights_that_do_not_fit_are_refused(weights):
+    logits = jnp.ones([3, 2])
+    with pytest.raises(ValueError, match=r"fake_weights must be real numbers of shape \(3,\)"):
+        losses.hinge.generator(logits, fake_weights=weights)
+
+
+def test_weighted_targets_and_scales():
+    real, fake, weights = jnp.array([1.0, 9.0]), jnp.array([-1.0, 9.0]), jnp.array([1.0, 0.0])
+    soft = losses.with_targets(losses.non_saturating, smoothing=0.1)
+    assert soft.discriminator(real, fake, weights, weights) == pytest.approx(
+        float(soft.discriminator(real[:1], fake[:1])), rel=1e-6
+    )
+    scales = losses.multi_scale(losses.hinge)
+    value = scales.discriminator([real, real], [fake, fake], None, [weights, None])
+    one = losses.hinge.discriminator(real, fake, None, weights)
+    two = losses.hinge.discriminator(real, fake)
+    assert value == one + two
+    with pytest.raises(ValueError, match="real_weights is of 1 where others are of 2"):
+        scales.discriminator([real, real], [fake, fake], [weights])
+
+
+def test_losses_of_single_images_are_those_of_batches_of_one():
+    logits = jnp.array([[2.0, -1.0], [0.5, 0.0], [-3.0, 1.0]])
+    each = jax.vmap(lambda logit: losses.non_saturating.generator(logit[None]))(logits)
+    np.testing.assert_allclose(each, np.log1p(np.exp(-logits)).mean(1), rtol=1e-6)
+    np.testing.assert_allclose(each.mean(), losses.non_saturating.generator(logits), rtol=1e-6)
+
+
+# Traced options, pickles and copies
+
+
+def test_numbers_may_be_traced():
+    real, fake = jnp.array([1.0, -2.0]), jnp.array([0.5, 0.3])
+
+    @jax.jit
+    def traced(smoothing, noise, flip, target, key):
+        soft = losses.with_targets(
+            losses.minimax, smoothing=smoothing, noise=noise, flip=flip, key=key
+        )
+        squares = losses.make_least_squares(real_target=target)
+        return soft.discriminator(real, fake), squares.discriminator(real, fake)
+
+    found = traced(0.1, 0.2, 0.3, 0.9, jax.random.key(0))
+    plain = losses.with_targets(
+        losses.minimax, smoothing=0.1, noise=0.2, flip=0.3, key=jax.random.key(0)
+    )
+    np.testing.assert_allclose(found[0], plain.discriminator(real, fake), rtol=1e-6)
+    squares = losses.make_least_squares(real_target=0.9)
+    np.testing.assert_allclose(found[1], squares.discriminator(real, fake), rtol=1e-6)
+
+    @jax.jit
+    def without_a_key(noise):
+        return losses.with_targets(losses.minimax, noise=noise).discriminator(real, fake)
+
+    with pytest.raises(ValueError, match="need a key"):
+        without_a_key(0.1)
+
+
+@pytest.mark.parametrize("name", losses.ADVERSARIAL)
+def test_losses_are_the_same_ones_after_pickling_and_copying(name):
+    loss = losses.ADVERSARIAL[name]
+    assert pickle.loads(pickle.dumps(loss)) == loss
+    assert copy.deepcopy(loss) == copy.copy(loss) == loss
+    losses.with_targets(losses.minimax, smoothing=0.1)
+
+
+def test_made_losses_pickle():
+    real, fake = jnp.array([1.0, -2.0]), jnp.array([0.5, 0.3])
+    for loss in (
+        losses.make_least_squares(real_target=0.9),
+        losses.with_targets(losses.minimax, smoothing=0.1),
+    ):
+        again = pickle.loads(pickle.dumps(loss))
+        assert again.discriminator(real, fake) == loss.discriminator(real, fake)
+        assert again.generator(fake) == loss.generator(fake)
+    scales = pickle.loads(pickle.dumps(losses.multi_scale(losses.hinge)))
+    assert scales.generator([fake]) == losses.hinge.generator(fake)

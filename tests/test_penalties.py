@@ -11,7 +11,8 @@ from flax import linen as nn
 
 from jaxgan import penalties
 from jaxgan.layers.spectral_norm import spectrally_normalized
-from jaxgan.networks.network import from_linen
+from jaxgan.matrices import Axes
+from jaxgan.networks.adapters import from_linen
 
 
 def key():
@@ -391,7 +392,7 @@ def test_integer_images_are_refused(name):
 @pytest.mark.parametrize(
     ("discriminator", "what"),
     [
-        (lambda x: (quartic(x), {}), "tuple"),
+        (lambda x: (quartic(x), {}), "a tuple: of several outputs, one call takes one"),
         (lambda x: quartic(x).sum(), r"shape \(\)"),
         (lambda x: quartic(x)[None], r"shape \(1, 4\)"),
     ],
@@ -540,3 +541,130 @@ def test_averages_of_logits_are_scalars():
     """[B] against [B, 1] would be all pairs."""
     with pytest.raises(ValueError, match=r"fake_average must be a scalar, not of shape \(4,\)"):
         penalties.lecam_penalty(jnp.ones((4, 1)), jnp.ones((4, 1)), 0.0, jnp.ones(4))
+
+
+# Weights, pytrees, traced numbers
+
+
+def potential(inputs):
+    """D of a dict of images [B, 2] and a condition [B]; ∇D is (2 x, 3)."""
+    return jnp.square(inputs["image"]).sum(1) + 3 * inputs["level"]
+
+
+INPUTS = {
+    "image": jnp.array([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0]]),
+    "level": jnp.array([0.5, 1.0, -1.0]),
+}
+
+
+def test_the_norm_is_over_all_arrays_of_an_input():
+    squares = np.array([4 + 9, 20 + 9, 36 + 9])
+    assert penalties.r1_penalty(potential, INPUTS) == squares.mean()
+    pairs = penalties.r1_penalty(
+        lambda pair: potential({"image": pair[0], "level": pair[1]}), tuple(INPUTS.values())
+    )
+    assert pairs == squares.mean()
+    # Between equal batches is the batch itself, whatever α.
+    value = penalties.gradient_penalty(potential, INPUTS, INPUTS, jax.random.key(0))
+    assert float(value) == pytest.approx(np.square(np.sqrt(squares) - 1).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_penalties_of_dicts_have_the_derivatives_of_their_plain_form(plain):
+    fake = jax.tree.map(lambda leaf: leaf + 1, INPUTS)
+
+    def loss(scale):
+        def discriminator(inputs):
+            return scale * potential(inputs) + jnp.sin(scale * inputs["level"])
+
+        keys = jax.random.split(jax.random.key(3))
+        return penalties.gradient_penalty(
+            discriminator, INPUTS, fake, keys[0], plain=plain
+        ) + penalties.dragan_penalty(discriminator, INPUTS, keys[1], plain=plain)
+
+    slope = jax.grad(loss)(1.3)
+    step = 1e-2
+    about = (loss(1.3 + step) - loss(1.3 - step)) / (2 * step)
+    np.testing.assert_allclose(slope, about, rtol=1e-3)
+
+
+def test_inputs_that_do_not_fit_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"real\['label'\] must be floating point, not int32"):
+        penalties.r1_penalty(potential, {"image": jnp.ones([3, 2]), "label": jnp.arange(3)})
+    with pytest.raises(ValueError, match=r"one batch size, not \[2, 3\]"):
+        penalties.r1_penalty(potential, {"image": jnp.ones([3, 2]), "level": jnp.ones(2)})
+    with pytest.raises(ValueError, match="at least one array"):
+        penalties.r1_penalty(potential, {})
+
+
+WEIGHTED = {
+    "gradient_penalty": lambda d, x, y, **w: penalties.gradient_penalty(
+        d, x, y, jax.random.key(0), target=0.0, **w
+    ),
+    "r1_penalty": lambda d, x, y, **w: penalties.r1_penalty(d, x, **w),
+    "r2_penalty": lambda d, x, y, **w: penalties.r2_penalty(d, y, **w),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_an_integer_weight_of_a_sample_is_so_many_copies(name):
+    x, y = jnp.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.0]]), jnp.array([[1.0, 2.0]] * 3)
+    weights = jnp.array([1, 0, 2])
+    x = y if name == "gradient_penalty" else x  # Mixed with its copies, α changes nothing.
+    found = WEIGHTED[name](quartic, x, y, weights=weights)
+    copies = [jnp.repeat(each, weights, axis=0, total_repeat_length=3) for each in (x, y)]
+    np.testing.assert_allclose(found, WEIGHTED[name](quartic, *copies), rtol=1e-6)
+
+
+def test_weights_of_penalties_by_hand():
+    logits, weights = jnp.array([1.0, -3.0, 100.0]), jnp.array([3.0, 1.0, 0.0])
+    assert penalties.drift_penalty(logits, weights=weights) == (3 * 1 + 1 * 9) / 4
+    found = penalties.lecam_penalty(
+        *(logits, logits, 0.0, 0.0), real_weights=weights, fake_weights=weights
+    )
+    assert found == 3 / 4 + 9 / 4
+    around = penalties.dragan_penalty(quartic, jnp.ones([3, 2]), jax.random.key(0), weights=weights)
+    assert jnp.isfinite(around)
+
+
+def test_a_limit_and_a_target_may_be_traced():
+    clipped = jax.jit(penalties.clip_weights)({"w": jnp.array([-2.0, 0.1])}, 0.5)
+    np.testing.assert_array_equal(clipped["w"], np.array([-0.5, 0.1], np.float32))
+    x = jnp.ones([2, 2])
+
+    @jax.jit
+    def traced(target):
+        return penalties.gradient_penalty(quartic, x, x, jax.random.key(0), target=target)
+
+    plain = penalties.gradient_penalty(quartic, x, x, jax.random.key(0), target=0.7)
+    np.testing.assert_allclose(traced(0.7), plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (0, 1)])
+def test_an_empty_batch_of_logits_is_refused(shape):
+    empty = jnp.ones((0, *shape))
+    with pytest.raises(ValueError, match="hold nothing to take the mean of"):
+        penalties.drift_penalty(empty)
+    with pytest.raises(ValueError, match="hold nothing to take the mean of"):
+        penalties.lecam_penalty(jnp.ones(2), empty, 0.0, 0.0)
+
+
+def test_containers_of_logits_are_refused():
+    for call in (
+        lambda: penalties.drift_penalty([jnp.ones(2), jnp.ones(2)]),
+        lambda: penalties.lecam_penalty((jnp.ones(2), jnp.ones(2)), jnp.ones(2), 0.0, 0.0),
+    ):
+        with pytest.raises(ValueError, match=r"must be one array, not a (list|tuple)"):
+            call()
+
+
+def test_the_orthogonal_penalty_of_attention_and_of_a_stack():
+    # [in, heads, size]: one matrix [2, 4] whose outputs are the standard basis, twice.
+    query = jnp.eye(2)[:, None, :].repeat(2, axis=1)
+    params = {"query": {"kernel": query, "bias": jnp.ones([2, 2])}}
+    assert penalties.orthogonal_penalty(params) == 2  # 4 products of 1 off the diagonal, halved.
+    stack = jnp.stack([jnp.eye(2), jnp.ones([2, 2])])
+    axes = lambda path, weight: Axes((-1,), stacked=(0,))  # noqa: E731
+    assert penalties.orthogonal_penalty({"w": stack}, axes=axes) == 4
+    with pytest.raises(ValueError, match=r"'w' .* are outputs is not known"):
+        penalties.orthogonal_penalty({"w": stack})

@@ -14,7 +14,7 @@ def to_float(samples: Array) -> Array:
 
 def random_flip(images: Array, key: Key) -> Array:
     """Mirrors each image of [B, H, W, C] left to right with probability one half."""
-    mirrored = jax.random.bernoulli(key, 0.5, (len(images), 1, 1, 1))
+    mirrored = jax.random.bernoulli(key, jnp.float32(0.5), (len(images), 1, 1, 1))
     return jnp.where(mirrored, images[:, :, ::-1], images)
 
 
@@ -41,7 +41,7 @@ def jitter(images: Array, key: Key, load_size: int) -> Array:
     resized = jax.image.resize(images, (count, *larger, channels), "cubic")
     resized = jnp.clip(resized, -1, 1)  # The kernel overshoots at edges.
     room = jnp.array([larger[0] - height + 1, larger[1] - width + 1])
-    offsets = jax.random.randint(key, (count, 2), 0, room)
+    offsets = jax.random.randint(key, (count, 2), 0, room, jnp.int32)
 
     def crop(image: Array, offset: Array) -> Array:
         return jax.lax.dynamic_slice(image, (offset[0], offset[1], 0), (height, width, channels))

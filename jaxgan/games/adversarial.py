@@ -9,12 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan.devices.sharding import split_rows
-from jaxgan.games.game import Aux, Game, Move, Sides, Turn
+from jaxgan.games.game import Aux, Game, Move, Sides, Turn, images_of
 from jaxgan.keys import derive
 from jaxgan.latent import Prior
-from jaxgan.layers.spectral_norm import advance
 from jaxgan.losses import AdversarialLoss
-from jaxgan.networks.network import Network, Variables
+from jaxgan.networks.network import Network, Variables, run, start
 from jaxgan.types import Array, Batch, Key, PyTree, Scalars
 
 DiscriminatorFn: TypeAlias = Callable[[Array], Array]
@@ -78,6 +77,12 @@ def average_logits(decay: float) -> Memory:
     return Memory({"real": np.zeros((), np.float32), "fake": np.zeros((), np.float32)}, update)
 
 
+def _mean(logits: PyTree) -> Array:
+    """The mean over all logits, of each scale alike where there are several."""
+    first, *others = [scale.mean() for scale in jax.tree.leaves(logits)]
+    return sum(others, start=first) / (1 + len(others)) if others else first
+
+
 def adversarial(
     generator: Network,
     discriminator: Network,
@@ -100,7 +105,8 @@ def adversarial(
     Args:
       generator: `apply(variables, latents, labels [B] | None, train, key)` gives images.
       discriminator: `apply(variables, images, labels, train, key)` gives logits, or with heads a
-        dict of `logits` and what the heads read.
+        dict of `logits` and what the heads read. Logits are one array, or a list of one a scale
+        where the loss is a `losses.multi_scale`; a penalty then takes one of them at a time.
       loss: a pair of `jaxgan.losses`, or a function of the turn that gives one, for targets that
         are drawn anew (`losses.with_targets`).
       prior: draws latents, such as `latent.prior(100)`.
@@ -122,7 +128,9 @@ def adversarial(
       `generator_<name>`.
 
     Raises:
-      ValueError: when first traced, for a discriminator that with heads gives no dict of `logits`.
+      ValueError: when first traced, for a discriminator that with heads gives no dict of `logits`,
+        networks whose `init` or `apply` give something else than they must, and images that are
+        not floating point.
     """
     remembered, read = dict(memories or {}), dict(heads or {})
 
@@ -137,17 +145,17 @@ def adversarial(
 
     def make_fake(variables: Variables, turn: Turn) -> tuple[Array, PyTree, PyTree]:
         """Fakes for the turn's batch as the discriminator sees them, the latents, the new state."""
-        count = len(turn.batch["real"])
+        count = len(images_of(turn.batch, "real"))
         latents = jax.tree.map(split_rows, prior(derive(turn.key, "latent"), count))
         key, labels = derive(turn.key, "generator"), labels_of(turn.batch)
-        fake, state = generator.apply(variables, latents, labels, train=True, key=key)
+        fake, state = run(generator, "generator", variables, latents, labels, key=key)
         return look(fake, turn, "look at fake"), latents, state
 
     def score(
         variables: Variables, images: Array, turn: Turn, purpose: str
     ) -> tuple[Any, Variables]:
         key, labels = derive(turn.key, purpose), labels_of(turn.batch)
-        output, state = discriminator.apply(variables, images, labels, train=True, key=key)
+        output, state = run(discriminator, "discriminator", variables, images, labels, key=key)
         return output, replace(variables, state=state)
 
     def logits_of(output: Any) -> Array:
@@ -165,28 +173,31 @@ def adversarial(
             labels_of(batch),
             {name: memory.start for name, memory in remembered.items()},
         )
-        latents = prior(derive(key, "latent"), len(batch["real"]))
+        latents = prior(derive(key, "latent"), len(images_of(batch, "real")))
         turn = Turn(batch, derive(key, "turn"), jnp.zeros((), jnp.int32), carry)
         seen = look(batch["real"], turn, "look at real")
         sides = {
-            "generator": generator.init(derive(key, "generator"), latents, labels),
-            "discriminator": discriminator.init(derive(key, "discriminator"), seen, labels),
+            name: start(network, name, derive(key, name), given, labels)
+            for name, network, given in (
+                ("generator", generator, latents),
+                ("discriminator", discriminator, seen),
+            )
         }
         return sides, carry
 
     def discriminator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
         real = look(turn.batch["real"], turn, "look at real")
         fake, latents, _ = make_fake(sides["generator"], turn)
-        before = advance(sides["discriminator"])
+        before = discriminator.advance(sides["discriminator"])
         of_real, after_real = score(before, real, turn, "score real")
         of_fake, after_fake = score(after_real, fake, turn, "score fake")
         real_logits, fake_logits = logits_of(of_real), logits_of(of_fake)
         value = loss_of(turn).discriminator(real_logits, fake_logits)
         scalars = {
-            "real_logits": real_logits.mean(),
-            "fake_logits": fake_logits.mean(),
-            "real_accuracy": (real_logits > 0).mean(),
-            "fake_accuracy": (fake_logits < 0).mean(),
+            "real_logits": _mean(real_logits),
+            "fake_logits": _mean(fake_logits),
+            "real_accuracy": _mean(jax.tree.map(lambda logits: logits > 0, real_logits)),
+            "fake_accuracy": _mean(jax.tree.map(lambda logits: logits < 0, fake_logits)),
         }
         if penalty is not None:
 
@@ -206,7 +217,7 @@ def adversarial(
         return value, Aux(after_fake.state, carry, scalars)
 
     def generator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
-        fake, latents, state = make_fake(advance(sides["generator"]), turn)
+        fake, latents, state = make_fake(generator.advance(sides["generator"]), turn)
         real = look(turn.batch["real"], turn, "look at real")
         of_fake, _ = score(sides["discriminator"], fake, turn, "score fake")
         # Most losses ignore the real logits; the compiler then drops the pass that makes them.

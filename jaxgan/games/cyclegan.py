@@ -5,12 +5,11 @@ from dataclasses import replace
 import jax.numpy as jnp
 
 from jaxgan.consistency import cycle_consistency_loss, identity_loss
-from jaxgan.games.game import Aux, Game, Move, Sides, Turn
+from jaxgan.games.game import Aux, Game, Move, Sides, Turn, images_of
 from jaxgan.games.pool import init_pool, query
 from jaxgan.keys import derive
-from jaxgan.layers.spectral_norm import advance
 from jaxgan.losses import AdversarialLoss
-from jaxgan.networks.network import Network, Variables, join
+from jaxgan.networks.network import Network, Variables, join, run, start
 from jaxgan.types import Array, Batch, Key, PyTree, Scalars
 
 DIRECTIONS = {"x_to_y": ("x", "y"), "y_to_x": ("y", "x")}
@@ -82,15 +81,20 @@ def cyclegan(
     def translate(side: Variables, name: str, images: Array, key: Key) -> tuple[Array, Variables]:
         """Images through one generator, and the side with that generator's new state."""
         key = derive(key, name)
-        output, state = generators[name].apply(side[name], images, train=True, key=key)
+        output, state = run(generators[name], f"generator {name}", side[name], images, key=key)
         return output, replace(side, state={**side.state, name: state})
 
     def score(side: Variables, name: str, images: Array, key: Key) -> tuple[Array, Variables]:
-        output, state = discriminators[name].apply(side[name], images, train=True, key=key)
+        output, state = run(
+            discriminators[name], f"discriminator of {name}", side[name], images, key=key
+        )
         return output, replace(side, state={**side.state, name: state})
 
+    def advanced(networks: dict[str, Network], side: Variables) -> Variables:
+        return join({name: network.advance(side[name]) for name, network in networks.items()})
+
     def init(key: Key, batch: Batch) -> tuple[dict[str, Variables], PyTree]:
-        shapes = {domain: batch[domain].shape[1:] for domain in discriminators}
+        shapes = {domain: images_of(batch, domain).shape[1:] for domain in discriminators}
         if identity_weight and shapes["x"] != shapes["y"]:
             raise ValueError(
                 f"identity_weight {identity_weight} needs domains of one shape, and x has "
@@ -99,13 +103,15 @@ def cyclegan(
             )
         generator_side = join(
             {
-                name: generators[name].init(derive(key, name), batch[source])
+                name: start(generators[name], f"generator {name}", derive(key, name), batch[source])
                 for name, (source, _) in DIRECTIONS.items()
             }
         )
         discriminator_side = join(
             {
-                domain: network.init(derive(key, domain), batch[domain])
+                domain: start(
+                    network, f"discriminator of {domain}", derive(key, domain), batch[domain]
+                )
                 for domain, network in discriminators.items()
             }
         )
@@ -117,10 +123,15 @@ def cyclegan(
         generator_side, discriminator_side = sides["generator"], sides["discriminator"]
         pools, value = dict(turn.carry["pools"]) if pool_size else {}, jnp.zeros(())
         scalars: Scalars = {}
-        side = join({domain: advance(discriminator_side[domain]) for domain in discriminators})
+        side = join(
+            {
+                name: network.advance(discriminator_side[name])
+                for name, network in discriminators.items()
+            }
+        )
         for name, (source, target) in DIRECTIONS.items():
             key = derive(turn.key, "judge", target)  # The word is part of every draw: it stays.
-            fake, _ = translate(generator_side, name, turn.batch[source], turn.key)
+            fake, _ = translate(generator_side, name, images_of(turn.batch, source), turn.key)
             if pool_size:
                 pools[target], fake = query(pools[target], fake, derive(turn.key, "pool", target))
             real_logits, side = score(side, target, turn.batch[target], derive(key, "real"))
@@ -133,7 +144,12 @@ def cyclegan(
 
     def generator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
         batch, discriminator_side = turn.batch, sides["discriminator"]
-        side = join({name: advance(sides["generator"][name]) for name in generators})
+        side = join(
+            {
+                name: network.advance(sides["generator"][name])
+                for name, network in generators.items()
+            }
+        )
         value = jnp.zeros(())
         scalars: Scalars = {}
         for name, (source, target) in DIRECTIONS.items():

@@ -9,6 +9,8 @@ fitted by EM one move that is an update.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+import jax.numpy as jnp
+
 from jaxgan.networks.network import Variables
 from jaxgan.types import Array, Batch, Key, PyTree, Scalars
 
@@ -119,6 +121,32 @@ class Game(NamedTuple):
         old = self.move(title)
         new = old._replace(loss=loss)
         return self._replace(moves=tuple(new if move is old else move for move in self.moves))
+
+
+def images_of(batch: Batch, name: str) -> Array:
+    """Images [B, ...] of a batch, as games take them.
+
+    Args:
+      batch: a prepared minibatch.
+      name: of the images in it, such as "real".
+
+    Raises:
+      ValueError: where there are none, they are integers, or they have no shape but B.
+    """
+    if name not in batch:
+        raise ValueError(
+            f"the batch has no {name!r}; it holds {', '.join(sorted(batch)) or 'nothing'}"
+        )
+    images = batch[name]
+    if not jnp.issubdtype(images.dtype, jnp.floating):
+        raise ValueError(
+            f"batch[{name!r}] is {images.dtype}, and games take floating point, images in [-1, 1]: "
+            "give the train step a `prepare` such as data.minibatch.prepare_batch, and init_state "
+            "what it makes of the first batch"
+        )
+    if images.ndim < 2 or images.size == 0:
+        raise ValueError(f"batch[{name!r}] must be samples [B, ...], not of shape {images.shape}")
+    return images
 
 
 def check_game(game: Game) -> None:

@@ -73,8 +73,8 @@ def query(pool: ImagePool, images: Array, key: Key) -> tuple[ImagePool, Array]:
     size = len(pool.images)
     if size == 0:
         return pool, images
-    slots = jax.random.randint(derive(key, "slot"), (len(images),), 0, size)
-    swaps = jax.random.bernoulli(derive(key, "swap"), 0.5, (len(images),))
+    slots = jax.random.randint(derive(key, "slot"), (len(images),), 0, size, jnp.int32)
+    swaps = jax.random.bernoulli(derive(key, "swap"), jnp.float32(0.5), (len(images),))
 
     def one(pool: ImagePool, inputs: tuple[Array, Array, Array]) -> tuple[ImagePool, Array]:
         image, slot, swap = inputs

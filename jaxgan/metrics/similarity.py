@@ -17,7 +17,6 @@ from types import ModuleType
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
 from jaxgan.types import Array
@@ -85,7 +84,7 @@ def _pair(images_a: ArrayLike, images_b: ArrayLike) -> tuple[Array, Array]:
             f"not {a.dtype} {list(a.shape)} and {b.dtype} {list(b.shape)}"
         )
     if a.dtype == jnp.uint8:
-        return a / np.float32(255), b / np.float32(255)
+        return a.astype(jnp.float32) / 255, b.astype(jnp.float32) / 255
     if not jnp.issubdtype(a.dtype, jnp.floating):
         raise ValueError(f"images must be uint8 or floats in [-1, 1], not {a.dtype}")
     a, b = a.astype(jnp.float32), b.astype(jnp.float32)

@@ -61,9 +61,8 @@ def sliced_wasserstein(
             "a sliced distance takes projections at least 1 and order 1 or 2, "
             f"not {projections} and {order}"
         )
-    directions = np.asarray(
-        random.normal(derive(key, "directions"), (a.shape[1], projections)), np.float64
-    )
+    shape = (a.shape[1], projections)
+    directions = np.array(random.normal(derive(key, "directions"), shape, np.float32), np.float64)
     directions /= np.linalg.norm(directions, axis=0)
     of_a, of_b, share = _steps(len(a), len(b))
     count = max(_BLOCK // max(len(a), len(b)), 1)
@@ -225,7 +224,8 @@ class PatchGatherer:
         rows, columns = (
             np.asarray(
                 random.randint(
-                    derive(key, axis), (self._count, self._patches, 1, 1), 0, side - PATCH + 1
+                    *(derive(key, axis), (self._count, self._patches, 1, 1), 0, side - PATCH + 1),
+                    np.int32,
                 )
             )
             for axis, side in (("rows", height), ("columns", width))

@@ -30,7 +30,8 @@ from jax.typing import DTypeLike
 from jaxgan.layers.conv import Conv, ConvTranspose
 from jaxgan.layers.normalization import Normalization, named_norm
 from jaxgan.layers.resample import reflect_pad
-from jaxgan.networks.network import Network, from_linen
+from jaxgan.networks.adapters import from_linen
+from jaxgan.networks.network import Network
 from jaxgan.networks.options import check_options
 from jaxgan.options import AtLeast, AtMost
 from jaxgan.types import Array

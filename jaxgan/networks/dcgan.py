@@ -16,6 +16,7 @@ References:
   Generative Adversarial Networks, 2016.
 """
 
+import warnings
 from typing import TYPE_CHECKING
 
 import flax.linen as nn
@@ -24,10 +25,14 @@ from jax.typing import DTypeLike
 
 from jaxgan.layers.conv import Conv, ConvImpl, ConvTranspose
 from jaxgan.layers.normalization import Normalization, named_norm
+from jaxgan.networks.adapters import from_linen
 from jaxgan.networks.labels import append_label, project_label
-from jaxgan.networks.network import Network, from_linen
+from jaxgan.networks.network import Network
 from jaxgan.networks.options import check_options
 from jaxgan.types import Array
+
+LARGEST = 128
+"""Pixels a side up to which the family is known to train."""
 
 if TYPE_CHECKING:  # Options are of all families, and so above each.
     from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
@@ -229,6 +234,12 @@ def make_generator(
     options: "GeneratorOptions", shape: tuple[int, ...], num_classes: int = 0
 ) -> Network:
     """The family's generator, by the experiment's options."""
+    if max(shape[:2]) > LARGEST:
+        warnings.warn(
+            f"the networks of DCGAN are known for images of 8 to {LARGEST} pixels, and these have "
+            f"{shape[0]}x{shape[1]}: larger ones rarely train; image_size makes them smaller",
+            stacklevel=2,
+        )
     width, dtype = options.width, jnp.dtype(options.dtype)
     module = DCGANGenerator(shape, width, options.normalization, num_classes, dtype=dtype)
     return from_linen(module, remat=options.remat)

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from jaxgan.layers.normalization import Normalization, named_norm
+from jaxgan.networks.adapters import from_linen
 from jaxgan.networks.labels import append_label, project_label
-from jaxgan.networks.network import Network, from_linen
+from jaxgan.networks.network import Network
 from jaxgan.networks.options import check_options
 from jaxgan.types import Array
 

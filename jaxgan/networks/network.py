@@ -1,17 +1,15 @@
 """What the library knows of a network: two pure functions over arrays.
 
-Games, steps and loops see only `Network`. A Linen module becomes one through `from_linen`; a
-network written with NNX, Equinox or by hand becomes one by naming its own two functions.
+Games, steps and loops see only `Network`. Modules of Linen, NNX and Equinox become one through the
+functions of `networks.adapters`, a network written by hand by naming its own two functions.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
-from flax import linen as nn
 from flax import struct
 
-from jaxgan.keys import derive
 from jaxgan.types import Array, Key, PyTree
 
 
@@ -40,6 +38,10 @@ def join(networks: Mapping[str, Variables]) -> Variables:
     )
 
 
+def _unmoved(variables: Variables) -> Variables:
+    return variables
+
+
 class Network(NamedTuple):
     """A network as two pure functions.
 
@@ -48,52 +50,63 @@ class Network(NamedTuple):
       apply: `(variables, *inputs, train, key=None) -> (output, new_state)`. `train` is a Python
         bool; `key` is consumed by dropout and the like and needed by networks that have them. The
         new state equals the old one when `train` is False.
+      advance: `variables -> variables`, called by games once before each update of the network's
+        side: moves what is neither trained nor moved by a pass, such as spectral-norm vectors.
+        A wrapper made by `network._replace(apply=...)` keeps it.
     """
 
     init: Callable[..., Variables]
     apply: Callable[..., tuple[Array, PyTree]]
+    advance: Callable[[Variables], Variables] = _unmoved
 
 
-def from_linen(module: nn.Module, *, remat: bool = False) -> Network:
-    """Adapts a Linen module whose `__call__` takes the inputs and a keyword `train`.
-
-    Every variable collection besides `params` becomes `Variables.state`, so batch statistics need
-    no further word. The key of `apply` feeds the rng name `dropout`.
+def start(network: Network, name: str, key: Key, *inputs: Array | None) -> Variables:
+    """`network.init`, checked.
 
     Args:
-      module: the Linen module.
-      remat: keep no activations of a training pass for its gradient, but run the pass again there.
-        The passes of a loss (real, fake, penalty) then no longer hold their activations at the same
-        time. Values and gradients stay. XLA undoes it on a CPU, where it drops the barrier that
-        keeps the second run from being merged with the first, unless the flag
-        `--xla_disable_hlo_passes=cse_barrier_expander` tells it not to.
+      network: whose.
+      name: of the network in errors.
+      key: consumed.
+      *inputs: examples.
+
+    Raises:
+      ValueError: where it gives no `Variables`.
     """
+    variables = network.init(key, *inputs)
+    if not isinstance(variables, Variables):
+        raise ValueError(
+            f"init of the {name} must give Variables(params, state), not a "
+            f"{type(variables).__name__}; networks.from_linen, from_nnx and from_equinox make "
+            "networks of modules"
+        )
+    return variables
 
-    def init(key: Key, *inputs: Array | None) -> Variables:
-        variables = dict(module.init(key, *inputs, train=False))
-        return Variables(params=variables.pop("params", {}), state=variables)
 
-    def apply(
-        variables: Variables, *inputs: Array | None, train: bool, key: Key | None = None
-    ) -> tuple[Array, PyTree]:
-        rngs = None if key is None else {"dropout": derive(key, "dropout")}
-        if train:
-            return train_pass(variables, rngs, *inputs)
-        collections = {"params": variables.params, **variables.state}
-        output: Any = module.apply(collections, *inputs, train=False, rngs=rngs)
-        return output, variables.state
+def run(
+    network: Network,
+    name: str,
+    variables: Variables,
+    *inputs: Array | None,
+    train: bool = True,
+    key: Key | None = None,
+) -> tuple[Any, PyTree]:
+    """`network.apply`, checked: its output and new state.
 
-    def train_pass(
-        variables: Variables, rngs: dict[str, Key] | None, *inputs: Array | None
-    ) -> tuple[Array, PyTree]:
-        collections = {"params": variables.params, **variables.state}
-        mutable = list(variables.state)
-        return module.apply(collections, *inputs, train=True, rngs=rngs, mutable=mutable)
+    Raises:
+      ValueError: where it gives something else, such as the output alone.
+    """
+    result = network.apply(variables, *inputs, train=train, key=key)
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ValueError(
+            f"apply of the {name} must give (output, new state), not "
+            + (f"{len(result)} values" if isinstance(result, tuple) else _kind(result))
+        )
+    return result
 
-    if remat:
-        train_pass = jax.checkpoint(train_pass)
 
-    return Network(init, apply)
+def _kind(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return f"a {type(value).__name__}" if shape is None else f"an array of {shape} alone"
 
 
 def parameter_count(params: PyTree) -> int:

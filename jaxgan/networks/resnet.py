@@ -36,9 +36,10 @@ from jax.typing import DTypeLike
 from jaxgan.layers.conv import Conv
 from jaxgan.layers.normalization import Normalization, named_norm
 from jaxgan.layers.resample import average_pool, upsample_nearest
+from jaxgan.networks.adapters import from_linen
 from jaxgan.networks.dcgan import doublings
 from jaxgan.networks.labels import append_label, project_label
-from jaxgan.networks.network import Network, from_linen
+from jaxgan.networks.network import Network
 from jaxgan.networks.options import check_options
 from jaxgan.types import Array
 

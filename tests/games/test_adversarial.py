@@ -413,6 +413,68 @@ def test_with_heads_a_discriminator_must_give_a_dict_with_logits():
             turn_of(g, turn())
 
 
+def test_logits_of_several_scales_need_a_loss_of_several():
+    def apply(variables, images, labels, *, train, key=None):
+        logits, state = make_discriminator().apply(variables, images, labels, train=train)
+        return [logits, 2 * logits], state
+
+    def made(loss):
+        network = Network(make_discriminator().init, apply)
+        return adversarial(make_generator(), network, loss, prior=latent.prior(2))
+
+    value, aux = discriminators(made(losses.multi_scale(losses.wasserstein)), turn())
+    assert value == 3 * (W * A - W * 3)  # Both scales, one of twice the logits.
+    assert aux.scalars["real_logits"] == 1.5 * W * 3
+    assert aux.scalars["real_accuracy"] == 1
+    assert generators(made(losses.multi_scale(losses.wasserstein)), turn())[0] == -3 * W * A
+    with pytest.raises(ValueError, match=r"real_logits must be one array, not a list.*multi_scale"):
+        discriminators(made(losses.wasserstein), turn())
+
+
+@pytest.mark.parametrize(
+    ("result", "what"),
+    [
+        (lambda images: images[:, 0], r"an array of \(4,\) alone"),
+        (lambda images: (images, {}, {}), "3 values"),
+        (lambda images: [images, {}], "a list"),
+    ],
+)
+def test_what_apply_gives_is_output_and_state(result, what):
+    network = Network(
+        make_discriminator().init,
+        lambda variables, images, labels, *, train, key=None: result(images),
+    )
+    g = adversarial(make_generator(), network, losses.hinge, prior=latent.prior(2))
+    message = rf"apply of the discriminator must give \(output, new state\), not {what}"
+    with pytest.raises(ValueError, match=message):
+        discriminators(g, turn())
+
+
+def test_what_init_gives_is_variables():
+    network = Network(lambda key, *inputs: {"w": jnp.ones(1)}, make_generator().apply)
+    g = adversarial(network, make_discriminator(), losses.hinge, prior=latent.prior(2))
+    with pytest.raises(ValueError, match=r"init of the generator must give Variables.*not a dict"):
+        g.init(jax.random.key(0), {"real": REAL})
+
+
+@pytest.mark.parametrize(
+    ("batch", "what"),
+    [
+        ({"real": jnp.zeros([4, 2], jnp.uint8)}, r"batch\['real'\] is uint8.*prepare_batch"),
+        ({"real": jnp.zeros(4)}, r"must be samples \[B, ...\], not of shape \(4,\)"),
+        ({"real": jnp.zeros([0, 2])}, r"not of shape \(0, 2\)"),
+        ({"images": REAL}, "has no 'real'; it holds images"),
+    ],
+)
+def test_a_batch_that_no_game_takes_is_told_of(batch, what):
+    for call in (
+        lambda: game().init(jax.random.key(0), batch),
+        lambda: generators(game(), turn()._replace(batch=batch)),
+    ):
+        with pytest.raises(ValueError, match=what):
+            call()
+
+
 KERNEL = jnp.array([[2.0, 1.0], [0.0, 1.0]])
 START = jnp.array([1.0, 0.0])
 """A vector u with ‖W u‖ = 2 that has not settled: the next is (2, 1) / √5, with ‖W u‖ = √(26/5)."""

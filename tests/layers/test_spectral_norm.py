@@ -9,7 +9,8 @@ import pytest
 from flax import linen as nn
 
 from jaxgan.layers import spectral_norm
-from jaxgan.networks.network import Variables, from_linen
+from jaxgan.networks.adapters import from_linen
+from jaxgan.networks.network import Variables
 
 SHAPES = {"dense": (5, 3), "conv": (3, 3, 2, 4), "embedding": (6, 4), "thin": (7, 1)}
 
@@ -17,7 +18,7 @@ SHAPES = {"dense": (5, 3), "conv": (3, 3, 2, 4), "embedding": (6, 4), "thin": (7
 def weights(seed=0):
     keys = jax.random.split(jax.random.key(seed), len(SHAPES))
     made = {
-        name: jax.random.normal(key, shape)
+        name: {"kernel": jax.random.normal(key, shape)}
         for key, (name, shape) in zip(keys, SHAPES.items(), strict=True)
     }
     return {"layer": made, "bias": jnp.full([3], 5.0), "scale": jnp.array(4.0)}
@@ -38,8 +39,8 @@ def converged(params):
 def test_normalised_weights_have_spectral_norm_one():
     params = weights()
     normalized = spectral_norm.normalize_weights(params, converged(params))
-    for name, weight in params["layer"].items():
-        new = normalized["layer"][name]
+    for name, layer in params["layer"].items():
+        weight, new = layer["kernel"], normalized["layer"][name]["kernel"]
         np.testing.assert_allclose(singular_value(new), 1, rtol=1e-4)
         np.testing.assert_allclose(new * singular_value(weight), weight, rtol=1e-4, atol=1e-5)
     assert normalized["bias"] is params["bias"]
@@ -47,7 +48,7 @@ def test_normalised_weights_have_spectral_norm_one():
 
 
 def test_one_iteration_a_step_converges_from_below():
-    params = {"kernel": weights()["layer"]["conv"]}
+    params = {"kernel": weights()["layer"]["conv"]["kernel"]}
     vectors = spectral_norm.init_vectors(jax.random.key(1), params, iterations=0)
     norms = []
     for _ in range(30):
@@ -73,12 +74,15 @@ def test_one_iteration_by_hand():
 
 
 def test_the_gradient_passes_through_sigma_and_not_into_the_vectors():
-    params = {name: weight for name, weight in weights()["layer"].items() if name != "thin"}
-    direction = weights(seed=3)["layer"]
+    kernels, other = (
+        {name: layer["kernel"] for name, layer in weights(seed)["layer"].items()} for seed in (0, 3)
+    )
+    params = {name: {"kernel": kernels[name]} for name in kernels if name != "thin"}
+    direction = other
     vectors = converged(params)
 
     def along(normalized):
-        return sum(jnp.vdot(normalized[name], direction[name]) for name in params)
+        return sum(jnp.vdot(normalized[name]["kernel"], direction[name]) for name in params)
 
     gradient, by_vectors = jax.jit(
         jax.grad(lambda p, v: along(spectral_norm.normalize_weights(p, v)), argnums=(0, 1))
@@ -87,9 +91,10 @@ def test_the_gradient_passes_through_sigma_and_not_into_the_vectors():
         params
     )
     for name in params:
-        np.testing.assert_allclose(gradient[name], exact[name], rtol=1e-3, atol=1e-3)
+        found = gradient[name]["kernel"]
+        np.testing.assert_allclose(found, exact[name]["kernel"], rtol=1e-3, atol=1e-3)
         # The normalised weight does not see the length of W: the gradient is orthogonal to it.
-        np.testing.assert_allclose(jnp.vdot(gradient[name], params[name]), 0, atol=1e-4)
+        np.testing.assert_allclose(jnp.vdot(found, kernels[name]), 0, atol=1e-4)
     assert not any(jnp.any(leaf) for leaf in jax.tree.leaves(by_vectors))
     by_iteration = jax.jit(
         jax.grad(
@@ -121,7 +126,7 @@ def test_a_zero_weight_is_finite():
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
 def test_types_are_kept(dtype):
-    params = {"kernel": weights()["layer"]["dense"].astype(dtype)}
+    params = {"kernel": weights()["layer"]["dense"]["kernel"].astype(dtype)}
     vectors = spectral_norm.init_vectors(jax.random.key(0), params)
     assert vectors["kernel"].dtype == jnp.float32
     assert spectral_norm.normalize_weights(params, vectors)["kernel"].dtype == dtype
@@ -167,7 +172,7 @@ def test_a_forward_pass_does_not_move_the_vectors_and_advance_does_once(wrapped)
     old_mean, new_mean = (s["batch_stats"]["BatchNorm_0"]["mean"] for s in (variables.state, state))
     assert not jnp.array_equal(new_mean, old_mean)
 
-    advanced = spectral_norm.advance(variables)
+    advanced = normalized.advance(variables)
     expected = spectral_norm.power_iteration(variables.params, before)
     jax.tree.map(np.testing.assert_array_equal, advanced.state["spectral_norm"], expected)
     assert jax.tree.structure(advanced) == jax.tree.structure(variables)
@@ -177,11 +182,10 @@ def test_a_forward_pass_does_not_move_the_vectors_and_advance_does_once(wrapped)
     )
 
 
-def test_advance_leaves_other_networks_as_they_are(wrapped):
+def test_other_networks_have_nothing_to_advance(wrapped):
     network, _, _, inputs = wrapped
     variables = network.init(jax.random.key(0), *inputs)
-    assert spectral_norm.advance(variables) is variables
-    assert spectral_norm.advance(Variables(variables.params, ())).state == ()
+    assert network.advance(variables) is variables
 
 
 def test_the_wrapped_network_is_lipschitz():
@@ -193,7 +197,7 @@ def test_the_wrapped_network_is_lipschitz():
     network = spectral_norm.spectrally_normalized(from_linen(Linear()))
     x = jax.random.normal(jax.random.key(2), [64, 2])
     variables = jax.jit(network.init)(jax.random.key(0), x)
-    advance = jax.jit(spectral_norm.advance)
+    advance = jax.jit(network.advance)
     for _ in range(20):
         variables = advance(variables)
     gradients = jax.grad(lambda x: network.apply(variables, x, train=False)[0].sum())(x)
@@ -287,3 +291,136 @@ def test_weights_that_are_not_0_have_the_bits_of_the_plain_iteration(scale):
 
     moved = jax.jit(spectral_norm.power_iteration)({"kernel": kernel}, {"kernel": u})
     np.testing.assert_array_equal(moved["kernel"], plain(kernel, u))
+
+
+class Attention(nn.Module):
+    @nn.compact
+    def __call__(self, x, *, train):
+        return nn.MultiHeadDotProductAttention(num_heads=2, qkv_features=6)(x, x)
+
+
+def matrix_of(path: str, weight: np.ndarray) -> np.ndarray:
+    """The linear map of a layer, [in, out], written down layer by layer."""
+    if path.endswith(("query/kernel", "key/kernel", "value/kernel")):
+        return weight.reshape(len(weight), -1)
+    return weight.reshape(-1, weight.shape[-1])
+
+
+def named(tree):
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def test_projections_of_attention_are_normalised_as_whole_matrices():
+    network = spectral_norm.spectrally_normalized(from_linen(Attention()))
+    variables = network.init(jax.random.key(0), jnp.ones([1, 3, 4]))
+    params, state = variables.params, variables.state
+    for _ in range(100):
+        variables = jax.jit(network.advance)(variables)
+    found = named(
+        spectral_norm.normalize_weights(params, variables.state[spectral_norm.COLLECTION])
+    )
+    kernels = {path: weight for path, weight in found.items() if path.endswith("kernel")}
+    assert len(kernels) == 4
+    for path, weight in kernels.items():
+        np.testing.assert_allclose(np.linalg.norm(matrix_of(path, weight), 2), 1, rtol=1e-3)
+    biases = {path for path in found if path.endswith("bias")}  # [heads, size]: no weights
+    assert not biases & set(named(state[spectral_norm.COLLECTION]))
+
+
+def test_stacked_kernels_and_kernels_with_outputs_first_have_axes_of_their_own():
+    stacked = (
+        jax.random.normal(jax.random.key(0), [3, 5, 4]) * jnp.array([1, 10, 100])[:, None, None]
+    )
+    params = {
+        "layers": {"kernel": stacked},
+        "first": jax.random.normal(jax.random.key(1), [6, 2, 3, 3]),
+    }
+
+    def axes(path, weight):
+        if path == ("layers", "kernel"):
+            return spectral_norm.Axes((-1,), stacked=(0,))
+        return spectral_norm.Axes((0,))
+
+    vectors = spectral_norm.init_vectors(jax.random.key(2), params, 200, axes=axes)
+    assert vectors["layers"]["kernel"].shape == (3, 4)
+    assert vectors["first"].shape == (6,)
+    normalized = spectral_norm.normalize_weights(params, vectors, axes=axes)
+    for layer in range(3):
+        expected = stacked[layer] / np.linalg.norm(stacked[layer], 2)
+        np.testing.assert_allclose(normalized["layers"]["kernel"][layer], expected, rtol=1e-3)
+    sigma = np.linalg.norm(params["first"].reshape(6, -1), 2)
+    np.testing.assert_allclose(normalized["first"], params["first"] / sigma, rtol=1e-3)
+
+
+def test_a_stack_of_the_middle_axis_is_that_of_its_slices():
+    weight = jax.random.normal(jax.random.key(0), [5, 3, 4])
+    vectors = jax.random.normal(jax.random.key(1), [3, 4])
+    between = lambda path, weight: spectral_norm.Axes((2,), stacked=(1,))  # noqa: E731
+    found = spectral_norm.normalize_weights({"w": weight}, {"w": vectors}, axes=between)["w"]
+    for index in range(3):
+        alone = spectral_norm.normalize_weights({"w": weight[:, index]}, {"w": vectors[index]})
+        np.testing.assert_allclose(found[:, index], alone["w"], rtol=1e-6)
+
+
+def test_layers_are_left_out_by_a_rule():
+    def axes(path, weight):
+        return None if "Embed_0" in path else spectral_norm.usual_axes(path, weight)
+
+    network = spectral_norm.spectrally_normalized(from_linen(Discriminator()), axes)
+    inputs = jnp.ones([2, 6, 6, 1]), jnp.array([0, 1])
+    variables = network.init(jax.random.key(0), *inputs)
+    vectors = variables.state[spectral_norm.COLLECTION]
+    assert vectors["Embed_0"]["embedding"] is None
+    assert vectors["Dense_0"]["kernel"].shape == (1,)
+    moved = network.advance(variables).state[spectral_norm.COLLECTION]
+    assert jax.tree.structure(moved) == jax.tree.structure(vectors)
+
+
+@pytest.mark.parametrize(
+    ("path", "shape", "axes"),
+    [
+        (("Dense_0", "kernel"), (4, 3), (-1,)),
+        (("Embed_0", "embedding"), (10, 4), (-1,)),
+        (("Conv_0", "kernel"), (3, 3, 2, 4), (-1,)),
+        (("conv", "w"), (3, 3, 2, 4), (-1,)),
+        (("conv", "weight"), (4, 2, 3, 3), (0,)),
+        (("conv1d", "weight"), (4, 2, 3), (0,)),
+        (("attention", "query", "kernel"), (8, 2, 4), (1, 2)),
+        (("attention", "out", "kernel"), (2, 4, 8), (-1,)),
+    ],
+)
+def test_the_usual_layers(path, shape, axes):
+    assert spectral_norm.usual_axes(path, jnp.zeros(shape)) == spectral_norm.Axes(axes)
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [(("bias",), (2, 4)), (("norm", "scale"), (3, 8)), (("kernel",), (4,)), (("alpha",), ())],
+)
+def test_what_is_no_weight(path, shape):
+    assert spectral_norm.usual_axes(path, jnp.zeros(shape)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [(("kernel",), (3, 4, 5)), (("layers", "kernel"), (2, 3, 3, 4, 5)), (("grid",), (4, 4, 8))],
+)
+def test_weights_of_unknown_axes_are_refused_by_name(path, shape):
+    params = jnp.zeros(shape)
+    for name in reversed(path):
+        params = {name: params}
+    with pytest.raises(ValueError, match=f"'{'/'.join(path)}'.*give `axes`"):
+        spectral_norm.init_vectors(jax.random.key(0), params)
+
+
+@pytest.mark.parametrize("axes", [(), (2,), (-3,), (1, -1)])
+def test_axes_that_a_weight_does_not_have_are_refused(axes):
+    with pytest.raises(ValueError, match="must be different ones of its 2"):
+        spectral_norm.init_vectors(
+            jax.random.key(0),
+            {"w": jnp.zeros((3, 4))},
+            axes=lambda path, weight: spectral_norm.Axes(axes),
+        )

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan.experiment import GeneratorOptions
+from jaxgan.networks import dcgan
 from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator, doublings, stage_widths
 
 RANDOM = np.random.default_rng(0)
@@ -275,3 +277,9 @@ def test_biases_where_nothing_is_normalized_may_be_left_out():
         _, variables = _shapes(network, inputs)
         paths = jax.tree_util.tree_leaves_with_path(variables["params"])
         assert not any("bias" in jax.tree_util.keystr(path) for path, _ in paths)
+
+
+def test_the_family_says_where_it_ends():
+    with pytest.warns(UserWarning, match="known for images of 8 to 128 pixels.*256x256"):
+        dcgan.make_generator(GeneratorOptions(width=1), (256, 256, 3))
+    dcgan.make_generator(GeneratorOptions(width=1), (128, 128, 3))  # Warnings are errors here.

@@ -1,0 +1,149 @@
+"""Calls every loss, penalty and other pure function of arrays, and prints what they give as JSON.
+
+`test_flags` runs it in processes of their own, under JAX's flags.
+"""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgan import augment, consistency, latent, losses, metrics, penalties
+from jaxgan.data import minibatch
+from jaxgan.games import pool
+from jaxgan.layers import spectral_norm
+
+RNG = np.random.default_rng(0)
+REAL, FAKE = (RNG.normal(size=(4, 3)).astype(np.float32) for _ in range(2))
+IMAGES, OTHERS = (RNG.uniform(-1, 1, (4, 4, 4, 1)).astype(np.float32) for _ in range(2))
+MASK = np.array([1, 0, 1, 1], np.int32)
+KERNEL = RNG.normal(size=(3, 3, 1, 2)).astype(np.float32)
+
+
+def discriminator(images):
+    """Logits [B, 2, 2, 2] of images of any type."""
+    kernel = jnp.asarray(KERNEL, images.dtype)
+    dimensions = ("NHWC", "HWIO", "NHWC")
+    features = jax.lax.conv_general_dilated(images, kernel, (1, 1), "VALID", None, None, dimensions)
+    return jnp.tanh(features)
+
+
+def key():
+    return jax.random.key(1)
+
+
+def calls():
+    """`(name, function without arguments)` of everything."""
+    for dtype in (jnp.float32, jnp.bfloat16):
+        kind = jnp.dtype(dtype).name
+        real, fake = jnp.asarray(REAL, dtype), jnp.asarray(FAKE, dtype)
+        images, others = jnp.asarray(IMAGES, dtype), jnp.asarray(OTHERS, dtype)
+        for name, loss in losses.ADVERSARIAL.items():
+            for player, first, second in (
+                ("discriminator", real, fake),
+                ("generator", fake, real),
+            ):
+                function = getattr(loss, player)
+                yield f"{name} {player} {kind}", lambda f=function, a=first, b=second: f(a, b)
+                weights = {"real_weights": MASK, "fake_weights": MASK}
+                yield (
+                    f"{name} {player} {kind} weighted",
+                    lambda f=function, a=first, b=second, w=weights: f(a, b, **w),
+                )
+        soft = losses.with_targets(
+            losses.minimax, smoothing=0.1, noise=np.float64(0.2), flip=0.3, key=key()
+        )
+        yield f"targets {kind}", lambda s=soft, a=real, b=fake: s.discriminator(a, b)
+        squares = losses.make_least_squares(real_target=np.float64(0.9))
+        yield f"squares {kind}", lambda s=squares, a=real, b=fake: s.discriminator(a, b)
+        scales = losses.multi_scale(losses.hinge)
+        yield f"scales {kind}", lambda s=scales, a=real, b=fake: s.discriminator([a, a], [b, b])
+
+        for plain in (False, True):
+            by_gradients = {
+                "gp": lambda a, b, p=plain: penalties.gradient_penalty(
+                    discriminator, a, b, key(), plain=p, target=np.float64(0.5)
+                ),
+                "gp squared": lambda a, b, p=plain: penalties.gradient_penalty(
+                    discriminator, a, b, key(), plain=p, squared_norm=True, one_sided=True
+                ),
+                "dragan": lambda a, b, p=plain: penalties.dragan_penalty(
+                    discriminator, a, key(), plain=p
+                ),
+                "r1": lambda a, b, p=plain: penalties.r1_penalty(
+                    discriminator, a, plain=p, weights=MASK
+                ),
+                "r2": lambda a, b, p=plain: penalties.r2_penalty(discriminator, b, plain=p),
+            }
+            for name, penalty in by_gradients.items():
+                yield (
+                    f"{name} {kind} {'plain' if plain else 'surrogate'}",
+                    lambda f=penalty, a=images, b=others: jax.value_and_grad(f, argnums=(0, 1))(
+                        a, b
+                    ),
+                )
+        yield f"drift {kind}", lambda a=real: penalties.drift_penalty(a, weights=MASK)
+        yield (
+            f"lecam {kind}",
+            lambda a=real, b=fake: penalties.lecam_penalty(a, b, np.float64(0.1), jnp.float32(0.2)),
+        )
+        kernels = {"a": {"kernel": jnp.asarray(KERNEL, dtype)}, "bias": jnp.ones(3, dtype)}
+        yield f"orthogonal {kind}", lambda p=kernels: penalties.orthogonal_penalty(p)
+        yield f"clip {kind}", lambda p=kernels: penalties.clip_weights(p, np.float64(0.5))
+        for update in (0, 1):
+            yield (
+                f"lazy {kind} {update}",
+                lambda a=real, u=update: penalties.lazy(lambda: penalties.drift_penalty(a), u, 4),
+            )
+
+        def normalized(p):
+            vectors = spectral_norm.init_vectors(key(), p)
+            return spectral_norm.normalize_weights(p, spectral_norm.power_iteration(p, vectors))
+
+        yield f"spectral norm {kind}", lambda p=kernels: normalized(p)
+        for walk in (latent.linear, latent.spherical):
+            yield f"{walk.__name__} {kind}", lambda w=walk, a=real, b=fake: w(a, b, 5)
+        yield f"loop {kind}", lambda a=real: latent.loop(a, 3)
+        yield (
+            f"noise {kind}",
+            lambda a=images: augment.instance_noise(a, key(), np.full(4, 0.1)),
+        )
+        yield f"pack {kind}", lambda a=images: augment.pack(a, 2)
+        for function in (consistency.cycle_consistency_loss, consistency.identity_loss):
+            yield f"{function.__name__} {kind}", lambda f=function, a=images, b=others: f(a, b)
+        yield (
+            f"kept pool {kind}",
+            lambda a=images: pool.query(pool.init_pool(2, (4, 4, 1), a.dtype), a, key()),
+        )
+    for distribution in latent.DISTRIBUTIONS:
+        yield distribution, lambda d=distribution: latent.draw_latents(key(), 3, 4, d)
+    yield "annealed", lambda: augment.annealed(np.float64(0.3), 3, 10)
+    whole = np.rint(127.5 * (IMAGES + 1)).astype(np.uint8)
+    yield "flips", lambda: minibatch.prepare_batch({"real": jnp.asarray(whole)}, key(), flip=True)
+    features = RNG.normal(size=(40, 6)), RNG.normal(size=(50, 6))
+    yield "sliced", lambda: metrics.sliced_wasserstein(*features, key=key())
+    yield "frechet", lambda: metrics.frechet_distance(*features)
+    yield "kernel", lambda: metrics.kernel_distance(*features, key=key(), subset_size=20, subsets=3)
+    pictures = RNG.integers(0, 256, (2, 4, 32, 32, 1), np.uint8)
+    yield "patches", lambda: metrics.laplacian_sliced_wasserstein(*pictures, key=key())
+    yield "neighbours", lambda: metrics.precision_recall_density_coverage(*features, k=3)
+    yield "inception", lambda: metrics.inception_score(np.full((8, 4), 0.25), splits=2)
+    yield "psnr", lambda: metrics.psnr(*pictures)
+    yield "diversity", lambda: metrics.sample_diversity(*features)
+
+
+def main() -> None:
+    found = {}
+    for name, call in calls():
+        leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(call())]
+        if any(jnp.iscomplexobj(leaf) for leaf in leaves):
+            raise TypeError(name)
+        found[name] = [
+            (str(leaf.dtype), np.asarray(leaf, np.float64).ravel().tolist()) for leaf in leaves
+        ]
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
