@@ -176,8 +176,17 @@ def _take(
         opt_state, scalars = own.opt_state, {}
     else:
         assert optimizer is not None  # `check_sides`
-        loss, aux, gradient = _descent(move.loss, move.side, variables, turn, axis_name)
-        change, opt_state = optimizer.update(gradient, own.opt_state, before)
+        loss, aux, gradient, value_fn = _descent(move.loss, move.side, variables, turn, axis_name)
+        # What a line search or a schedule by the loss asks for; other optimisers do not see it.
+        extra = {"value": loss, "grad": gradient, "value_fn": value_fn}
+        update = optax.with_extra_args_support(optimizer).update
+        try:
+            change, opt_state = update(gradient, own.opt_state, before, **extra)
+        except AttributeError as error:  # such as "'dict' object has no attribute 'fast'"
+            raise ValueError(
+                f"the optimiser of {move.side!r} does not take its params as they are ({error}); "
+                "training.lookahead is optax.lookahead for sides of a game"
+            ) from error
         params = optax.apply_updates(before, change)
         scalars = {f"{name}_loss": loss, f"{name}_gradient_norm": optax.tree.norm(gradient)}
     scalars |= {
@@ -189,8 +198,9 @@ def _take(
 
 def _descent(
     loss: Loss, side: str, variables: Mapping[str, Variables], turn: Turn, axis_name: str | None
-) -> tuple[Array, Aux, PyTree]:
-    """A loss, what it brings back, and its gradient with respect to one side's params."""
+) -> tuple[Array, Aux, PyTree, Callable[[PyTree], Array]]:
+    """A loss, what it brings back, its gradient with respect to one side's params, and the loss as
+    a function of them."""
 
     def loss_of(params: PyTree) -> tuple[Array, Aux]:
         own = replace(variables[side], params=params)
@@ -199,7 +209,7 @@ def _descent(
     (value, aux), gradient = jax.value_and_grad(loss_of, has_aux=True)(variables[side].params)
     # The mean loss's gradient is a device's own part, or, where `shard_map` tracks what is equal on
     # all devices (`check_vma`), the mean already, of which the mean is the same.
-    return value, aux, mean_over(gradient, axis_name)
+    return value, aux, mean_over(gradient, axis_name), lambda params: loss_of(params)[0]
 
 
 def _ratio(update: Array, size: Array) -> Array:

@@ -9,7 +9,7 @@ import pytest
 from jaxgan.games import Aux, Game, Move
 from jaxgan.keys import derive
 from jaxgan.networks import Variables, join
-from jaxgan.training import TrainingState, inherit, init_state, make_train_step
+from jaxgan.training import TrainingState, inherit, init_state, lookahead, make_train_step
 
 RATE = 0.1
 SGD = {"generator": optax.sgd(RATE), "discriminator": optax.sgd(RATE)}
@@ -520,3 +520,69 @@ def test_each_side_may_have_a_constraint():
     step = make_train_step(scalar_game(), SGD, constraints=constraints)
     state, _ = step(start(scalar_game()), {"real": jnp.array([2.0, 4.0])}, ROOT)
     assert (w(state, "discriminator"), w(state, "generator")) == pytest.approx((2.1, 1.15))
+
+
+def descending_game():
+    """One side that descends (w - 3)², from 1."""
+
+    def init(key, batch):
+        return {"generator": Variables({"w": jnp.array(1.0)}, {})}, {}
+
+    def loss(sides, turn):
+        return jnp.square(sides["generator"].params["w"] - 3), Aux({}, {}, {})
+
+    return Game(init, (Move("generator", loss),), lambda generator: generator.params["w"])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "after"),
+    [
+        # Polyak's step is f / |f'|² = 4 / 16 along f' = -4: from 1 to 2, and then to 2.5.
+        (optax.polyak_sgd(max_learning_rate=10.0), 2.5),
+        # A line search along a parabola finds its minimum with the first curvature it has.
+        (optax.lbfgs(), 3.0),
+        # The loss falls, so that a plateau is never met: w - 3 shrinks by .8 a step.
+        (optax.chain(optax.sgd(0.1), optax.contrib.reduce_on_plateau(patience=1)), 3 - 2 * 0.64),
+    ],
+)
+def test_optimizers_that_want_the_loss_are_given_it(optimizer, after):
+    game, optimizers = descending_game(), {"generator": optimizer}
+    step, state = make_train_step(game, optimizers), start(descending_game(), optimizers)
+    for _ in range(2):
+        state, _ = step(state, {"real": jnp.zeros(2)}, ROOT)
+    assert w(state, "generator") == pytest.approx(after, rel=1e-3)
+
+
+def test_lookahead_keeps_the_form_of_params():
+    """Fast: w - 3 shrinks by .8 a step. Slow: after two, half of the way from 1."""
+    game, optimizers = descending_game(), {"generator": lookahead(optax.sgd(0.1), 2, 0.5)}
+    step, state = make_train_step(game, optimizers), start(descending_game(), optimizers)
+    seen = []
+    for _ in range(3):
+        state, _ = step(state, {"real": jnp.zeros(2)}, ROOT)
+        seen.append(w(state, "generator"))
+    synced = 1 + 0.5 * (3 - 2 * 0.64 - 1)
+    assert seen == pytest.approx([3 - 2 * 0.8, synced, 3 - (3 - synced) * 0.8])
+
+
+def test_lookahead_is_that_of_optax():
+    params, gradient = {"w": jnp.array([1.0, 2.0])}, {"w": jnp.array([0.3, -0.1])}
+    ours, theirs = (make(optax.adam(0.1), 2, 0.5) for make in (lookahead, optax.lookahead))
+    pairs = optax.LookaheadParams.init_synced(params)
+    state, their_state = ours.init(params), theirs.init(pairs)
+    for _ in range(5):
+        updates, state = ours.update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+        updates, their_state = theirs.update(gradient, their_state, pairs)
+        pairs = optax.apply_updates(pairs, updates)
+        chex.assert_trees_all_equal(params, pairs.fast)
+        chex.assert_trees_all_equal(state.slow, pairs.slow)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_optimizer_of_another_form_is_refused_with_what_to_take():
+    optimizers = {"generator": optax.lookahead(optax.sgd(0.1), 2, 0.5)}
+    game = descending_game()
+    step, state = make_train_step(game, optimizers), start(game, optimizers)
+    with pytest.raises(ValueError, match=r"optimiser of 'generator'.*training\.lookahead"):
+        step(state, {"real": jnp.zeros(2)}, ROOT)
