@@ -23,7 +23,7 @@ def diagnose(args: list[str]) -> int:
     from jaxgan.options import flat, to_dict
     from jaxgan.runs import diagnosis
     from jaxgan.runs.curves import draw_curves
-    from jaxgan.runs.log import read_metrics
+    from jaxgan.runs.log import SEEN, read_metrics
     from jaxgan.runs.record import read
 
     options = parse(
@@ -37,7 +37,7 @@ def diagnose(args: list[str]) -> int:
         check_out(options.out, (".png",))
     path = options.out or options.run / "curves.png"
     found = diagnosis.diagnose(
-        read_metrics(options.run), flat(to_dict(experiment)), experiment.rules
+        read_metrics(options.run, SEEN), flat(to_dict(experiment)), experiment.rules
     )
     print(f"{options.run}: {found.regime}")
     for sentence in found.evidence:

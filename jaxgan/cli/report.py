@@ -29,7 +29,7 @@ def report(args: list[str]) -> int:
     """`jaxgan report RUN`."""
     from jaxgan.runs.curves import draw_curves
     from jaxgan.runs.evaluations import FILE, read_record
-    from jaxgan.runs.log import read_metrics
+    from jaxgan.runs.log import SEEN, read_metrics
     from jaxgan.runs.record import fitting, read, recorded_specs
     from jaxgan.runs.report import write_report
     from jaxgan.runs.summary import course
@@ -42,7 +42,7 @@ def report(args: list[str]) -> int:
     if options.out is None and not os.access(options.run, os.W_OK):
         raise ValueError(f"{path} cannot be written; --out FILE writes it elsewhere")
     check_out(path, (".html",))
-    metrics, spec = read_metrics(options.run), recorded_specs(options.run, record)[-1]
+    metrics, spec = read_metrics(options.run, SEEN), recorded_specs(options.run, record)[-1]
     with fitting(options.run, experiment):
         course(experiment, spec, metrics)
     if (options.run / FILE).exists():

@@ -87,7 +87,7 @@ def _run_to_start_from(options: TrainOptions) -> "Run | None":
 
 def finish(work: "Callable[[], tuple[Path, Trainer, TrainingState]]") -> int:
     """Does the training, and says how it ended."""
-    from jaxgan.runs.log import read_metrics
+    from jaxgan.runs.log import SEEN, read_metrics
     from jaxgan.runs.summary import course
     from jaxgan.training.loop import Halted, Lost
     from jaxgan.training.output import lasting_output
@@ -107,6 +107,6 @@ def finish(work: "Callable[[], tuple[Path, Trainer, TrainingState]]") -> int:
         if state.step == experiment.steps:
             print(f"done after {experiment.steps:,} steps: {directory}")
             spec = trainer.programs[-1].source.spec
-            if sentence := course(experiment, spec, read_metrics(directory)):
+            if sentence := course(experiment, spec, read_metrics(directory, SEEN)):
                 print(sentence)
     return 0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jaxgan.devices.distributed import is_first
 from jaxgan.imaging import save_curves
-from jaxgan.runs.log import read_metrics
+from jaxgan.runs.log import SEEN, read_metrics
 
 HIDDEN = ("images_seen", "diverged")
 """Logged, and no curves."""
@@ -19,7 +19,7 @@ def draw_curves(directory: Path, path: Path | None = None) -> bool:
     """
     if not is_first():
         return False
-    lines = read_metrics(directory)
+    lines = read_metrics(directory, SEEN)
     names = dict.fromkeys(name for line in lines for name in line if name not in HIDDEN)
     if len(names) < 2:
         return False

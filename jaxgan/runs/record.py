@@ -7,6 +7,7 @@ experiment.json   the resolved experiment and its class, its data's spec and ide
 metrics.jsonl     scalars, the diversity of samples, evaluations: of the key alone, so without times
 digests.json      digests of the parameters after the first steps, for `verify`
 checkpoints/      the latest three and the best
+ranks.json        by step, what ranks checkpoints that were saved before they were evaluated
 start/            of a warm start: the weights that it began with
 samples/          step_000500.png ...: the same latents every time
 """
@@ -31,11 +32,12 @@ import jax
 
 from jaxgan import __version__
 from jaxgan.experiment.base import BaseExperiment
+from jaxgan.files import refuse_undecodable
 from jaxgan.options import check_values, from_dict, to_dict
-from jaxgan.runs.writing import write_json
+from jaxgan.runs.writing import EXPERIMENT, read_text, write_json
 
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-FILE = "experiment.json"
+FILE = EXPERIMENT
 
 
 def load_file(path: Path) -> BaseExperiment:
@@ -230,6 +232,7 @@ def refuse_occupied(directory: Path) -> None:
 
 def refuse_unwritable(directory: Path) -> None:
     """Raises a ValueError unless a directory is there or can be made."""
+    refuse_undecodable(directory.absolute())
     # `exists` knows nothing below a file; what is neither there nor missing is in the way.
     around = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not around.is_dir() or not os.access(around, os.W_OK):
@@ -245,10 +248,19 @@ def read(directory: Path) -> tuple[BaseExperiment, dict[str, Any]]:
         run. That file is run.
     """
     path = directory / FILE
-    if not path.is_file():
-        raise ValueError(f"{directory} is not a run directory: it has no {FILE}")
     try:
-        record = json.loads(path.read_text())
+        text = read_text(path)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if text is None:
+        raise ValueError(f"{directory} is not a run directory: it has no {FILE}")
+    if not text.strip():
+        raise ValueError(
+            f"{path} is empty, and no checkpoint holds a copy: put back one of your own, or train "
+            "anew in another directory"
+        )
+    try:
+        record = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if not isinstance(record, dict) or not isinstance(record.get("experiment"), dict):

@@ -21,7 +21,7 @@ from jaxgan.metrics import nearest_neighbours, pixels
 from jaxgan.options import flat, to_dict
 from jaxgan.runs.diagnosis import Diagnosis, diagnose
 from jaxgan.runs.evaluations import FILE, read_record, table
-from jaxgan.runs.log import read_metrics
+from jaxgan.runs.log import SEEN, read_metrics
 from jaxgan.runs.record import fitting, read, recorded_specs
 from jaxgan.runs.summary import course
 
@@ -107,7 +107,7 @@ def write_report(
       ValueError: when the directory is no run, or what it holds cannot be read.
     """
     experiment, record = read(directory)
-    records = read_metrics(directory)
+    records = read_metrics(directory, SEEN)
     options, spec = flat(to_dict(experiment)), recorded_specs(directory, record)[-1]
     with fitting(directory, experiment):
         sentence = course(experiment, spec, records)

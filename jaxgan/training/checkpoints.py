@@ -3,7 +3,8 @@
 Saving is asynchronous; a checkpoint exists once its folder has its final name, which it gets when
 it is complete. It holds three items: `averaged`, all that sampling reads; `state`, the rest
 of the training state, and `record`: digests of both, because neither Orbax nor TensorStore notices
-flipped bits, shapes, the phase, and the value that ranks it.
+flipped bits, shapes, the phase, the value that ranks it where it was known, and copies of the run's
+small files. What is measured only after a save ranks it in the run's `ranks.json`.
 """
 
 import contextlib
@@ -35,10 +36,12 @@ from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, LatestN
 from jaxgan.devices import distributed, sharding
 from jaxgan.networks import Variables
 from jaxgan.runs.log import digest
+from jaxgan.runs.writing import copies, write_json
 from jaxgan.training.state import TrainingState
 from jaxgan.types import PyTree
 
 KEPT = 3
+RANKS = "ranks.json"
 
 
 class Expected(NamedTuple):
@@ -80,6 +83,7 @@ class Checkpoints:
         if directory.exists() and not directory.is_dir():
             raise ValueError(f"{directory} is not a folder of checkpoints")
         self.directory = directory.resolve()
+        self._run = self.directory.parent
         self._expected = expected
         self._sign = -1 if higher_is_better else 1
         self._read_only = read_only
@@ -87,9 +91,10 @@ class Checkpoints:
         several = jax.process_count() > 1
         self._reader = self._open(alone=True) if several else self._manager
         self._values: dict[int, float | None] = {}
+        ranks = self._ranks()
         for step in self.steps():
             with contextlib.suppress(Exception):  # Damaged; `restore` deals with it.
-                self._values[step] = self._record(step)["value"]
+                self._values[step] = ranks.get(str(step), self._record(step)["value"])
 
     def _open(self, *, alone: bool = False) -> ocp.CheckpointManager:
         """Orbax's manager, for all processes together or for this one to read with."""
@@ -98,16 +103,22 @@ class Checkpoints:
             # Where one finds a checkpoint damaged, the others must not wait for it.
             own = jax.process_index()
             processes = ocp.options.MultiprocessingOptions(own, {own}, f"reader_{own}")
-        return ocp.CheckpointManager(
-            self.directory,
-            options=ocp.CheckpointManagerOptions(
-                preservation_policy=AnyPreservationPolicy([LatestN(KEPT), _Best(self)]),
-                cleanup_tmp_directories=not read_only,
-                create=not read_only,
-                read_only=read_only,
-                multiprocessing_options=processes,
-            ),
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=AnyPreservationPolicy([LatestN(KEPT), _Best(self)]),
+            cleanup_tmp_directories=not read_only,
+            create=not read_only,
+            read_only=read_only,
+            multiprocessing_options=processes,
         )
+        try:
+            return ocp.CheckpointManager(self.directory, options=options)
+        except KeyError as error:  # Of `pwd` or `grp`, asked where a checkpoint lacks its times.
+            if "not found" not in str(error):
+                raise
+            raise ValueError(
+                f"a checkpoint in {self.directory} lacks its _CHECKPOINT_METADATA, and its owner "
+                f"has no name on this machine ({error.args[0]}): chown it to a user that has one"
+            ) from error
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -133,7 +144,7 @@ class Checkpoints:
         Args:
           step: later than that of every checkpoint there is.
           state: what to save.
-          value: ranks the checkpoint; None and what is not finite rank nowhere.
+          value: ranks the checkpoint; None and what is not finite rank nowhere. See `rank`.
 
         Raises:
           OSError: when the disk has no room for it, or the save before could not be written. All
@@ -145,8 +156,7 @@ class Checkpoints:
         if not distributed.all_agree(size < free):  # Found out in the middle it is a noisy affair.
             reason = f"it takes {size:,} bytes, and {free:,} are free"
             raise OSError(f"a checkpoint cannot be written to {self.directory}: {reason}")
-        if value is not None and not math.isfinite(value):
-            value = None
+        value = _ranking(value)
         self._values[step] = value
         items = _split(state)
         record = {
@@ -155,12 +165,32 @@ class Checkpoints:
             "shapes": {name: shapes(item) for name, item in items.items()},
             "phase": self._expected(step).phase,
             "value": value,
+            "files": copies(self._run),
         }
         args = ocp.args.Composite(
             **{name: ocp.args.StandardSave(item) for name, item in items.items()},
             record=ocp.args.JsonSave(record | {"checksum": _checksum(record)}),
         )
         _write(lambda: self._manager.save(step, args=args))
+
+    def rank(self, step: int, value: float) -> None:
+        """Ranks a checkpoint by what was measured after it was saved."""
+        self._values[step] = _ranking(value)
+        known = {str(step) for step in self.steps()} | {str(step)}
+        ranks = {name: value for name, value in self._ranks().items() if name in known}
+        write_json(self._run / RANKS, ranks | {str(step): _ranking(value)})
+
+    def _ranks(self) -> dict[str, float | None]:
+        try:
+            found = json.loads((self._run / RANKS).read_text())
+            return {str(step): _ranking(value) for step, value in found.items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, AttributeError):
+            warnings.warn(
+                f"{self._run / RANKS} is damaged: checkpoints are ranked without it", stacklevel=4
+            )
+            return {}
 
     def wait(self) -> None:
         """Returns when every save is on disk; an OSError when one cannot be."""
@@ -291,7 +321,7 @@ class Checkpoints:
         return record
 
     def _set_aside(self, steps: list[int]) -> None:
-        aside = self.directory.parent / "damaged"
+        aside = self._run / "damaged"
 
         def move() -> None:
             for step in steps:
@@ -342,6 +372,10 @@ def shapes(tree: PyTree) -> dict[str, str]:
         jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
+
+
+def _ranking(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _checksum(record: dict[str, Any]) -> int:

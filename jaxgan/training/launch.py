@@ -22,7 +22,7 @@ from jaxgan.runs.data import (
     refuse_inside,
     to_record,
 )
-from jaxgan.runs.log import read_digests, read_metrics
+from jaxgan.runs.log import check_metrics, read_digests
 from jaxgan.training import loop, warm
 from jaxgan.training.output import lasting_output
 from jaxgan.training.progress import Display
@@ -173,8 +173,8 @@ def refuse_changes(directory: Path, experiment: BaseExperiment) -> dict[str, Any
         raise ValueError(
             f"{directory} cannot be resumed with a changed experiment: {'; '.join(changed)}"
         )
-    done = record.newest_step(directory)
-    if done >= experiment.steps:
+    done, spec = record.newest_step(directory), record.recorded_specs(directory, kept)[-1]
+    if done >= experiment.steps and not loop.owes_evaluation(directory, experiment, spec, done):
         raise ValueError(
             f"{directory} has done {done} of {experiment.steps} steps; ask for more with --steps"
         )
@@ -185,7 +185,7 @@ def refuse_changes(directory: Path, experiment: BaseExperiment) -> dict[str, Any
             f"{directory} cannot go on to step {experiment.steps}: {error}; or begin a new run "
             f"with its weights: jaxgan train --from {shlex.quote(str(directory))}"
         ) from None
-    read_metrics(directory)  # What is damaged is refused before anything is written.
+    check_metrics(directory)  # What is damaged is refused before anything is written.
     read_digests(directory)
     now = record.environment()
     for name, old, new in differences({name: kept.get(name) for name in now}, now):

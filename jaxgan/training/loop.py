@@ -6,12 +6,13 @@ it writes is a function of the experiment, so a killed and resumed run leaves th
 
 import shlex
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -25,11 +26,20 @@ from jaxgan.experiment.base import BaseExperiment, Preview
 from jaxgan.imaging import NotFinite
 from jaxgan.runs import record
 from jaxgan.runs.curves import draw_curves
-from jaxgan.runs.log import append_metrics, record_digest, truncate_metrics
+from jaxgan.runs.log import (
+    append_metrics,
+    has_line,
+    lost_lines,
+    read_digests,
+    record_digest,
+    sync_metrics,
+    truncate_metrics,
+)
+from jaxgan.runs.writing import DIGESTS, write_json
 from jaxgan.training import warm
 from jaxgan.training.checkpoints import Checkpoints
 from jaxgan.training.program import Program
-from jaxgan.training.signals import stop_signals
+from jaxgan.training.signals import Interrupted, Stop, stop_signals
 from jaxgan.training.state import TrainingState
 from jaxgan.training.trainer import Trainer
 from jaxgan.types import Array, PyTree
@@ -82,7 +92,9 @@ def train(
 
     The first SIGINT, SIGTERM or SIGHUP lets the call under way finish, saves a checkpoint and ends
     the loop as if it were done; a second one acts as it would without this function. A checkpoint
-    saved off schedule is never ranked, so that the run goes on as if it had not been stopped.
+    saved off schedule is never ranked, so that the run goes on as if it had not been stopped. What
+    is due after a step is saved before it is evaluated; of one process the first signal also ends
+    an evaluation, which a resumed run then begins with.
 
     Args:
       trainer: made from the experiment.
@@ -103,7 +115,7 @@ def train(
     experiment = trainer.experiment
     with ExitStack() as stack:
         distributed.from_first(lambda: stack.enter_context(record.lock(directory)))
-        stopped = stack.enter_context(stop_signals())
+        stop = stack.enter_context(stop_signals())
         checkpoints = stack.enter_context(
             Checkpoints(
                 directory / "checkpoints",
@@ -115,14 +127,22 @@ def train(
         _, kept = record.read(directory)
         step, state = checkpoints.restore() or (0, warm.restore(directory, kept, trainer))
         distributed.from_first(lambda: on_restored(step))
+        if lost := lost_lines(directory, step, experiment.log_every):
+            warnings.warn(
+                f"{directory / 'metrics.jsonl'} has no line of step {_some(lost)}: lost, as in a "
+                "power cut; the run itself goes on unharmed",
+                stacklevel=2,
+            )
         if step:
             reporter.say(f"resuming {directory} from step {step}")
         elif state is not None:
             origin = kept["start"]
             reporter.say(f"begins with the weights of {origin['run']}, step {origin['step']}")
         distributed.from_first(lambda: truncate_metrics(directory, step))
+        if (directory / DIGESTS).exists():  # It may be empty, and a copy of it be known.
+            write_json(directory / DIGESTS, read_digests(directory))
         try:
-            step, state = _play(run, step, state, stopped)
+            step, state = _play(run, step, state, stop)
             draw_curves(directory)
             checkpoints.wait()
         except (Diverged, NotFinite) as found:
@@ -141,12 +161,29 @@ def train(
                 with suppress(OSError):  # The save under way may still succeed.
                     checkpoints.wait()
             raise Halted(_stopped_by(error, run.step, directory)) from error
-    if step < experiment.steps:
+    if step < experiment.steps or run.owes_evaluation:
+        left = "; its evaluation is left" if run.owes_evaluation else ""
         reporter.say(
-            f"stopped at step {step} of {experiment.steps} and saved; "
+            f"stopped at step {step} of {experiment.steps} and saved{left}; "
             f"go on with: jaxgan resume {shlex.quote(str(directory))}"
         )
     return state
+
+
+def owes_evaluation(directory: Path, experiment: BaseExperiment, spec: Any, step: int) -> bool:
+    """Whether a run was stopped before the evaluation that was due after a step.
+
+    Args:
+      directory: of the run.
+      experiment: of the run.
+      spec: of its data.
+      step: of its newest checkpoint.
+    """
+    every = experiment.evaluate_every
+    if not every or not step or step % every:
+        return False
+    names = set(experiment.metric_names(spec))
+    return bool(names) and not has_line(directory, step, names)
 
 
 class _Run:
@@ -155,6 +192,7 @@ class _Run:
     Attributes:
       step: steps done, by what the device was told.
       state: after them.
+      owes_evaluation: a signal came before the evaluation of this step was done.
     """
 
     def __init__(
@@ -164,6 +202,7 @@ class _Run:
         self.reporter, self.checkpoints = reporter, checkpoints
         self.step = 0
         self.state: TrainingState | None = None
+        self.owes_evaluation = False
         self.log = _Log(trainer.experiment, directory, reporter)
         # Both are made when first asked for: they compile, and one may have to fit a classifier.
         self.preview = cache(self._preview)
@@ -183,11 +222,17 @@ class _Run:
 
 
 def _play(
-    run: _Run, step: int, state: TrainingState | None, stopped: Callable[[], bool]
+    run: _Run, step: int, state: TrainingState | None, stop: Stop
 ) -> tuple[int, TrainingState]:
     """Plays the phases that are left; the steps done and the last state."""
     trainer, experiment = run.trainer, run.trainer.experiment
     vote, last = distributed.make_vote(trainer.mesh), step >= experiment.steps
+    if state is not None and step:
+        run.step, run.state, program = step, state, trainer.after(step)
+        spec = program.source.spec
+        owed = owes_evaluation(run.directory, experiment, spec, step)
+        if distributed.as_first(owed):
+            last = not _evaluate(run, program, stop) or last
     with ThreadPoolExecutor(1) as compiler:
         ahead: Future[Compiled] | None = None
         while not last:
@@ -213,15 +258,20 @@ def _play(
                 step += count
                 run.step = step
                 run.reporter.step(step)
-                last = vote(stopped()) or step >= experiment.steps
-                _after(run, program, last)
+                stopped = vote(stop())
+                last = stopped or step >= experiment.steps
+                last = not _after(run, program, last, stopped, stop) or last
     if state is None:
         raise ValueError(f"{run.directory} has no checkpoint, and no step is left to train")
     return step, state
 
 
-def _after(run: _Run, program: Program, last: bool) -> None:
-    """What is due after a call: a digest, a picture, an evaluation, a checkpoint."""
+def _after(run: _Run, program: Program, last: bool, stopped: bool, stop: Stop) -> bool:
+    """What is due after a call: a digest, a picture, a checkpoint, an evaluation.
+
+    Returns:
+      Whether all of it was done; a signal may have ended the evaluation.
+    """
     experiment, directory, step, state = run.trainer.experiment, run.directory, run.step, run.state
     assert state is not None
     if step in DIGEST_STEPS:
@@ -231,7 +281,7 @@ def _after(run: _Run, program: Program, last: bool) -> None:
     every = experiment.evaluate_every
     evaluating = every and step % every == 0
     if not (last or sampling or on_schedule or evaluating):
-        return
+        return True
     scalars = run.log.settle()
     if not all_finite(state):
         raise Diverged(step, "the update is not finite")
@@ -243,15 +293,40 @@ def _after(run: _Run, program: Program, last: bool) -> None:
         )
         if variety:
             append_metrics(directory, {"step": step, **variety})
-    if evaluating:
-        quality = run.evaluator(program.place.number).measure(local(state.ema))
-        quality = distributed.as_first(quality)
-        append_metrics(directory, {"step": step, **quality})
-        run.reporter.say(f"step {step}: " + describe(quality))
-        scalars |= quality
     if last or on_schedule:
+        sync_metrics(directory)
         value = scalars.get(experiment.best_metric or "") if on_schedule else None
         run.checkpoints.save(step, state, value)
+    if not evaluating:
+        return True
+    if stopped and jax.process_count() == 1:
+        run.owes_evaluation = True
+        return True
+    done = _evaluate(run, program, stop)
+    if not done and not (last or on_schedule):
+        sync_metrics(directory)
+        run.checkpoints.save(step, state)
+    return done
+
+
+def _evaluate(run: _Run, program: Program, stop: Stop) -> bool:
+    """Evaluates the state, logs that and ranks its checkpoint; False: a signal ended it first."""
+    experiment, directory, step, state = run.trainer.experiment, run.directory, run.step, run.state
+    assert state is not None
+    alone = jax.process_count() == 1  # Of several, the others would wait for this one.
+    try:
+        with stop.interrupts() if alone else nullcontext():
+            quality = run.evaluator(program.place.number).measure(local(state.ema))
+    except Interrupted:
+        run.owes_evaluation = True
+        return False
+    quality = distributed.as_first(quality)
+    value = quality.get(experiment.best_metric or "")
+    if value is not None and step % experiment.checkpoint_every == 0:
+        run.checkpoints.rank(step, value)
+    append_metrics(directory, {"step": step, **quality})  # After the rank, which it vouches for.
+    run.reporter.say(f"step {step}: " + describe(quality))
+    return True
 
 
 def _until_event(experiment: BaseExperiment, program: Program, step: int) -> int:
@@ -294,6 +369,12 @@ class _Log:
             append_metrics(self._directory, line)
             self._reporter.log(step, {name: line[name] for name in line if name != "step"})
         return scalars
+
+
+def _some(steps: list[int]) -> str:
+    """The first few, in words."""
+    first = ", ".join(map(str, steps[:3]))
+    return first if len(steps) <= 3 else f"{first} and {len(steps) - 3} more"
 
 
 def describe(scalars: dict[str, float]) -> str:

@@ -36,9 +36,13 @@ class Trainer(NamedTuple):
         """The program that plays the step of this number; after the end, the last one."""
         return next((p for p in self.programs if step < p.place.last), self.programs[-1])
 
+    def after(self, step: int) -> Program:
+        """The program that gave the state after so many steps; at a border the phase that ends."""
+        return self.at(max(step - 1, 0))
+
     def expected(self, step: int) -> Expected:
-        """What a checkpoint after so many steps holds. At a border it is of the phase that ends."""
-        program = self.at(max(step - 1, 0))
+        """What a checkpoint after so many steps holds."""
+        program = self.after(step)
         return Expected(program.place.number, program.abstract)
 
     @property

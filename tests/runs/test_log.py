@@ -7,6 +7,8 @@ import pytest
 from jaxgan.runs.log import (
     append_metrics,
     digest,
+    has_line,
+    lost_lines,
     read_digests,
     read_metrics,
     record_digest,
@@ -71,3 +73,24 @@ def test_a_digest_sees_names_types_shapes_and_every_bit():
     assert digest(tree) == digest({"b": np.zeros(2, "f4"), "w": np.zeros((2, 3), "f4")})
     assert digest(tree) not in [digest(other) for other in others]
     assert len({digest(other) for other in others}) == len(others)
+
+
+def test_of_many_lines_of_scalars_some_are_read_and_all_others(tmp_path):
+    for step in range(1, 101):
+        append_metrics(tmp_path, {"step": step, "images_seen": step, "loss": 1.0})
+        if step % 50 == 0:
+            append_metrics(tmp_path, {"step": step, "frechet": 2.0})
+    found = read_metrics(tmp_path, most=10)
+    assert [line["step"] for line in found if "loss" in line] == list(range(10, 101, 10))
+    assert [line["step"] for line in found if "frechet" in line] == [50, 100]
+    assert read_metrics(tmp_path, most=100) == read_metrics(tmp_path)
+    assert read_metrics(tmp_path, most=3)[-1] == {"step": 100, "frechet": 2.0}
+
+
+def test_lines_that_are_not_there_are_known(tmp_path):
+    for step in (10, 20, 40):
+        append_metrics(tmp_path, {"step": step, "images_seen": step})
+    append_metrics(tmp_path, {"step": 30, "frechet": 1.0})
+    assert lost_lines(tmp_path, 45, 10) == [30]
+    assert has_line(tmp_path, 30, {"frechet", "kl"})
+    assert not has_line(tmp_path, 20, {"frechet"})

@@ -2,7 +2,9 @@
 
 import errno
 import functools
+import json
 import os
+import pwd
 import random
 import re
 import shutil
@@ -446,3 +448,35 @@ def test_what_a_kill_leaves_behind_is_cleaned_up_but_not_by_readers(tmp_path):
         checkpoints.wait()
         assert not leftover.exists()
         assert checkpoints.steps() == [1, 2]
+
+
+def test_what_is_measured_after_a_save_ranks_it(tmp_path):
+    with open_checkpoints(tmp_path) as checkpoints:
+        for step, value in ((1, 2.0), (2, 5.0), (3, float("nan"))):
+            checkpoints.save(step, make_state(step))
+            checkpoints.wait()
+            checkpoints.rank(step, value)
+        assert checkpoints.best_step() == 1
+        checkpoints.save(4, make_state(4), 3.0)
+        checkpoints.save(5, make_state(5))
+    with open_checkpoints(tmp_path, read_only=True) as checkpoints:
+        assert checkpoints.steps() == [1, 3, 4, 5]  # The latest three and the best.
+        assert checkpoints.best_step() == 1
+        checkpoints.wait()
+    with open_checkpoints(tmp_path) as checkpoints:
+        checkpoints.rank(5, 1.0)
+        assert checkpoints.best_step() == 5
+    kept = json.loads((tmp_path / "ranks.json").read_text())
+    assert kept == {"1": 2.0, "3": None, "5": 1.0}  # Not of checkpoints that are gone.
+
+
+def test_an_owner_without_a_name_is_told_of_in_one_sentence(tmp_path, monkeypatch):
+    write(tmp_path, [1])
+    (tmp_path / "checkpoints" / "1" / "_CHECKPOINT_METADATA").unlink()
+
+    def nameless(number):
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr(pwd, "getpwuid", nameless)
+    with pytest.raises(ValueError, match=r"no name on this machine \(getpwuid\(\): uid not found"):
+        open_checkpoints(tmp_path)

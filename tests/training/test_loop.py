@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +17,10 @@ import pytest
 from jaxgan.evaluation import Evaluator
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 from jaxgan.runs import record
-from jaxgan.runs.log import append_metrics, digest, read_metrics
+from jaxgan.runs.log import append_metrics, digest, read_digests, read_metrics
+from jaxgan.training import loop
 from jaxgan.training.checkpoints import Checkpoints
-from jaxgan.training.loop import Diverged, Halted, train
+from jaxgan.training.loop import Diverged, Halted, owes_evaluation, train
 from jaxgan.training.trainer import make_trainer
 
 pytestmark = pytest.mark.usefixtures("optimised", "undrawn")
@@ -144,6 +146,7 @@ def test_resumes_to_the_bit(uninterrupted, trainer, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_the_resumed_run_is_the_same(uninterrupted, trainer, tmp_path, number):
     expected, files, _, _ = uninterrupted
+    inherited = signal.signal(number, signal.SIG_DFL)  # These tests may run under nohup.
     folder = tmp_path / "my run"  # Its hint can be pasted into a shell.
     before = signal.getsignal(number)
     _, recorder = start(folder, trainer, after={3: lambda: signal.raise_signal(number)})
@@ -152,6 +155,7 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same(uninterrupted, trainer, 
         f"stopped at step 3 of 4 and saved; go on with: jaxgan resume '{folder}'"
     ]
     assert signal.getsignal(number) is before
+    signal.signal(number, inherited)
     with saved(folder, trainer) as checkpoints:
         assert checkpoints.steps() == [2, 3]
         assert checkpoints.best_step() == 2, "a checkpoint off schedule was ranked"
@@ -406,6 +410,152 @@ def test_evaluations_are_logged_and_rank(trainer, tmp_path, metric, best):
     assert recorder.said[1] == f"step 4: {metric} 1"
     with saved(folder, own) as checkpoints:
         assert checkpoints.best_step() == best
+
+
+class Judged(Experiment):
+    """Evaluates by a number that stands for minutes of work, at which a signal may come."""
+
+    signals: ClassVar[dict[float, int]] = {}
+    done: ClassVar[list[float]] = []
+
+    def evaluator(self, source, game, root_key, **options):
+        def measure(variables):
+            quality = float(jax.tree.leaves(variables.params)[0].sum())
+            if number := self.signals.pop(round(quality, 6), None):
+                signal.raise_signal(number)
+                pytest.fail("the evaluation went on after the signal")
+            self.done.append(quality)
+            return {"frechet": quality}
+
+        return Evaluator(measure, {})
+
+
+def judged(trainer, **changes):
+    options = {"best_metric": "frechet", "evaluate_every": 3, "checkpoint_every": 3, "steps": 6}
+    experiment = Judged(**vars(TINY) | options | changes)
+    return trainer._replace(experiment=experiment, evaluated={"frechet": "lower"})
+
+
+@pytest.mark.parametrize("every", [3, 2])  # On the schedule of checkpoints, or beside it.
+@pytest.mark.parametrize("at", [3, 6])  # In the middle, or after the last step.
+def test_a_signal_ends_an_evaluation_and_nothing_is_lost(trainer, tmp_path, at, every, monkeypatch):
+    monkeypatch.setattr(Judged, "done", [])
+    own = judged(trainer, checkpoint_every=every)
+    state, _ = start(tmp_path / "whole", own)
+    with saved(tmp_path / "whole", own) as checkpoints:
+        best = checkpoints.best_step()
+    lost = Judged.done[at // 3 - 1]
+
+    Judged.done.clear()
+    monkeypatch.setattr(Judged, "signals", {round(lost, 6): signal.SIGTERM})
+    folder = tmp_path / "run"
+    _, recorder = start(folder, own)
+    assert lost not in Judged.done
+    assert recorder.said[-1] == (
+        f"stopped at step {at} of 6 and saved; its evaluation is left; "
+        f"go on with: jaxgan resume {folder}"
+    )
+    with saved(folder, own) as checkpoints:
+        assert checkpoints.steps()[-1] == at
+    assert owes_evaluation(folder, own.experiment, own.programs[0].source.spec, at)
+
+    again, recorder = start(folder, own)
+    assert recorder.said[1] == f"step {at}: frechet {lost:.4g}"
+    assert digest(again) == digest(state)
+    assert written(folder) == written(tmp_path / "whole")
+    with saved(folder, own) as checkpoints:
+        assert checkpoints.best_step() == best
+    assert not owes_evaluation(folder, own.experiment, own.programs[0].source.spec, at)
+
+
+def test_what_was_asked_to_end_before_an_evaluation_does_not_begin_it(
+    trainer, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Judged, "done", [])
+    own = judged(trainer)
+    interrupt = {3: lambda: signal.raise_signal(signal.SIGTERM)}
+    _, recorder = start(tmp_path / "run", own, after=interrupt)
+    assert Judged.done == []
+    assert "its evaluation is left" in recorder.said[-1]
+
+
+def test_a_checkpoint_is_there_before_its_evaluation(trainer, tmp_path, monkeypatch):
+    """A kill during the evaluation costs no step, and the evaluation is made up for."""
+    folder, seen = tmp_path / "run", []
+    own = judged(trainer)
+
+    class Killed(BaseException):
+        pass
+
+    def evaluator(self, source, game, root_key, **options):
+        def measure(variables):
+            seen.append(1)
+            raise Killed
+
+        return Evaluator(measure, {})
+
+    monkeypatch.setattr(Judged, "evaluator", evaluator)
+    with pytest.raises(Killed):
+        start(folder, own)
+    monkeypatch.undo()
+    monkeypatch.setattr(Judged, "done", [])
+    _, recorder = start(folder, own)
+    assert recorder.said[0] == f"resuming {folder} from step 3"
+    assert len(Judged.done) == 2
+    assert [line["step"] for line in read_metrics(folder) if "frechet" in line] == [3, 6]
+
+
+def test_ranks_that_are_damaged_cost_a_warning(trainer, tmp_path, monkeypatch):
+    monkeypatch.setattr(Judged, "done", [])
+    own, folder = judged(trainer), tmp_path / "run"
+    start(folder, own)
+    (folder / "ranks.json").write_text("[1")
+    with pytest.warns(UserWarning, match=r"ranks\.json is damaged"), saved(folder, own) as found:
+        assert found.best_step() is None
+
+
+def test_lines_that_a_power_cut_lost_are_named(trainer, tmp_path):
+    folder = tmp_path / "run"
+    start(folder, trainer, steps=4)
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if '"step": 2,' not in line and '"step": 3,' not in line]
+    (folder / "metrics.jsonl").write_text("".join(kept))
+    with pytest.warns(UserWarning, match=r"metrics\.jsonl has no line of step 2, 3: lost"):
+        start(folder, trainer, steps=6)
+    assert [line["step"] for line in read_metrics(folder) if "images_seen" in line] == [1, 4, 5, 6]
+
+
+@pytest.mark.parametrize("name", ["experiment.json", "digests.json"])
+def test_an_empty_file_is_taken_from_the_newest_checkpoint(trainer, tmp_path, name):
+    folder = tmp_path / "run"
+    start(folder, trainer)
+    before = (folder / name).read_text()
+    expected, digests = record.read(folder)[0], read_digests(folder)
+    (folder / name).write_text("")
+    with pytest.warns(UserWarning, match=rf"{name} is empty.*its copy in .*checkpoints/4 is taken"):
+        found = record.read(folder)[0], read_digests(folder)
+    assert found == (expected, digests)
+    with pytest.warns(UserWarning, match="is empty"):
+        start(folder, trainer, steps=6)
+    if name == "digests.json":  # Written again under the run's lock.
+        assert (folder / name).read_text() == before
+
+    shutil.rmtree(folder / "checkpoints")
+    (folder / name).write_text("")
+    with pytest.raises(ValueError, match=rf"{name} is (empty, and no checkpoint|damaged)"):
+        (record.read if name == "experiment.json" else read_digests)(folder)
+
+
+def test_logs_are_on_the_disk_before_a_checkpoint_is(trainer, tmp_path, monkeypatch):
+    events = []
+    folder = tmp_path / "run"
+    monkeypatch.setattr(loop, "sync_metrics", lambda directory: events.append("logs"))
+    save = Checkpoints.save
+    monkeypatch.setattr(
+        Checkpoints, "save", lambda *args: (events.append("checkpoint"), save(*args))[1]
+    )
+    start(folder, trainer)
+    assert events == ["logs", "checkpoint"] * 2
 
 
 def test_scalars_are_fetched_after_the_next_call_was_dispatched(trainer, tmp_path):
