@@ -24,9 +24,24 @@ _DOOR = ("load", "resume", "train")
 """Imported when first asked for, as all that they need takes seconds."""
 
 
+def needs_extra(what: str, error: ModuleNotFoundError) -> str:
+    """A sentence on a package that only `jaxgan[train]` installs; empty for any other."""
+    package = (error.name or "jaxgan").partition(".")[0]
+    if package == "jaxgan":
+        return ""
+    return (
+        f"{what} needs {package}, which comes with the extra `train`: pip install 'jaxgan[train]'"
+    )
+
+
 def __getattr__(name: str) -> Any:
     if name in _DOOR:
-        return getattr(import_module("jaxgan.training.launch"), name)
+        try:
+            return getattr(import_module("jaxgan.training.launch"), name)
+        except ModuleNotFoundError as error:
+            if sentence := needs_extra(f"jaxgan.{name}", error):
+                raise ModuleNotFoundError(sentence, name=error.name) from error
+            raise
     raise AttributeError(f"module 'jaxgan' has no attribute {name!r}")
 
 

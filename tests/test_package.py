@@ -1,6 +1,8 @@
 """What the package promises as a whole: light imports, docstrings. `make lint` holds its layers."""
 
 import ast
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +63,60 @@ def test_the_door_opens_when_it_is_first_asked_for():
 def test_a_command_is_found_without_what_the_others_need():
     """`jaxgan --help` answers at once."""
     assert imported_by("import jaxgan.cli.main") & (HEAVY | {"orbax", "flax", "optax"}) == set()
+
+
+LIGHT = """
+import sys
+class Missing:  # All that the extra `train` brings.
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {
+            "flax", "optax", "orbax", "tensorstore", "tensorflow_datasets", "sklearn", "matplotlib",
+            "rich", "tyro", "PIL", "etils", "dm_pix", "importlib_resources",
+        }:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+"""
+USED = """
+import jax, jax.numpy as jnp
+from jaxgan import augment, consistency, latent, losses, metrics, penalties
+from jaxgan.layers import spectral_norm
+logits = jnp.ones(4)
+assert losses.hinge.discriminator(logits, logits) == 2
+assert penalties.r1_penalty(lambda x: x.sum(1), jnp.ones([4, 3])) == 3
+print(metrics.frechet_distance(jnp.eye(3), jnp.eye(3) + 1))
+"""
+
+
+def vendored(tmp_path: Path, code: str) -> subprocess.CompletedProcess:
+    """Runs code with a bare copy of the package, and JAX, NumPy and SciPy alone."""
+    if not (tmp_path / "jaxgan").exists():
+        shutil.copytree(ROOT, tmp_path / "jaxgan", ignore=shutil.ignore_patterns("__pycache__"))
+    return subprocess.run(
+        [sys.executable, "-P", "-c", LIGHT + code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_pure_functions_need_jax_and_numpy_alone_also_in_a_vendored_copy(tmp_path):
+    done = vendored(tmp_path, USED)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(3, abs=1e-5)  # The means are (1, 1, 1) apart.
+
+
+def test_what_needs_the_extra_says_so(tmp_path):
+    sentence = "which comes with the extra `train`: pip install 'jaxgan[train]'"
+    done = vendored(tmp_path, "from jaxgan.__main__ import main; sys.exit(main())")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("jaxgan: the command line needs ")
+    assert done.stderr.endswith(f"{sentence}\n")
+    done = vendored(tmp_path, "from jaxgan import load")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: jaxgan.load needs ")
+    assert last.endswith(sentence)
 
 
 UNINSTALLED = """

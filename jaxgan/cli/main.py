@@ -18,6 +18,7 @@ from jaxgan.cli.sample import sample
 from jaxgan.cli.train import train
 from jaxgan.cli.translate import translate
 from jaxgan.cli.verify import verify
+from jaxgan.files import refuse_undecodable
 
 USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
 
@@ -86,6 +87,8 @@ def _run(args: list[str]) -> int:
         print(__version__)
         return 0
     try:
+        for arg in args:
+            refuse_undecodable(arg)
         if args[0] not in commands:
             raise ValueError(_unknown("command", args[0], commands))
         with warnings.catch_warnings():

@@ -14,6 +14,7 @@ written costs time, at the next opening, and nothing else.
 """
 
 import atexit
+import errno
 import functools
 import hashlib
 import os
@@ -35,6 +36,8 @@ Layout = dict[str, tuple[tuple[int, ...], type]]
 """Shape and type of every array of an entry."""
 
 _CHUNK = 1 << 24  # bytes
+_PASSING: list[Path] = []
+"""Temporary folders of this process."""
 
 
 def cache_dir() -> Path:
@@ -52,17 +55,31 @@ def cache_dir() -> Path:
     try:
         return expanded("~/.cache/jaxgan")
     except ValueError:
-        return _passing_folder()
+        return _passing_folder("there is no home folder")
+
+
+def _writable() -> Path:
+    """The cache, or where it may not be written to, such as another user's, a temporary folder."""
+    folder = cache_dir()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=".new-", dir=folder).cleanup()
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        return _passing_folder(f"{folder} cannot be written to ({error.strerror})")
+    return folder
 
 
 @functools.cache
-def _passing_folder() -> Path:
+def _passing_folder(obstacle: str) -> Path:
     """Of a new name each time: others could have laid one of a known name in wait."""
     folder = Path(tempfile.mkdtemp(prefix="jaxgan-"))
+    _PASSING.append(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     warnings.warn(
-        "there is no home folder, so decoded images are kept for this process alone; set "
-        "JAXGAN_CACHE to a directory to keep them",
+        f"{obstacle}, so decoded images are kept for this process alone; set JAXGAN_CACHE to a "
+        "directory to keep them",
         stacklevel=2,
     )
     return folder
@@ -120,15 +137,22 @@ def _open(path: Path) -> np.ndarray | None:
     return array
 
 
-def find(stem: str, names: Iterable[str]) -> dict[str, np.ndarray] | None:
+def find(
+    stem: str, names: Iterable[str], folder: Path | None = None
+) -> dict[str, np.ndarray] | None:
     """Memory maps of an entry's arrays, or None unless all are there and intact.
 
     Files are read, at about a gigabyte a second, where their stamps do not vouch for them.
+
+    Args:
+      stem: of this module's `stem`.
+      names: of the arrays.
+      folder: where they lie; by default in the cache, or in what had to do for it.
     """
-    arrays = {}
+    folders, arrays = [folder] if folder else [cache_dir(), *_PASSING], {}
     for name in names:
-        opened = map(_open, sorted(cache_dir().glob(f"{stem}.{name}.*.npy")))
-        array = next((array for array in opened if array is not None), None)
+        paths = [path for each in folders for path in sorted(each.glob(f"{stem}.{name}.*.npy"))]
+        array = next((array for array in map(_open, paths) if array is not None), None)
         if array is None:
             return None
         arrays[name] = array
@@ -154,11 +178,11 @@ def store(
       The arrays, as memory maps.
 
     Raises:
-      ValueError: the cache cannot be written.
+      ValueError: there is no room for it.
     """
     folder = cache_dir()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = _writable()
         with (
             tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as scratch,
             ExitStack() as open_files,
@@ -185,7 +209,7 @@ def store(
             f"Decoded images cannot be cached in {folder} ({error.strerror or error}); set "
             "$JAXGAN_CACHE to a directory with room for them."
         ) from error
-    arrays = find(stem, layout)
+    arrays = find(stem, layout, folder)
     if arrays is None:
         raise ValueError(f"The decoded images just cached in {folder} cannot be read back.")
     return arrays

@@ -1,21 +1,25 @@
 """Data that users bring: .npz files of arrays and folders of images."""
 
+import math
 import re
+import struct
 import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from jaxgan.data import cache, images
 from jaxgan.data.identity import Identity, digest_arrays, digest_files
 from jaxgan.data.source import ArraySource, machine_memory
+from jaxgan.files import refuse_undecodable
 
 _KEYS = ("images", "points", "labels", "label_names")
+_CHUNK = 1 << 24
 
 
 def open_npz(path: Path) -> ArraySource:
@@ -44,7 +48,7 @@ def open_npz(path: Path) -> ArraySource:
     try:
         with np.load(path, allow_pickle=False) as file:
             found = sorted(file)
-            arrays = {key: file[key] for key in _KEYS if key in found}
+            arrays = {key: _array(path, file, key) for key in _KEYS if key in found}
     except Exception as error:  # NumPy and zipfile raise ten types for damaged files
         raise ValueError(
             f"{path} cannot be read as a .npz file of arrays without Python objects: "
@@ -84,6 +88,27 @@ def open_npz(path: Path) -> ArraySource:
         return (Identity(str(path), str(path.resolve()), len(real), class_names, digest),)
 
     return ArraySource(str(path), real, labels, class_names=class_names, identify=identify)
+
+
+def _array(path: Path, file: "np.lib.npyio.NpzFile", key: str) -> np.ndarray:
+    """An array of an archive: as it lies in the file where it is not compressed, without a copy."""
+    archive = file.zip
+    assert archive is not None  # It is open.
+    entry = archive.getinfo(key if key in archive.namelist() else f"{key}.npy")
+    with archive.open(entry) as stream:
+        if entry.compress_type != zipfile.ZIP_STORED or np.lib.format.read_magic(stream) != (1, 0):
+            return file[key]
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        if dtype.hasobject or math.prod(shape) == 0:
+            return file[key]
+        header = stream.tell()
+        while stream.read(_CHUNK):  # To the end, where the archive's checksum is compared.
+            pass
+    with path.open("rb") as raw:
+        raw.seek(entry.header_offset + 26)  # Lengths of the name and of what follows it.
+        header += 30 + sum(struct.unpack("<HH", raw.read(4)))
+    order: Literal["C", "F"] = "F" if fortran else "C"
+    return np.memmap(path, dtype, "r", entry.header_offset + header, shape, order)
 
 
 def _check_images(path: Path, real: np.ndarray) -> None:
@@ -268,6 +293,7 @@ def entries(folder: Path, root: Path) -> tuple[list[Path], list[Path]]:
     except OSError as error:
         raise ValueError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     for path in found:
+        refuse_undecodable(path)
         if path.is_symlink() and not leads_into(path, root):
             raise ValueError(
                 f"{path} is a link that leads out of {root} or nowhere; only links within it are "

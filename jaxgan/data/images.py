@@ -8,6 +8,7 @@ import io
 import math
 import os
 import sys
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ from jaxgan.data.source import machine_memory
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 UNREAD = (".jfif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".tga", ".svg", ".psd")
 """Ends of the names of other images, which are passed over and told of."""
-DECODING = 2
+DECODING = 3
 """Counts the changes of what `decode` makes of a file: arrays in the cache are of one of them."""
 MAX_PIXELS = 1 << 26
 """Larger images are refused: a few kilobytes can claim to be gigabytes."""
@@ -34,6 +35,10 @@ _COLOR = {"P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 _TURNED = ("JPEG", "MPO", "WEBP")  # formats whose Exif may say that the image lies on its side
 _PNG_EXIF = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}
 _BLOCK_BYTES = 1 << 23
+_ENOUGH = 2
+"""How many times its final size a JPEG has at least, before Pillow's filter makes it small."""
+_PATIENCE = 10.0
+"""Seconds between two lines of progress, where there is no bar."""
 
 Transparency: TypeAlias = Literal["white", "black", "mean"]
 """What transparent pixels are laid on; "mean" is the image's mean colour, weighted by alpha."""
@@ -149,6 +154,8 @@ def decode(
       uint8 [H, W, channels].
     """
     with _opened(image, name) as pixels:
+        if image_size is not None:  # A JPEG is decoded at 1/2, 1/4 or 1/8 where that is enough.
+            pixels.draft(None, (_ENOUGH * image_size, _ENOUGH * image_size))
         if _orientation(pixels) > 1:
             pixels = ImageOps.exif_transpose(pixels)
         if pixels.has_transparency_data:
@@ -205,7 +212,7 @@ def in_threads(
     """Calls `work(start, stop)` for consecutive ranges of [0, size), in threads.
 
     Pillow decodes outside Python's lock, so threads do help. A bar is drawn when standard error
-    is a terminal.
+    is a terminal; elsewhere a line now and then says how far it is.
 
     Args:
       work: decodes the images of a range.
@@ -222,11 +229,18 @@ def in_threads(
     workers = os.cpu_count() or 1
     pending: deque[Future] = deque()
 
+    bar, told = sys.stderr.isatty(), time.monotonic()
+
     def blocks() -> Iterator[dict[str, np.ndarray]]:
+        nonlocal told
         for start in range(0, size, rows):
             pending.append(pool.submit(work, start, min(start + rows, size)))
             if len(pending) > 2 * workers:  # or decoders run ahead of the disk and fill memory
                 yield pending.popleft().result()
+                if not bar and time.monotonic() > told + _PATIENCE:
+                    told = time.monotonic()
+                    done = start + rows - rows * len(pending)
+                    print(f"decoding images: {done:,} of {size:,}", file=sys.stderr, flush=True)
         while pending:
             yield pending.popleft().result()
 
@@ -238,7 +252,7 @@ def in_threads(
                 total=math.ceil(size / rows),
                 console=Console(stderr=True),
                 transient=True,
-                disable=not sys.stderr.isatty(),
+                disable=not bar,
             )
         finally:
             for future in pending:

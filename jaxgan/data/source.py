@@ -9,6 +9,7 @@ import os
 import weakref
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 import jax
@@ -18,13 +19,27 @@ import numpy as np
 from jaxgan.data.identity import Identity, digest_arrays
 from jaxgan.types import Array, Batch
 
+_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),  # of control groups, version 2 and 1
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+_CHUNK = 1 << 26  # bytes
 DEVICE_LIMIT = 1 << 30
 """Bytes up to which a set is kept whole on the device."""
 
 
 def machine_memory() -> int:
-    """Bytes of memory that the machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bytes of memory that this process may have: the machine's, or fewer in a container."""
+    has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([has, *filter(None, map(_limit, _LIMITS))])
+
+
+def _limit(path: Path) -> int | None:
+    """A limit that the system tells in a file; None where there is no such file, or no limit."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # "max"
+        return None
 
 
 def device_memory() -> int:
@@ -194,19 +209,19 @@ class ArraySource:
           ValueError: they cannot be read any more.
         """
         if self._identify:
-            return self._identify()
+            found = self._identify()
+            _let_go(self.host["real"])
+            return found
         digest = digest_arrays(self.host)
+        for array in self.host.values():
+            _let_go(array)
         return (Identity(self.name, None, len(self), self.spec.class_names, digest),)
 
     @cached_property
     def arrays(self) -> Batch | None:
         if self.host["real"].nbytes > self.device_limit:
             return None
-        # A copy: a CPU takes arrays as they lie, and would go on reading the file of a memory map.
-        return {
-            name: jax.device_put(np.array(array) if isinstance(array, np.memmap) else array)
-            for name, array in self.host.items()
-        }
+        return {name: jax.device_put(_in_memory(array)) for name, array in self.host.items()}
 
     def __len__(self) -> int:
         return len(self.host["real"])
@@ -237,6 +252,30 @@ class ArraySource:
 
     def __repr__(self) -> str:
         return f"ArraySource({self.name!r}, {len(self)} samples, {self.spec})"
+
+
+def _in_memory(array: np.ndarray) -> np.ndarray:
+    """An array that no file stands behind, held once.
+
+    A CPU takes arrays as they lie where they begin at a multiple of 64 bytes, and copies others. Of
+    a memory map it would go on reading the file.
+    """
+    if not isinstance(array, np.memmap):
+        return array
+    room = np.empty(array.nbytes + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    rows = max(1, _CHUNK * len(array) // array.nbytes)
+    for first in range(0, len(array), rows):
+        copy[first : first + rows] = array[first : first + rows]
+        _let_go(array)
+    return copy
+
+
+def _let_go(array: np.ndarray) -> None:
+    """Gives back the memory of what was read of a memory map; it is read again when needed."""
+    if isinstance(array, np.memmap) and hasattr(array._mmap, "madvise"):  # type: ignore[attr-defined]
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def _row_reader(array: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:

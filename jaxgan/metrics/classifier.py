@@ -12,24 +12,26 @@ whatever accelerator is in use.
 
 import hashlib
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from numpy.typing import ArrayLike, NDArray
 
 from jaxgan.files import whole_file
-from jaxgan.layers.conv import conv
 from jaxgan.metrics.features import check_images
 from jaxgan.types import Array
+
+if TYPE_CHECKING:  # Metrics need JAX and NumPy alone; who fits or asks a judge has the rest.
+    import optax
 
 CHANNELS, HIDDEN = (16, 32, 64), 128
 BATCH, LEARNING_RATE = 128, 2e-3
@@ -124,6 +126,8 @@ def fit_classifier(
     Raises:
       ValueError: if images or labels are not as said.
     """
+    import optax
+
     images, labels = _check_set(images, labels, num_classes)
     test_images, test_labels = _check_set(test_images, test_labels, num_classes)
     rng = np.random.default_rng(0)
@@ -159,7 +163,8 @@ def load_or_fit(
     """`fit_classifier`, kept in an .npz file and trained only when that does not hold it.
 
     A file that is missing, damaged, or from other data or another protocol is replaced. Folders
-    are made as needed, and processes that do this at once do not disturb each other.
+    are made as needed, and processes that do this at once do not disturb each other. A file that
+    cannot be written costs a warning.
     """
     data = (images, labels, test_images, test_labels)
     protocol = PROTOCOL if shift else f"{PROTOCOL}, no shifts"
@@ -168,7 +173,14 @@ def load_or_fit(
     judge = _load(path, origin)
     if judge is None:
         judge = fit_classifier(images, labels, test_images, test_labels, num_classes, shift=shift)
-        _save(path, origin, judge)
+        try:
+            _save(path, origin, judge)
+        except OSError as error:
+            warnings.warn(
+                f"the classifier cannot be kept in {path} ({error.strerror or error}) and will be "
+                "fitted anew; set JAXGAN_CACHE to a directory that can be written to",
+                stacklevel=2,
+            )
     return judge
 
 
@@ -231,12 +243,14 @@ def _init(shape: tuple[int, ...], num_classes: int, rng: np.random.Generator) ->
 
 
 def _step(
-    optimizer: optax.GradientTransformation,
+    optimizer: "optax.GradientTransformation",
     layers: Layers,
-    opt_state: optax.OptState,
+    opt_state: "optax.OptState",
     images: Array,
     labels: Array,
-) -> tuple[Any, optax.OptState]:
+) -> "tuple[Any, optax.OptState]":
+    import optax
+
     def loss(layers: Layers) -> Array:
         kernel, bias = layers[-1]
         logits = _features(layers, images) @ kernel + bias
@@ -247,6 +261,8 @@ def _step(
 
 
 def _features(layers: Layers, images: Array) -> Array:
+    from jaxgan.layers.conv import conv
+
     x = jnp.asarray(images, jnp.float32) / 255
     for kernel, bias in layers[:-1]:
         if kernel.ndim == 4:

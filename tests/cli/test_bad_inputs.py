@@ -654,8 +654,11 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "run is not a run directory: it has no experiment.json"),
         ("a record cut short", [run, cut("run/experiment.json")], "sample run --out a.png",
          "run/experiment.json is damaged: {...}"),
-        ("an empty record", [run, text("run/experiment.json", "")], "diagnose run",
-         "run/experiment.json is damaged: Expecting value: line 1 column 1 (char 0)"),
+        ("an empty record without a copy", [run, without("run/checkpoints"), text("run/experiment.json", "")],
+         "diagnose run", "run/experiment.json is empty, and no checkpoint holds a copy: put back one of your own, or "
+         "train anew in another directory"),
+        ("a run whose name is not UTF-8", [], "sample run\udcff --out a.png",
+         "'run\\udcff' is not UTF-8: give it, or its folder, another name"),
         ("a record that is no text", [run, raw("run/experiment.json", b"\xff\xfe")], "diagnose run",
          "run/experiment.json is damaged: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
         ("a record of another shape", [run, text("run/experiment.json", "[]")], "diagnose run",

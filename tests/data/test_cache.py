@@ -1,8 +1,10 @@
 """The cache of decoded images: private, complete or absent, and checked."""
 
+import errno
 import os
 import shutil
 import stat
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -253,6 +255,24 @@ def test_a_failure_half_way_leaves_nothing(cache_folder):
     with pytest.raises(ValueError, match="damaged"):
         cache.store("x", LAYOUT, failing())
     assert list(cache_folder.iterdir()) == []
+
+
+def test_a_cache_of_another_users_costs_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXGAN_CACHE", str(tmp_path))
+    own = tempfile.TemporaryDirectory
+
+    def refuse(*, prefix, dir):
+        if dir == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return own(prefix=prefix, dir=dir)
+
+    monkeypatch.setattr(cache.tempfile, "TemporaryDirectory", refuse)
+    with pytest.warns(UserWarning, match=r"cannot be written to \(Permission denied\), so decoded"):
+        stored = cache.store("x", LAYOUT, blocks())
+    assert not list(tmp_path.iterdir())
+    found = cache.find("x", LAYOUT)  # Not decoded again in this process.
+    for name, array in stored.items():
+        np.testing.assert_array_equal(found[name], array)
 
 
 def test_a_cache_that_cannot_be_written_says_so(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgan.data import Spec, images, open_source
+from jaxgan.data import Spec, files, images, open_source
 
 IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
 
@@ -33,6 +33,11 @@ def error_of(name: Path | str, **options: object) -> str:
     return str(caught.value)
 
 
+def npz_arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return {name: files._array(path, file, name) for name in file}
+
+
 class TestNpz:
     def test_images_with_labels_and_names(self, tmp_path):
         path = write_npz(
@@ -45,6 +50,21 @@ class TestNpz:
         assert source.spec == Spec((4, 5, 1), 2, ("cat", "dog"))
         np.testing.assert_array_equal(source.host["real"][..., 0], IMAGES)
         np.testing.assert_array_equal(source.host["label"], [1, 0, 1])
+
+    @pytest.mark.parametrize("order", ["C", "F"])
+    @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+    def test_arrays_are_read_where_they_lie_unless_compressed(self, tmp_path, save, order):
+        path = tmp_path / "data.npz"
+        points = np.asarray(np.random.default_rng(0).normal(size=(7, 3)), order=order)
+        save(path, points=points, labels=np.arange(7) % 2)
+        found = npz_arrays(path)
+        assert isinstance(found["points"], np.memmap) == (save is np.savez)
+        np.testing.assert_array_equal(found["points"], points)
+        np.testing.assert_array_equal(found["labels"], np.arange(7) % 2)
+        source = open_source(str(path))
+        np.testing.assert_array_equal(
+            source.take(np.array([5, 0]))["real"], points[[5, 0]].astype("f4")
+        )
 
     def test_images_without_a_channel_axis_are_grey(self, tmp_path):
         assert open_source(write_npz(tmp_path, images=IMAGES)).spec == Spec((4, 5, 1), 0)
@@ -342,3 +362,11 @@ def test_transparency_is_an_option_and_each_has_its_own_cache(tmp_path, monkeypa
         with warnings.catch_warnings(action="ignore"):
             source = open_source(str(tmp_path / "set"), transparency=transparency)
         assert set(source.host["real"].ravel()) == {value}
+
+
+@pytest.mark.skipif(os.sys.platform != "linux", reason="elsewhere such names cannot be made")
+def test_a_name_that_is_not_utf8_is_refused(tmp_path):
+    write_images(tmp_path, "a.png")
+    os.rename(tmp_path / "a.png", os.fsencode(tmp_path) + b"/\xff.png")
+    with pytest.raises(ValueError, match=r"\\udcff\.png' is not UTF-8: give it"):
+        open_source(str(tmp_path))

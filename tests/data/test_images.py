@@ -1,6 +1,7 @@
 """Decoding: sizes, channels and orientation."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -166,3 +167,35 @@ def test_impossible_sizes(image_size):
 def test_impossible_channels(channels):
     with pytest.raises(ValueError, match=f"and is {channels}"):
         images.check_options(None, channels)
+
+
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same(monkeypatch):
+    """At twice the asked size or more: 400 pixels at a quarter, of 32 at twice, are enough."""
+    wave = 128 + 100 * np.sin(np.arange(400) / 30)
+    pixels = np.rint(wave[:, None, None] * np.ones((1, 500, 3))).astype(np.uint8)
+    photograph, sizes = encoded(Image.fromarray(pixels), "JPEG", quality=95), []
+    resize = Image.Image.resize
+
+    def seen(image, *args, **options):
+        sizes.append(image.size)
+        return resize(image, *args, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", seen)
+    small = images.decode(photograph, "x", 32, 3)
+    monkeypatch.setattr(images, "_ENOUGH", 1000)
+    whole = images.decode(photograph, "x", 32, 3)
+    assert sizes == [(125, 100), (500, 400)]
+    np.testing.assert_allclose(small.astype(int), whole, atol=3)
+
+
+def test_off_a_terminal_a_line_now_and_then_says_how_far_it_is(monkeypatch, capfd):
+    clock = iter(range(0, 10_000, 6))
+    monkeypatch.setattr(images.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(images.os, "cpu_count", lambda: 1)
+    work = lambda start, stop: {"n": np.arange(start, stop)}  # noqa: E731
+    list(images.in_threads(work, 2000, (1,)))
+    lines = capfd.readouterr().err.splitlines()
+    assert lines
+    assert all(re.fullmatch(r"decoding images: [\d,]+ of 2,000", line) for line in lines)
+    counts = [int(line.split()[2].replace(",", "")) for line in lines]
+    assert counts == sorted(set(counts))

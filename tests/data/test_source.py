@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgan.data import ArraySource, PairSpec, Spec
+from jaxgan.data import source as source_module
 from jaxgan.data.stacked import StackedSpec
 
 IMAGES = np.arange(4 * 2 * 3, dtype=np.uint8).reshape(4, 2, 3, 1)
@@ -218,3 +219,12 @@ def test_labels_that_do_not_fit_are_refused(labels, message):
 def test_every_label_needs_a_name_when_there_are_names():
     with pytest.raises(ValueError, match="needs 3 class names, and there are 2"):
         ArraySource("x", IMAGES, LABELS, class_names=("a", "b"))
+
+
+@pytest.mark.parametrize(("text", "limit"), [("max\n", None), ("1048576\n", 1 << 20)])
+def test_memory_is_that_of_the_container(tmp_path, monkeypatch, text, limit):
+    monkeypatch.setattr(source_module, "_LIMITS", ())
+    machine = source_module.machine_memory()
+    (tmp_path / "memory.max").write_text(text)
+    monkeypatch.setattr(source_module, "_LIMITS", (tmp_path / "memory.max", tmp_path / "missing"))
+    assert source_module.machine_memory() == (limit or machine)

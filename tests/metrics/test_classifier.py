@@ -232,3 +232,13 @@ def test_mnist_is_judged_as_published_mode_counts_ask(monkeypatch):
     if find("mnist", default_data_dir()) is None:
         pytest.skip("MNIST is not prepared here")
     assert fit_classifier(*whole("mnist"), num_classes=10).test_accuracy >= 0.9925
+
+
+def test_a_judge_that_cannot_be_kept_judges_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "MAX_EPOCHS", 1)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(UserWarning, match=r"cannot be kept in .*file/judge\.npz \(.*JAXGAN_CACHE"):
+        judge = load_or_fit(
+            tmp_path / "file" / "judge.npz", *bars(60), *bars(30, seed=1), num_classes=3
+        )
+    assert judge.features(bars(5)[0]).shape == (5, 128)
