@@ -17,8 +17,8 @@ from jaxgan.experiment.folders import Job, batch_limit, fitting, plan_folder, tr
 from jaxgan.runs import record as run
 from jaxgan.runs.log import digest
 from jaxgan.training import launch, trained
-from jaxgan.training.checkpoints import Checkpoints
-from jaxgan.training.trainer import make_trainer
+from jaxgan.training.checkpoints import Checkpoints, Expected
+from jaxgan.training.program import abstract_state
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 EXPERIMENT = """
@@ -95,10 +95,14 @@ def test_a_run_resumes_to_the_bit_with_its_pools(root, capsys):
     assert code == 0
     assert "resuming" in output
     assert left_by(root / "resumed") == left_by(root / "run")
-    expected = make_trainer(run.read(root / "run")[0]).expected
+    experiment, record = run.read(root / "run")
+    (spec,) = run.recorded_specs(root / "run", record)
+    expected = Expected(0, abstract_state(experiment, experiment.make_game(spec), spec))
     states = []
     for folder in (root / "run", root / "resumed"):
-        with Checkpoints(folder / "checkpoints", expected, read_only=True) as checkpoints:
+        with Checkpoints(
+            folder / "checkpoints", lambda step: expected, read_only=True
+        ) as checkpoints:
             states.append(checkpoints.restore(4)[1])
     pools = states[0].carry["pools"]
     assert int(pools["x"].count) == 3

@@ -208,19 +208,19 @@ def test_stacks_are_put_together_within_the_step():
 
 
 POINTS = dataclasses.replace(
-    TINY, data="ring", generator=dataclasses.replace(TINY.generator, normalization="none")
+    TINY, data="grid", generator=dataclasses.replace(TINY.generator, normalization="none")
 )
+PENALISED = {"penalty": "r1", "penalty_every": 2, "packing": 2, "label_noise": 0.1}
 DROPOUT = dataclasses.replace(TINY.discriminator, dropout=0.3, normalization="batch")
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        vars(POINTS) | {"penalty": "r1", "penalty_every": 2, "packing": 2, "label_noise": 0.1},
-        vars(POINTS) | {"data": "grid", "unrolled_steps": 1},
+        vars(POINTS) | PENALISED | {"unrolled_steps": 1},
         {"discriminator": DROPOUT, "discriminator_steps": 2, "flip": True},
     ],
-    ids=["ring", "grid", "mlp"],
+    ids=["points", "images"],
 )
 def test_several_steps_in_a_call_give_the_bits_of_single_ones(monkeypatch, changes):
     experiment = dataclasses.replace(TINY, **changes)
