@@ -34,9 +34,9 @@ def usual_axes(path: tuple[str, ...], weight: Array) -> Axes | None:
 
     Parameters of rank 0 and 1, and those named `bias` or `scale`, are no weights. Every other of
     rank 2 is a matrix as it stands. Of a higher rank are known: `kernel` and `w` of 2-D
-    convolutions, with their outputs last; `weight`, with its outputs first (Equinox, PyTorch); and
-    the projections of attention in Flax, `query`, `key`, `value` `[in, heads, size]` and `out`
-    `[heads, size, out]`, each one matrix. A kernel of a transposed convolution that keeps its
+    convolutions, with their outputs last; `weight`, with its outputs first (Equinox, PyTorch);
+    `DenseGeneral` of one input axis; and the projections of attention in Flax, `query`, `key`,
+    `value` `[in, heads, size]` and `out` `[heads, size, out]`, each one matrix. A kernel of a transposed convolution that keeps its
     outputs before its inputs (`transpose_kernel`) is taken for one that does not.
 
     Args:
@@ -62,6 +62,8 @@ def usual_axes(path: tuple[str, ...], weight: Array) -> Axes | None:
             return Axes((1, 2))
         if layers[-1] == "out":
             return _LAST
+    if name == "kernel" and layers and layers[-1].startswith("DenseGeneral"):
+        return Axes(tuple(range(1, weight.ndim)))
     if name in ("kernel", "w") and weight.ndim == 4:
         return _LAST
     raise ValueError(

@@ -426,10 +426,22 @@ def orthogonal_penalty(params: PyTree, *, axes: Rule = kernel_axes) -> Array:
         given = axes(names(path), leaf)
         if given is not None:
             kernel = matrices(floating(leaf, "/".join(names(path))), given)
-            products = jnp.swapaxes(kernel, -1, -2) @ kernel
-            apart = products * (1 - jnp.eye(products.shape[-1], dtype=products.dtype))
-            terms.append(jnp.sum(jnp.square(apart)) / 2)
+            terms.append(_off_diagonal(kernel) / 2)
     return reduce(jnp.add, terms) if terms else jnp.zeros((), jnp.float32)
+
+
+def _off_diagonal(kernel: Array) -> Array:
+    """‖Wᵀ W ∘ (1 - I)‖²_F, summed over W `[..., in, out]`, by the smaller of Wᵀ W and W Wᵀ.
+
+    Both have one norm, of which the diagonal's part is taken away.
+    """
+    transposed = jnp.swapaxes(kernel, -1, -2)
+    if kernel.shape[-1] <= kernel.shape[-2]:
+        products = transposed @ kernel
+        apart = products * (1 - jnp.eye(products.shape[-1], dtype=products.dtype))
+        return jnp.sum(jnp.square(apart))
+    lengths = jnp.sum(jnp.square(kernel), axis=-2)
+    return jnp.sum(jnp.square(kernel @ transposed)) - jnp.sum(jnp.square(lengths))
 
 
 def clip_weights(params: PyTree, limit: Number) -> PyTree:

@@ -668,3 +668,13 @@ def test_the_orthogonal_penalty_of_attention_and_of_a_stack():
     assert penalties.orthogonal_penalty({"w": stack}, axes=axes) == 4
     with pytest.raises(ValueError, match=r"'w' .* are outputs is not known"):
         penalties.orthogonal_penalty({"w": stack})
+
+
+def test_the_orthogonal_penalty_of_more_outputs_than_inputs():
+    kernel = jax.random.normal(jax.random.key(0), [3, 40])
+    products = np.asarray(kernel, np.float64).T @ np.asarray(kernel, np.float64)
+    expected = np.square(products - np.diag(np.diag(products))).sum() / 2
+    found, slope = jax.value_and_grad(penalties.orthogonal_penalty)({"kernel": kernel})
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    apart = products - np.diag(np.diag(products))
+    np.testing.assert_allclose(slope["kernel"], 2 * kernel @ apart, rtol=1e-3, atol=1e-3)

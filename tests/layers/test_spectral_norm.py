@@ -388,6 +388,7 @@ def test_layers_are_left_out_by_a_rule():
         (("conv", "w"), (3, 3, 2, 4), (-1,)),
         (("conv", "weight"), (4, 2, 3, 3), (0,)),
         (("conv1d", "weight"), (4, 2, 3), (0,)),
+        (("DenseGeneral_0", "kernel"), (16, 4, 4, 8), (1, 2, 3)),
         (("attention", "query", "kernel"), (8, 2, 4), (1, 2)),
         (("attention", "out", "kernel"), (2, 4, 8), (-1,)),
     ],
