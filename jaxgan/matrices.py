@@ -36,8 +36,9 @@ def usual_axes(path: tuple[str, ...], weight: Array) -> Axes | None:
     rank 2 is a matrix as it stands. Of a higher rank are known: `kernel` and `w` of 2-D
     convolutions, with their outputs last; `weight`, with its outputs first (Equinox, PyTorch);
     `DenseGeneral` of one input axis; and the projections of attention in Flax, `query`, `key`,
-    `value` `[in, heads, size]` and `out` `[heads, size, out]`, each one matrix. A kernel of a transposed convolution that keeps its
-    outputs before its inputs (`transpose_kernel`) is taken for one that does not.
+    `value` `[in, heads, size]` and `out` `[heads, size, out]`, each one matrix. A kernel of a
+    transposed convolution that keeps its outputs before its inputs (`transpose_kernel`) is taken
+    for one that does not.
 
     Args:
       path: the names of the parameter from the root, such as `("Dense_0", "kernel")`.
