@@ -1,7 +1,8 @@
 """Settings that hold for every test.
 
 Most of the time is compiling. XLA optimises nothing, which takes a fifth of that time: what a test
-compiles runs for milliseconds. Whoever sets the level, as `make test-slow` does, has XLA as it is
+compiles runs for milliseconds. Nor does it generate a program's code in many parts, each of which
+costs what has nothing to do with the program. Whoever sets the level, as `make test-slow` does, has XLA as it is
 used. Programs that still take long to compile are kept for the whole session, for both workers and
 for the processes that tests start: JAX looks for them in a folder that goes with the session.
 """
@@ -18,7 +19,7 @@ from typing import Any
 FLAGS = "XLA_FLAGS"
 FASTER = ["--xla_backend_optimization_level=0"]
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):  # XLA ends at a flag it lacks.
-    FASTER.append("--xla_cpu_use_fusion_emitters=false")
+    FASTER += ["--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"]
 if "optimization_level" not in os.environ.get(FLAGS, ""):  # XLA reads it once, when JAX starts.
     os.environ[FLAGS] = " ".join([*os.environ.get(FLAGS, "").split(), *FASTER])
 

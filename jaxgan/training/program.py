@@ -1,5 +1,6 @@
 """One phase of an experiment as compiled programs: its start, and its steps over the data."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, cached_property, partial
@@ -316,8 +317,10 @@ def _compile_start(
     with jax.set_mesh(mesh):
         lowered = program.lower(spec.example(experiment.batch_size), key)
     options = dict(COMPILER_OPTIONS.get(jax.default_backend(), {}))
-    if jax.default_backend() == "cpu":  # It runs once, and XLA takes a third of the time.
-        options["xla_backend_optimization_level"] = "1"
+    level = "xla_backend_optimization_level"
+    if jax.default_backend() == "cpu" and level not in os.environ.get("XLA_FLAGS", ""):
+        # It runs once, and XLA takes a third of the time.
+        options[level] = "1"
     return lowered.compile(options)
 
 

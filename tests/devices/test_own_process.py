@@ -6,12 +6,8 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-FLAGS = os.environ.get("XLA_FLAGS", "")
-if "fusion_emitters" in FLAGS:  # Of the same versions of XLA, which ends at a flag it lacks.
-    FLAGS += " --xla_cpu_parallel_codegen_split_count=1"
-LEAN = {"PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "XLA_FLAGS": FLAGS}
-"""No plugins, of which it needs none; and a program's code is not generated in many parts, each of
-which costs what has nothing to do with the program."""
+LEAN = {"PYTEST_ADDOPTS": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""No plugins, of which it needs none."""
 
 
 def test_on_eight_devices():
