@@ -7,7 +7,13 @@ import jax
 import pytest
 
 from jaxgan.data import PairSpec, Spec, open_source
-from jaxgan.experiment import BaseExperiment, Experiment, UnpairedExperiment, check
+from jaxgan.experiment import (
+    AutoencodingExperiment,
+    BaseExperiment,
+    Experiment,
+    UnpairedExperiment,
+    check,
+)
 from jaxgan.networks import parameter_count
 from jaxgan.options import to_dict
 from jaxgan.runs import record as run
@@ -31,7 +37,7 @@ def file(request) -> Path:
 
 
 def spec_of(experiment: BaseExperiment) -> Spec | PairSpec:
-    if isinstance(experiment, Experiment):
+    if isinstance(experiment, (Experiment, AutoencodingExperiment)):
         return NOT_AT_HAND.get(experiment.data) or open_source(experiment.data).spec
     size, domains = experiment.image_size, (experiment.data_x, experiment.data_y)
     specs = [NOT_AT_HAND[name or experiment.data_x] for name in domains]

@@ -16,7 +16,7 @@ from jaxgan.cli.report import report
 from jaxgan.cli.resume import resume
 from jaxgan.cli.sample import sample
 from jaxgan.cli.train import train
-from jaxgan.cli.translate import translate
+from jaxgan.cli.translate import reconstruct, translate
 from jaxgan.cli.verify import verify
 from jaxgan.files import refuse_undecodable
 
@@ -27,6 +27,7 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   sample RUN              a grid of samples (.png) or the arrays themselves (.npz)
   interpolate RUN         walk between latents: a grid (.png) or an animation (.gif)
   translate RUN           translate a folder of images, with a run of two domains
+  reconstruct RUN         encode a folder of images and decode it, with an autoencoder
   evaluate RUN            measure a run's samples, alone or against another run's
   diagnose RUN            name what went wrong, with the evidence and what to change
   report RUN              write all there is to see of a run as one HTML file
@@ -72,6 +73,7 @@ def _run(args: list[str]) -> int:
         "sample": sample,
         "interpolate": interpolate,
         "translate": translate,
+        "reconstruct": reconstruct,
         "evaluate": evaluate,
         "diagnose": diagnose,
         "report": report,

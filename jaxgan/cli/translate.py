@@ -1,4 +1,4 @@
-"""`jaxgan translate`: a folder of images through a run that takes images."""
+"""`jaxgan translate` and `jaxgan reconstruct`: a folder of images through a run that takes some."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,21 +25,36 @@ def translate(args: list[str]) -> int:
 
     Exit code 1: some images could not be read; the others were translated.
     """
+    from jaxgan.experiment.unpaired import DirectionChoice
+
+    says = "Translates a folder of images to the other domain."
+    return _pass(args, "translate", says, "translat", DirectionChoice)
+
+
+def reconstruct(args: list[str]) -> int:
+    """`jaxgan reconstruct RUN --input FOLDER --output FOLDER`; exit codes as `translate`."""
+    from jaxgan.experiment.inputs import NoChoice
+
+    says = "Encodes a folder of images and decodes it, with an autoencoder's run."
+    return _pass(args, "reconstruct", says, "reconstruct", NoChoice)
+
+
+def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> int:
+    """Passes a folder through a run; the verb is without its ending."""
     from rich.console import Console
 
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.experiment.folders import make_translator, plan_folder, translate_folder
     from jaxgan.experiment.inputs import refuse_unread
-    from jaxgan.experiment.unpaired import DirectionChoice
     from jaxgan.training.progress import counting
 
     options, choices = parse_with_choices(
         TranslateOptions,
         args,
-        "translate",
-        "Translates a folder of images to the other domain.",
+        command,
+        says,
         refuse_unread,
-        DirectionChoice,
+        choice,
     )
     job = plan_folder(options.input, options.output, options.overwrite)
     run = load_chosen(options)
@@ -50,7 +65,7 @@ def translate(args: list[str]) -> int:
     count = len(job.files)
     with (
         kept_programs(options.run),
-        counting("translating", count, Console(stderr=True)) as reach,
+        counting(f"{verb}ing", count, Console(stderr=True)) as reach,
     ):
         for complaint in translate_folder(
             job,
@@ -64,5 +79,5 @@ def translate(args: list[str]) -> int:
             bad += 1
             complain(complaint, 1)
     how = "sides at multiples of 4" if size is None else f"resized and cropped to {size}x{size}"
-    print(f"{count - bad} of {count} images translated, {how}: {job.output}")
+    print(f"{count - bad} of {count} images {verb}ed, {how}: {job.output}")
     return 1 if bad else 0

@@ -1,6 +1,7 @@
 """The description of a run: its options, and what a kind of run makes of them."""
 
 from jaxgan.experiment.adversarial import AdversarialExperiment
+from jaxgan.experiment.autoencoding import AutoencodingExperiment
 from jaxgan.experiment.base import BaseExperiment, Phase, check
 from jaxgan.experiment.generation import DIGITS, Experiment
 from jaxgan.experiment.inputs import Inputs, LabelChoice, NoChoice, Reading
@@ -12,6 +13,7 @@ from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
 __all__ = [
     "DIGITS",
     "AdversarialExperiment",
+    "AutoencodingExperiment",
     "BaseExperiment",
     "DiscriminatorOptions",
     "Experiment",

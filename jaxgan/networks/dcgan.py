@@ -55,6 +55,7 @@ class DCGANGenerator(nn.Module):
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
       impl: how transposed convolutions are computed, see `ConvTranspose`.
       dtype: dtype of the computation; parameters and images are float32.
+      bounded: end in tanh; otherwise images are whatever the last layer gives.
 
     Raises:
       ValueError: if an attribute is out of its range, above all the size of the image.
@@ -70,6 +71,7 @@ class DCGANGenerator(nn.Module):
     dtype: DTypeLike = jnp.float32
     groups: int = 0
     bias: bool = True
+    bounded: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,7 +115,8 @@ class DCGANGenerator(nn.Module):
             x = Conv(channels, (3, 3), use_bias=bias, dtype=self.dtype, kernel_init=_init)(x)
         else:
             x = upsample(x, channels, use_bias=self.bias)
-        return jnp.tanh(x.astype(jnp.float32))
+        x = x.astype(jnp.float32)
+        return jnp.tanh(x) if self.bounded else x
 
 
 class DCGANDiscriminator(nn.Module):
@@ -133,6 +136,7 @@ class DCGANDiscriminator(nn.Module):
       num_classes: number of classes of a conditional discriminator; 0 for none.
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
       dtype: dtype of the computation; parameters and logits are float32.
+      outputs: numbers an image in place of a logit, as an encoder gives them; 0: a logit.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -146,6 +150,7 @@ class DCGANDiscriminator(nn.Module):
     dtype: DTypeLike = jnp.float32
     groups: int = 0
     bias: bool = True
+    outputs: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -153,7 +158,7 @@ class DCGANDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: Array, labels: Array | None = None, *, train: bool) -> Array:
-        """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, float32."""
+        """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, or `[B, outputs]`, float32."""
         k = doublings(images.shape[1:])
         x = images
         for i, features in enumerate(stage_widths(self.width, k)):
@@ -179,6 +184,8 @@ class DCGANDiscriminator(nn.Module):
             x = nn.leaky_relu(x, 0.2)
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
         x = x.reshape(len(x), -1).astype(jnp.float32)
+        if self.outputs:
+            return nn.Dense(self.outputs, kernel_init=_init)(x)
         logits = nn.Dense(1, use_bias=self.bias, kernel_init=_init)(x)[:, 0]
         return logits + project_label(x, labels, num_classes=self.num_classes)
 
@@ -231,7 +238,10 @@ def _allowed(size: int) -> bool:
 
 
 def make_generator(
-    options: "GeneratorOptions", shape: tuple[int, ...], num_classes: int = 0
+    options: "GeneratorOptions",
+    shape: tuple[int, ...],
+    num_classes: int = 0,
+    bounded: bool = True,
 ) -> Network:
     """The family's generator, by the experiment's options."""
     if max(shape[:2]) > LARGEST:
@@ -241,16 +251,21 @@ def make_generator(
             stacklevel=2,
         )
     width, dtype = options.width, jnp.dtype(options.dtype)
-    module = DCGANGenerator(shape, width, options.normalization, num_classes, dtype=dtype)
+    module = DCGANGenerator(
+        *(shape, width, options.normalization, num_classes), dtype=dtype, bounded=bounded
+    )
     return from_linen(module, remat=options.remat)
 
 
 def make_discriminator(
-    options: "DiscriminatorOptions", shape: tuple[int, ...], num_classes: int = 0
+    options: "DiscriminatorOptions",
+    shape: tuple[int, ...],
+    num_classes: int = 0,
+    outputs: int = 0,
 ) -> Network:
     """The family's discriminator, by the experiment's options."""
     width, dtype = options.width, jnp.dtype(options.dtype)
     module = DCGANDiscriminator(
-        width, options.normalization, options.dropout, num_classes, dtype=dtype
+        *(width, options.normalization, options.dropout, num_classes), dtype=dtype, outputs=outputs
     )
     return from_linen(module, remat=options.remat)

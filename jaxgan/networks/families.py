@@ -18,13 +18,15 @@ class Family(NamedTuple):
     """Two networks that belong together.
 
     Attributes:
-      make_generator: `(GeneratorOptions, shape of a sample, number of classes or 0) -> Network`.
-      make_discriminator: `(DiscriminatorOptions, shape, number of classes or 0) -> Network`.
+      make_generator: `(GeneratorOptions, shape of a sample, number of classes or 0, bounded) ->
+        Network`, which ends in tanh where it is bounded.
+      make_discriminator: `(DiscriminatorOptions, shape, number of classes or 0, outputs) ->
+        Network`, which gives a logit a sample, or as many outputs.
       points: whether it takes points too, and not images alone.
     """
 
-    make_generator: Callable[["GeneratorOptions", Shape, int], Network]
-    make_discriminator: Callable[["DiscriminatorOptions", Shape, int], Network]
+    make_generator: Callable[["GeneratorOptions", Shape, int, bool], Network]
+    make_discriminator: Callable[["DiscriminatorOptions", Shape, int, int], Network]
     points: bool = False
 
 
@@ -93,22 +95,33 @@ class DiscriminatorOptions:
     """Recompute activations in the backward pass: less memory, more time (a CPU ignores it)."""
 
 
-def make_generator(options: GeneratorOptions, shape: Shape, num_classes: int = 0) -> Network:
+def make_generator(
+    options: GeneratorOptions, shape: Shape, num_classes: int = 0, *, bounded: bool = True
+) -> Network:
     """The generator that the options describe.
+
+    Args:
+      options: of the generator.
+      shape: of a sample.
+      num_classes: of a conditional one, else 0.
+      bounded: False leaves out the tanh, for likelihoods that take what comes before it.
 
     Raises:
       ValueError: for a family of images and points, and what the family itself refuses.
     """
     family = _family("generator", options.family, shape)
-    return family.make_generator(options, shape, num_classes)
+    return family.make_generator(options, shape, num_classes, bounded)
 
 
 def make_discriminator(
-    options: DiscriminatorOptions, shape: Shape, num_classes: int = 0
+    options: DiscriminatorOptions, shape: Shape, num_classes: int = 0, *, outputs: int = 0
 ) -> Network:
-    """The discriminator that the options describe; a ValueError as `make_generator`."""
+    """The discriminator that the options describe; a ValueError as `make_generator`.
+
+    With `outputs` it is an encoder: it gives so many numbers a sample in place of a logit.
+    """
     family = _family("discriminator", options.family, shape)
-    return family.make_discriminator(options, shape, num_classes)
+    return family.make_discriminator(options, shape, num_classes, outputs)
 
 
 def _family(side: str, name: str, shape: Shape) -> Family:

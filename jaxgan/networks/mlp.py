@@ -38,6 +38,7 @@ class MLPGenerator(nn.Module):
       label_features: size of the label's embedding, which is concatenated to the latent.
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
       dtype: dtype of the computation; parameters are float32.
+      bounded: end in tanh where samples are images.
     """
 
     shape: tuple[int, ...]
@@ -48,6 +49,7 @@ class MLPGenerator(nn.Module):
     label_features: int = 32
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
+    bounded: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,7 +69,7 @@ class MLPGenerator(nn.Module):
             x = nn.relu(x)
         x = nn.Dense(math.prod(self.shape), dtype=self.dtype)(x)
         x = x.reshape(-1, *self.shape).astype(jnp.float32)
-        return jnp.tanh(x) if len(self.shape) == 3 else x
+        return jnp.tanh(x) if self.bounded and len(self.shape) == 3 else x
 
 
 class MLPDiscriminator(nn.Module):
@@ -81,6 +83,7 @@ class MLPDiscriminator(nn.Module):
       num_classes: number of classes of a conditional discriminator; 0 for none.
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
       dtype: dtype of the computation; parameters and logits are float32.
+      outputs: numbers a sample in place of a logit, as an encoder gives them; 0: a logit.
     """
 
     width: int = 256
@@ -90,6 +93,7 @@ class MLPDiscriminator(nn.Module):
     num_classes: int = 0
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
+    outputs: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -97,7 +101,7 @@ class MLPDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: Array, labels: Array | None = None, *, train: bool) -> Array:
-        """Samples `[B, ...]`, labels int32 `[B]` -> logits `[B]`, float32."""
+        """Samples `[B, ...]`, labels int32 `[B]` -> logits `[B]`, or `[B, outputs]`, float32."""
         x = images.reshape(images.shape[0], -1)
         for i in range(self.depth):
             x = nn.Dense(self.width, dtype=self.dtype)(x)
@@ -107,6 +111,8 @@ class MLPDiscriminator(nn.Module):
                 )
             x = nn.leaky_relu(x, 0.2)
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        if self.outputs:
+            return nn.Dense(self.outputs)(x.astype(jnp.float32))
         logits = nn.Dense(1)(x.astype(jnp.float32))[:, 0]
         return logits + project_label(x, labels, num_classes=self.num_classes)
 
@@ -121,20 +127,30 @@ def _check(network: MLPGenerator | MLPDiscriminator) -> None:
 
 
 def make_generator(
-    options: "GeneratorOptions", shape: tuple[int, ...], num_classes: int = 0
+    options: "GeneratorOptions",
+    shape: tuple[int, ...],
+    num_classes: int = 0,
+    bounded: bool = True,
 ) -> Network:
     """The family's generator, by the experiment's options."""
     width, depth, dtype = options.width, options.depth, jnp.dtype(options.dtype)
-    module = MLPGenerator(shape, width, depth, options.normalization, num_classes, dtype=dtype)
+    module = MLPGenerator(
+        *(shape, width, depth, options.normalization, num_classes), dtype=dtype, bounded=bounded
+    )
     return from_linen(module, remat=options.remat)
 
 
 def make_discriminator(
-    options: "DiscriminatorOptions", shape: tuple[int, ...], num_classes: int = 0
+    options: "DiscriminatorOptions",
+    shape: tuple[int, ...],
+    num_classes: int = 0,
+    outputs: int = 0,
 ) -> Network:
     """The family's discriminator, by the experiment's options."""
     width, depth, dtype = options.width, options.depth, jnp.dtype(options.dtype)
     module = MLPDiscriminator(
-        width, depth, options.normalization, options.dropout, num_classes, dtype=dtype
+        *(width, depth, options.normalization, options.dropout, num_classes),
+        dtype=dtype,
+        outputs=outputs,
     )
     return from_linen(module, remat=options.remat)

@@ -12,6 +12,7 @@ _AT_LEAST = {
     "layers": 1,
     "num_classes": 0,
     "label_features": 1,
+    "outputs": 0,
 }
 
 

@@ -116,6 +116,7 @@ class ResNetGenerator(nn.Module):
       dtype: dtype of the computation; parameters and images are float32.
       remat: keep only what enters a block and compute the block again for its gradient.
       groups: of group normalization; 0: chosen. 1 is layer normalization.
+      bounded: end in tanh; otherwise images are whatever the last layer gives.
 
     Raises:
       ValueError: if an attribute is out of its range, above all the size of the image.
@@ -130,6 +131,7 @@ class ResNetGenerator(nn.Module):
     dtype: DTypeLike = jnp.float32
     remat: bool = False
     groups: int = 0
+    bounded: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -167,7 +169,8 @@ class ResNetGenerator(nn.Module):
             dtype=self.dtype,
         )
         x = Conv(channels, (3, 3), dtype=self.dtype, kernel_init=_init)(nn.relu(x))
-        return jnp.tanh(x.astype(jnp.float32))
+        x = x.astype(jnp.float32)
+        return jnp.tanh(x) if self.bounded else x
 
 
 class ResNetDiscriminator(nn.Module):
@@ -188,6 +191,7 @@ class ResNetDiscriminator(nn.Module):
       dtype: dtype of the computation; parameters, the mean over positions and logits are float32.
       remat: keep only what enters a block and compute the block again for its gradient.
       groups: of group normalization; 0: chosen. 1 is layer normalization.
+      outputs: numbers an image in place of a logit, as an encoder gives them; 0: a logit.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -201,6 +205,7 @@ class ResNetDiscriminator(nn.Module):
     dtype: DTypeLike = jnp.float32
     remat: bool = False
     groups: int = 0
+    outputs: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -208,7 +213,7 @@ class ResNetDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, images: Array, labels: Array | None = None, *, train: bool) -> Array:
-        """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, float32."""
+        """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, or `[B, outputs]`, float32."""
         block = partial(
             nn.remat(ResidualBlock) if self.remat else ResidualBlock,
             self.width,
@@ -225,6 +230,8 @@ class ResNetDiscriminator(nn.Module):
             resample: Resample = "down" if i < down else "none"
             x = block(resample, on_pixels=i == 0, name=f"ResidualBlock_{i}")(x)
         x = jnp.mean(nn.relu(x).astype(jnp.float32), axis=(1, 2))
+        if self.outputs:
+            return nn.Dense(self.outputs, kernel_init=_init)(x)
         logits = nn.Dense(1, kernel_init=_init)(x)[:, 0]
         return logits + project_label(x, labels, num_classes=self.num_classes)
 
@@ -241,19 +248,28 @@ def down_blocks(shape: tuple[int, ...]) -> int:
 
 
 def make_generator(
-    options: "GeneratorOptions", shape: tuple[int, ...], num_classes: int = 0
+    options: "GeneratorOptions",
+    shape: tuple[int, ...],
+    num_classes: int = 0,
+    bounded: bool = True,
 ) -> Network:
     """The family's generator, by the experiment's options; it recomputes block by block."""
     width, dtype = options.width, jnp.dtype(options.dtype)
     return from_linen(
         ResNetGenerator(
-            shape, width, options.normalization, num_classes, dtype=dtype, remat=options.remat
+            *(shape, width, options.normalization, num_classes),
+            dtype=dtype,
+            remat=options.remat,
+            bounded=bounded,
         )
     )
 
 
 def make_discriminator(
-    options: "DiscriminatorOptions", shape: tuple[int, ...], num_classes: int = 0
+    options: "DiscriminatorOptions",
+    shape: tuple[int, ...],
+    num_classes: int = 0,
+    outputs: int = 0,
 ) -> Network:
     """The family's discriminator, by the experiment's options; it recomputes block by block."""
     width, dtype = options.width, jnp.dtype(options.dtype)
@@ -264,5 +280,6 @@ def make_discriminator(
         num_classes,
         dtype=dtype,
         remat=options.remat,
+        outputs=outputs,
     )
     return from_linen(module)

@@ -69,9 +69,10 @@ def test_the_families_are_what_the_options_allow():
 
 
 @every_family
-def test_a_family_is_two_functions_of_options_a_shape_and_classes(family):
-    for function in FAMILIES[family][:2]:
-        assert list(inspect.signature(function).parameters) == ["options", "shape", "num_classes"]
+def test_a_family_is_two_functions_of_options_a_shape_and_what_they_make(family):
+    for function, more in zip(FAMILIES[family][:2], ("bounded", "outputs"), strict=True):
+        named = list(inspect.signature(function).parameters)
+        assert named == ["options", "shape", "num_classes", more]
 
 
 @every_family
@@ -185,3 +186,30 @@ def test_options_that_no_network_can_have(side):
     ):
         with pytest.raises(ValueError, match=message):
             check_values(dataclasses.replace(SIDES[side][1](), **changes))
+
+
+@every_family
+def test_a_discriminator_with_outputs_is_an_encoder_and_a_generator_may_end_without_tanh(family):
+    images = jnp.ones((2, 8, 8, 1))
+    encoder = make_discriminator(DiscriminatorOptions(family=family, width=4), (8, 8, 1), outputs=6)
+    plain = make_discriminator(DiscriminatorOptions(family=family, width=4), (8, 8, 1))
+    shapes = [
+        jax.eval_shape(network.init, jax.random.key(0), images).params
+        for network in (encoder, plain)
+    ]
+    codes = jax.eval_shape(
+        lambda key: encoder.apply(encoder.init(key, images), images, train=True)[0],
+        jax.random.key(0),
+    )
+    assert codes.shape == (2, 6)
+    assert jax.tree.structure(shapes[0]) == jax.tree.structure(shapes[1])
+
+    options = GeneratorOptions(family=family, width=4, latent_size=3, normalization="none")
+    free = make_generator(options, (8, 8, 1), bounded=False)
+    bounded = make_generator(options, (8, 8, 1))
+    latents = 30 * jax.random.normal(jax.random.key(1), (2, 3))
+    variables = jax.jit(free.init)(jax.random.key(0), latents)
+    output = free.apply(variables, latents, train=False)[0]
+    np.testing.assert_allclose(
+        bounded.apply(variables, latents, train=False)[0], jnp.tanh(output), rtol=1e-6, atol=1e-7
+    )
