@@ -5,6 +5,7 @@ from jaxgan.experiment.autoencoding import AutoencodingExperiment
 from jaxgan.experiment.base import BaseExperiment, Phase, check
 from jaxgan.experiment.generation import DIGITS, Experiment
 from jaxgan.experiment.inputs import Inputs, LabelChoice, NoChoice, Reading
+from jaxgan.experiment.mixture import MixtureExperiment
 from jaxgan.experiment.optimizers import OptimizerOptions
 from jaxgan.experiment.unpaired import UnpairedExperiment
 from jaxgan.networks.cyclegan import PatchOptions, TranslatorOptions
@@ -20,6 +21,7 @@ __all__ = [
     "GeneratorOptions",
     "Inputs",
     "LabelChoice",
+    "MixtureExperiment",
     "NoChoice",
     "OptimizerOptions",
     "PatchOptions",

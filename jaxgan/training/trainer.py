@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 
 from jaxgan.devices import sharding
 from jaxgan.evaluation import Better
+from jaxgan.evaluation.names import direction
 from jaxgan.experiment.base import BaseExperiment, check
 from jaxgan.training.checkpoints import Expected
 from jaxgan.training.program import Place, Program, make_program
@@ -48,7 +49,8 @@ class Trainer(NamedTuple):
     @property
     def higher_is_better(self) -> bool:
         """Whether the largest value of `best_metric` marks the best checkpoint."""
-        return self.evaluated.get(self.experiment.best_metric or "") == "higher"
+        metric = self.experiment.best_metric or ""
+        return self.evaluated.get(metric, direction(metric)) == "higher"
 
 
 def make_trainer(experiment: BaseExperiment, mesh: Mesh | None = None) -> Trainer:

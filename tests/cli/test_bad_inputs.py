@@ -280,6 +280,8 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "Unrecognized options: list"),
         ("diagnose two", [run], "diagnose run run",
          "Unrecognized options: run"),
+        ("reconstruct with a GAN", [run], "reconstruct run --input in --output out",
+         "run makes its samples from latents, and translate takes a run that translates images; see jaxgan sample run"),
         ("translate whither", [translation], "translate run --input a --output b --direction back",
          "invalid choice 'back' for argument '--direction'. Expected one of 'x-to-y', 'y-to-x'."),
     ],
