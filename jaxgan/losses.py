@@ -65,6 +65,10 @@ class _Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Array:
         return self._compiled(*args, **kwargs)
 
+    def lower(self, *args: Any, **kwargs: Any) -> jax.stages.Lowered:
+        """As that of `jax.jit`."""
+        return self._compiled.lower(*args, **kwargs)
+
     def __reduce__(self) -> tuple[type["_Jitted"], tuple[Callable[..., Array]]]:
         return _Jitted, (self.function,)
 

@@ -502,6 +502,7 @@ def test_losses_are_the_same_ones_after_pickling_and_copying(name):
     loss = losses.ADVERSARIAL[name]
     assert pickle.loads(pickle.dumps(loss)) == loss
     assert copy.deepcopy(loss) == copy.copy(loss) == loss
+    assert "softplus" in losses.minimax.generator.lower(jnp.ones(2)).as_text(debug_info=True)
     losses.with_targets(losses.minimax, smoothing=0.1)
 
 
