@@ -12,13 +12,18 @@ import numpy as np
 
 from jaxgan import latent, losses, penalties
 from jaxgan.augment import annealed, instance_noise, pack
-from jaxgan.data import MIXTURES, Source, Spec, open_source
+from jaxgan.data import Source, Spec
 from jaxgan.evaluation import Better, Evaluator, FeatureChoice, metric_names
 from jaxgan.experiment.adversarial import AdversarialExperiment
 from jaxgan.experiment.base import Preview
 from jaxgan.experiment.inputs import Inputs, latents_and_labels
 from jaxgan.experiment.optimizers import OptimizerOptions
-from jaxgan.experiment.sampling import evaluate_samples, grid_preview, save_samples
+from jaxgan.experiment.sampling import (
+    evaluate_samples,
+    grid_preview,
+    open_data,
+    save_over_centers,
+)
 from jaxgan.games import Game, Turn, adversarial
 from jaxgan.games.adversarial import DiscriminatorFn, Penalty, View, average_logits
 from jaxgan.games.regularized import Regularizer, regularized
@@ -129,14 +134,7 @@ class Experiment(AdversarialExperiment):
                 )
 
     def open_source(self, split: str = "train") -> Source:
-        return open_source(
-            self.data,
-            data_dir=self.data_dir,
-            split=split,
-            image_size=self.image_size,
-            channels=self.channels,
-            transparency=self.transparency,
-        )
+        return open_data(self, split)
 
     def check_source(self, source: Source) -> None:
         super().check_source(source)
@@ -198,8 +196,7 @@ class Experiment(AdversarialExperiment):
     def save_samples(
         self, path: Path, samples: np.ndarray, row_labels: list[str] | None = None
     ) -> None:
-        mixture = MIXTURES.get(self.data)
-        save_samples(path, samples, row_labels, None if mixture is None else mixture.centers)
+        save_over_centers(self.data, path, samples, row_labels)
 
     def preview(self, source: Source, game: Game, root_key: Key) -> Preview:
         return grid_preview(self, source, game, root_key, self._classes(source.spec))

@@ -10,13 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import latent
-from jaxgan.data import MIXTURES, Source, Spec, open_source
+from jaxgan.data import Source, Spec
 from jaxgan.data.minibatch import to_float
 from jaxgan.evaluation import Better, Evaluator, FeatureChoice
 from jaxgan.evaluation.sets import blocks, fetch
 from jaxgan.experiment.base import BaseExperiment
 from jaxgan.experiment.inputs import Inputs, NoChoice
-from jaxgan.experiment.sampling import evaluate_samples, reference_of, save_samples
+from jaxgan.experiment.sampling import (
+    evaluate_samples,
+    open_data,
+    reference_of,
+    save_over_centers,
+)
 from jaxgan.games import Game
 from jaxgan.games.mixture import free_parameters, gaussian_mixture, log_joint
 from jaxgan.networks.network import Variables
@@ -71,14 +76,7 @@ class MixtureExperiment(BaseExperiment):
         return replace(self, batch_size=len(self.open_source()))
 
     def open_source(self, split: str = "train") -> Source:
-        return open_source(
-            self.data,
-            data_dir=self.data_dir,
-            split=split,
-            image_size=self.image_size,
-            channels=self.channels,
-            transparency=self.transparency,
-        )
+        return open_data(self, split)
 
     def check_source(self, source: Source) -> None:
         super().check_source(source)
@@ -109,8 +107,7 @@ class MixtureExperiment(BaseExperiment):
     def save_samples(
         self, path: Path, samples: np.ndarray, row_labels: list[str] | None = None
     ) -> None:
-        mixture = MIXTURES.get(self.data)
-        save_samples(path, samples, row_labels, None if mixture is None else mixture.centers)
+        save_over_centers(self.data, path, samples, row_labels)
 
     def evaluator(
         self,

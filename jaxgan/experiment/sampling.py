@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxgan.data import Source
+from jaxgan.data import MIXTURES, Source, open_source
 from jaxgan.evaluation import (
     Evaluator,
     FeatureChoice,
@@ -167,6 +167,18 @@ def evaluate_samples(
     )
 
 
+def open_data(experiment: Any, split: str) -> Source:
+    """The data of a kind of run that has one set of them, by its options."""
+    return open_source(
+        experiment.data,
+        data_dir=experiment.data_dir,
+        split=split,
+        image_size=experiment.image_size,
+        channels=experiment.channels,
+        transparency=experiment.transparency,
+    )
+
+
 def reference_of(experiment: "BaseExperiment", source: Source) -> Reference:
     """What samples are compared with: the test split, or the training data where there is none."""
     try:
@@ -196,6 +208,14 @@ def save_samples(
         save_points(path, plane, centers=centers)
     else:
         save_image(path, grid(samples, row_labels=row_labels))
+
+
+def save_over_centers(
+    data: str, path: Path, samples: np.ndarray, row_labels: list[str] | None = None
+) -> None:
+    """`save_samples`, over the centres of the mixture that the data are, if they are one."""
+    mixture = MIXTURES.get(data)
+    save_samples(path, samples, row_labels, None if mixture is None else mixture.centers)
 
 
 def write_npz(path: Path, arrays: dict[str, Any]) -> None:

@@ -258,15 +258,14 @@ def _play(
                 step += count
                 run.step = step
                 run.reporter.step(step)
-                stopped = vote(stop())
-                last = stopped or step >= experiment.steps
-                last = not _after(run, program, last, stopped, stop) or last
+                last = vote(stop()) or step >= experiment.steps
+                last = not _after(run, program, last, stop) or last
     if state is None:
         raise ValueError(f"{run.directory} has no checkpoint, and no step is left to train")
     return step, state
 
 
-def _after(run: _Run, program: Program, last: bool, stopped: bool, stop: Stop) -> bool:
+def _after(run: _Run, program: Program, last: bool, stop: Stop) -> bool:
     """What is due after a call: a digest, a picture, a checkpoint, an evaluation.
 
     Returns:
@@ -298,9 +297,6 @@ def _after(run: _Run, program: Program, last: bool, stopped: bool, stop: Stop) -
         value = scalars.get(experiment.best_metric or "") if on_schedule else None
         run.checkpoints.save(step, state, value)
     if not evaluating:
-        return True
-    if stopped and jax.process_count() == 1:
-        run.owes_evaluation = True
         return True
     done = _evaluate(run, program, stop)
     if not done and not (last or on_schedule):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from silent import Silent
 
 from jaxgan import load, train
 from jaxgan.cli.main import main
@@ -29,17 +30,6 @@ TINY = AutoencodingExperiment(
     decoder=GeneratorOptions(family="mlp", width=16, depth=1, latent_size=3, normalization="none"),
     **dict.fromkeys(("log_every", "sample_every", "checkpoint_every"), 2),
 )
-
-
-class Silent:
-    def step(self, step):
-        pass
-
-    def log(self, step, scalars):
-        pass
-
-    def say(self, message):
-        pass
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from silent import Silent
 
 from jaxgan import load, train
 from jaxgan.cli.main import main
@@ -15,17 +16,6 @@ RING = MixtureExperiment(
     steps=12, log_every=3, sample_every=12, checkpoint_every=3, best_metric="log_likelihood"
 )
 pytestmark = pytest.mark.usefixtures("undrawn")
-
-
-class Silent:
-    def step(self, step):
-        pass
-
-    def log(self, step, scalars):
-        pass
-
-    def say(self, message):
-        pass
 
 
 @pytest.fixture(scope="module")
