@@ -12,9 +12,10 @@
 
 During training only the few metrics of `metric_names` are taken. A thorough evaluation adds the
 kernel distance, precision, recall, density and coverage, sliced Wasserstein distances (of features,
-and for images of patches at each scale), the inception score, and how far samples are from the
-training data. Beside each stands what real data score: training samples in place of generated
-ones, as many as there are of either. `train_distance` is there that of the reference.
+and for images of patches at each scale), the inception score, how sharp images are, and how far
+samples are from the training data. Beside each stands what real data score: training samples in
+place of generated ones, as many as there are of either. `train_distance` is there that of the
+reference.
 
 Samples, reference and training data come in blocks, of which features and patches are kept: no set
 of images is held.

@@ -10,9 +10,9 @@ HIGHER_IS_BETTER = {
     *("precision", "recall", "density", "coverage"),
 }
 """Metrics that are better the larger they are. A gauge of your own adds its own here."""
-NEUTRAL = {"kernel_distance_std", "train_distance"}
-"""Metrics of which neither more nor less is better: `train_distance` is best where that of real
-data is."""
+NEUTRAL = {"kernel_distance_std", "train_distance", "sharpness"}
+"""Metrics of which neither more nor less is better: `train_distance` and `sharpness` are best where
+those of real data are."""
 
 
 def direction(name: str) -> Better:

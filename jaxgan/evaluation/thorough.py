@@ -13,6 +13,7 @@ from jaxgan.keys import derive
 from jaxgan.metrics import (
     inception_score,
     kernel_distance,
+    laplacian_variance,
     nearest_neighbours,
     precision_recall_density_coverage,
     sliced_wasserstein,
@@ -21,26 +22,36 @@ from jaxgan.metrics.sliced import PATCH, PatchGatherer, Scales, patch_distances
 from jaxgan.types import Key
 
 
-class PatchWatch:
-    """A `Watch` that takes the patches of some of a set's images, as many as are compared.
+class ImageWatch:
+    """A `Watch` of some of a set's images, as many as are compared: their patches and sharpness.
 
     Args:
-      key: draws their places.
+      key: draws the places of patches.
       side: "a" of what is measured, "b" of the reference.
       size: images of the set.
+      patches: whether images are large enough for patches.
     """
 
-    def __init__(self, key: Key, side: Literal["a", "b"], size: int) -> None:
+    def __init__(self, key: Key, side: Literal["a", "b"], size: int, *, patches: bool) -> None:
         self._rows = pick(size, protocol.SAMPLES)
-        self._gatherer = PatchGatherer(key, side, len(self._rows), protocol.PATCHES)
+        self._sharpness: list[NDArray] = []
+        count = len(self._rows)
+        self._gatherer = PatchGatherer(key, side, count, protocol.PATCHES) if patches else None
 
     def __call__(self, start: int, block: NDArray) -> None:
         first, last = np.searchsorted(self._rows, (start, start + len(block)))
-        self._gatherer.add(block[self._rows[first:last] - start])
+        images = block[self._rows[first:last] - start]
+        self._sharpness.append(laplacian_variance(images))
+        if self._gatherer is not None:
+            self._gatherer.add(images)
 
-    def scales(self) -> Scales:
-        """The patches, when the whole set has passed by."""
-        return self._gatherer.scales()
+    def scales(self) -> Scales | None:
+        """The patches, when the whole set has passed by; None of images too small for them."""
+        return None if self._gatherer is None else self._gatherer.scales()
+
+    def sharpness(self) -> float:
+        """The mean variance of the Laplacian, when the whole set has passed by."""
+        return float(np.concatenate(self._sharpness).mean(dtype=np.float64))
 
 
 class Thorough:
@@ -57,21 +68,21 @@ class Thorough:
         self._is_image = spec.is_image
         self._has_patches = spec.is_image and min(spec.shape[:2]) >= PATCH
 
-    def watch(self, size: int) -> PatchWatch | None:
+    def watch(self, size: int) -> ImageWatch | None:
         """What must see the samples, so many, as they pass by."""
         return self._watch("a", size)
 
     def of_samples(
-        self, seen: Seen, patches: PatchWatch | None, found: dict[str, float]
+        self, seen: Seen, images: ImageWatch | None, found: dict[str, float]
     ) -> dict[str, float]:
         """The metrics of samples.
 
         Args:
           seen: the samples.
-          patches: of `watch`.
+          images: of `watch`.
           found: the metrics taken so far.
         """
-        more = self._metrics(seen, patches, found)
+        more = self._metrics(seen, images, found)
         more["train_distance"] = self._distance(seen.features)
         return more
 
@@ -85,7 +96,7 @@ class Thorough:
         train = fitted.train().some(fitted.protocol["samples"])
         seen = fitted.see(train.features)
         found = fitted.quick(seen)
-        found |= self._metrics(seen, self._patches("a", train), found)
+        found |= self._metrics(seen, self._watched("a", train), found)
         found.pop("frechet_train", None)
         found["train_distance"] = self._distance(fitted.reference.features)
         return found
@@ -105,12 +116,12 @@ class Thorough:
         }
         if self._fitted.train_size > protocol.TRAIN_ROWS:
             record["train_rows"] = protocol.TRAIN_ROWS
-        if self._is_image:
+        if self._has_patches:
             record["patches"] = f"{protocol.PATCHES} of {PATCH}x{PATCH} an image"
         return record
 
     def _metrics(
-        self, seen: Seen, patches: PatchWatch | None, found: dict[str, float]
+        self, seen: Seen, images: ImageWatch | None, found: dict[str, float]
     ) -> dict[str, float]:
         key = self._key
         more: dict[str, float] = {}
@@ -130,10 +141,13 @@ class Thorough:
             more |= precision_recall_density_coverage(b, a, protocol.NEIGHBOURS)._asdict()
         if "sliced_wasserstein" not in found:
             more["sliced_wasserstein"] = sliced_wasserstein(a, b, key=key, **lines)
+        if images is not None:
+            more["sharpness"] = images.sharpness()
+        patches = None if images is None else images.scales()
         if patches is not None and self._reference_patches is not None:
             height = self._fitted.reference.source.spec.shape[0]
             key = derive(key, "patches")
-            scales = patch_distances(patches.scales(), self._reference_patches, key=key, **lines)
+            scales = patch_distances(patches, self._reference_patches, key=key, **lines)
             more |= {f"patches_{height >> level}": d for level, d in enumerate(scales)}
         if seen.probabilities is not None and seen.classes is not None:
             more["modes"] = float(len(np.unique(seen.classes)))
@@ -143,11 +157,11 @@ class Thorough:
 
     @cached_property
     def _reference_patches(self) -> Scales | None:
-        patches = self._patches("b", self._fitted.reference)
-        return None if patches is None else patches.scales()
+        images = self._watched("b", self._fitted.reference)
+        return None if images is None else images.scales()
 
-    def _patches(self, side: Literal["a", "b"], real: Real) -> PatchWatch | None:
-        """The patches of real images, which are fetched once more for them."""
+    def _watched(self, side: Literal["a", "b"], real: Real) -> ImageWatch | None:
+        """What is seen of real images, which are fetched once more for it."""
         real = real.some(protocol.SAMPLES)
         watch = self._watch(side, len(real.rows))
         if watch is not None:
@@ -156,10 +170,10 @@ class Thorough:
                 watch(start, block)
         return watch
 
-    def _watch(self, side: Literal["a", "b"], size: int) -> PatchWatch | None:
-        if not self._has_patches:
+    def _watch(self, side: Literal["a", "b"], size: int) -> ImageWatch | None:
+        if not self._is_image:
             return None
-        return PatchWatch(derive(self._key, "patches"), side, size)
+        return ImageWatch(derive(self._key, "patches"), side, size, patches=self._has_patches)
 
     def _distance(self, features: NDArray) -> float:
         """The median distance from samples to the training sample nearest to each.

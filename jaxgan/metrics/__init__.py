@@ -31,6 +31,7 @@ from jaxgan.metrics.neighbours import (
     nearest_neighbours,
     precision_recall_density_coverage,
 )
+from jaxgan.metrics.sharpness import laplacian_variance
 from jaxgan.metrics.similarity import psnr, ssim
 from jaxgan.metrics.sliced import laplacian_sliced_wasserstein, sliced_wasserstein
 
@@ -53,6 +54,7 @@ __all__ = [
     "inception_score",
     "kernel_distance",
     "laplacian_sliced_wasserstein",
+    "laplacian_variance",
     "load_or_fit",
     "merge_moments",
     "mixture_statistics",
