@@ -8,9 +8,7 @@ import pytest
 
 from jaxgan.data import PairSpec, Spec, open_source
 from jaxgan.experiment import (
-    AutoencodingExperiment,
     BaseExperiment,
-    Experiment,
     UnpairedExperiment,
     check,
 )
@@ -37,7 +35,7 @@ def file(request) -> Path:
 
 
 def spec_of(experiment: BaseExperiment) -> Spec | PairSpec:
-    if isinstance(experiment, (Experiment, AutoencodingExperiment)):
+    if not isinstance(experiment, UnpairedExperiment):
         return NOT_AT_HAND.get(experiment.data) or open_source(experiment.data).spec
     size, domains = experiment.image_size, (experiment.data_x, experiment.data_y)
     specs = [NOT_AT_HAND[name or experiment.data_x] for name in domains]

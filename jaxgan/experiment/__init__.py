@@ -8,6 +8,7 @@ from jaxgan.experiment.inputs import Inputs, LabelChoice, NoChoice, Reading
 from jaxgan.experiment.mixture import MixtureExperiment
 from jaxgan.experiment.optimizers import OptimizerOptions
 from jaxgan.experiment.unpaired import UnpairedExperiment
+from jaxgan.experiment.vae_gan import VAEGANExperiment
 from jaxgan.networks.cyclegan import PatchOptions, TranslatorOptions
 from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
 
@@ -29,5 +30,6 @@ __all__ = [
     "Reading",
     "TranslatorOptions",
     "UnpairedExperiment",
+    "VAEGANExperiment",
     "check",
 ]

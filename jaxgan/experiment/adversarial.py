@@ -1,13 +1,30 @@
 """What all runs of a generator against a discriminator share."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
 import optax
 
+from jaxgan import penalties
 from jaxgan.experiment.base import EVERY_RULE, BaseExperiment
 from jaxgan.experiment.optimizers import OptimizerOptions
+from jaxgan.games import Turn
+from jaxgan.games.adversarial import DiscriminatorFn, Penalty
+from jaxgan.keys import derive
 from jaxgan.options import AtLeast, AtMost
+from jaxgan.types import Array
+
+LossName = Literal[
+    "minimax",
+    "non_saturating",
+    "least_squares",
+    "wasserstein",
+    "hinge",
+    "relativistic_pairing",
+    "relativistic_average",
+]
+PenaltyName = Literal["none", "r1", "r2", "r1_r2", "gradient_penalty", "dragan"]
 
 
 @dataclass(frozen=True)
@@ -45,3 +62,40 @@ class AdversarialExperiment(BaseExperiment):
 
     def make_step_options(self) -> dict[str, Any]:
         return {"ema_decay": self.ema_decay, "simultaneous": self.simultaneous}
+
+
+def make_penalty(
+    name: PenaltyName, weight: float, *, every: int = 1, plain: bool = False
+) -> Penalty | None:
+    """The penalty of this name as a game takes it.
+
+    Args:
+      name: of `jaxgan.penalties`, or none.
+      weight: multiplies it.
+      every: apply it at every k-th update of the discriminator, times k.
+      plain: for games that differentiate it twice.
+    """
+
+    def unweighted(
+        discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn
+    ) -> Array:
+        key = derive(turn.key, "penalty")
+        match name:
+            case "r1":
+                return penalties.r1_penalty(discriminator_fn, real, plain=plain)
+            case "r2":
+                return penalties.r2_penalty(discriminator_fn, fake, plain=plain)
+            case "r1_r2":
+                on_real = penalties.r1_penalty(discriminator_fn, real, plain=plain)
+                return on_real + penalties.r2_penalty(discriminator_fn, fake, plain=plain)
+            case "gradient_penalty":
+                return penalties.gradient_penalty(discriminator_fn, real, fake, key, plain=plain)
+            case "dragan":
+                return penalties.dragan_penalty(discriminator_fn, real, key, plain=plain)
+        raise ValueError(f"unknown penalty {name!r}")
+
+    def weighted(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
+        penalty = partial(unweighted, discriminator_fn, real, fake, turn)
+        return weight * penalties.lazy(penalty, turn.number, every)
+
+    return None if name == "none" else weighted

@@ -1,58 +1,28 @@
-"""The description of a run that encodes samples and decodes them: autoencoders and VAEs."""
+"""The description of a run of an autoencoder, plain or variational."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import optax
 
 from jaxgan import latent
 from jaxgan.data import Source, Spec
-from jaxgan.data.minibatch import to_float
-from jaxgan.evaluation import Better, Evaluator, FeatureChoice, Reference
-from jaxgan.evaluation.sets import blocks, fetch, pick
-from jaxgan.experiment.base import BaseExperiment
-from jaxgan.experiment.inputs import Inputs, NoChoice, Reading
+from jaxgan.evaluation import Better, Evaluator, FeatureChoice
+from jaxgan.experiment.encoding import EncodingExperiment, OfCodes
+from jaxgan.experiment.inputs import Inputs
 from jaxgan.experiment.optimizers import OptimizerOptions
-from jaxgan.experiment.sampling import (
-    evaluate_samples,
-    open_data,
-    reference_of,
-    save_over_centers,
-)
 from jaxgan.games import Game
 from jaxgan.games.autoencoding import Likelihood, autoencoding, bernoulli, bounds, gaussian
-from jaxgan.keys import derive
-from jaxgan.networks.families import (
-    DiscriminatorOptions,
-    GeneratorOptions,
-    make_discriminator,
-    make_generator,
-)
+from jaxgan.networks.families import make_discriminator, make_generator
 from jaxgan.networks.network import Network, Variables
 from jaxgan.options import AtLeast
 from jaxgan.types import Array, Key
 
-MEASURED = 10_000
-"""Samples of the reference that are encoded in an evaluation, at most."""
-
 
 @dataclass(frozen=True)
-class AutoencodingExperiment(BaseExperiment):
+class AutoencodingExperiment(EncodingExperiment):
     """An autoencoder, plain or variational, described completely."""
-
-    places: ClassVar[tuple[str, ...]] = ("data", "data_dir")
-
-    name: str = "autoencoder"
-    """Names the run's folder: runs/<name>/..."""
-    data: str = "digits"
-    """digits, ring, grid, stacked_mnist, a TFDS name, an .npz file or a folder (`jaxgan data`)."""
-    channels: Literal[1, 3] | None = None
-    """Force grey (1) or colour (3) images."""
 
     variational: bool = True
     """Encode to a distribution and keep it near the prior (VAE); False: to a point."""
@@ -63,14 +33,6 @@ class AutoencodingExperiment(BaseExperiment):
     """Standard deviation of the Gaussian; 0: it is learnt, one for all numbers."""
     beta: Annotated[float, AtLeast(0)] = 1.0
     """Multiplies the KL divergence to the prior (beta-VAE); 1 is the bound itself."""
-    encoder: DiscriminatorOptions = field(
-        default_factory=lambda: DiscriminatorOptions(normalization="none")
-    )
-    """The encoder: a discriminator of this family, with an output for each number of a latent."""
-    decoder: GeneratorOptions = field(
-        default_factory=lambda: GeneratorOptions(latent_size=20, normalization="none")
-    )
-    """The decoder: a generator of this family."""
     optimizer: OptimizerOptions = field(
         default_factory=lambda: OptimizerOptions(learning_rate=1e-3, beta1=0.9)
     )
@@ -79,19 +41,7 @@ class AutoencodingExperiment(BaseExperiment):
 
     def check(self, prefix: str) -> None:
         """Raises a ValueError for options that an autoencoder has no use for."""
-        for name, value, allowed in (
-            ("encoder.clip", self.encoder.clip, 0),
-            ("encoder.orthogonal_weight", self.encoder.orthogonal_weight, 0),
-            ("encoder.spectral_norm", self.encoder.spectral_norm, False),
-            ("decoder.orthogonal_weight", self.decoder.orthogonal_weight, 0),
-            ("decoder.spectral_norm", self.decoder.spectral_norm, False),
-            ("decoder.latent_distribution", self.decoder.latent_distribution, "normal"),
-        ):
-            if value != allowed:
-                raise ValueError(
-                    f"{name} of an autoencoder must be {allowed!r}, not {value!r}: it has no use "
-                    "for it"
-                )
+        super().check(prefix)
         if self.scale and self.likelihood != "gaussian":
             raise ValueError(
                 f"scale {self.scale} is that of a Gaussian: set likelihood to gaussian, or scale "
@@ -101,16 +51,10 @@ class AutoencodingExperiment(BaseExperiment):
     def check_length(self) -> None:
         self.optimizer.check_length("optimizer.", self.steps)
 
-    def open_source(self, split: str = "train") -> Source:
-        return open_data(self, split)
-
     def check_source(self, source: Source) -> None:
         super().check_source(source)
-        if source.spec.is_image:
-            return
-        if self.flip or self.likelihood == "bernoulli":
-            option = "flip" if self.flip else "likelihood bernoulli"
-            raise ValueError(f"{option} needs images, and {self.data!r} holds points")
+        if self.likelihood == "bernoulli" and not source.spec.is_image:
+            raise ValueError(f"likelihood bernoulli needs images, and {self.data!r} holds points")
 
     def make_game(self, spec: Spec) -> Game:
         """The game over data of this spec; a ValueError where networks do not fit them."""
@@ -126,19 +70,8 @@ class AutoencodingExperiment(BaseExperiment):
         return {"autoencoder": self.optimizer.build()}
 
     def inputs(self, spec: Spec) -> Inputs:
-        prior = latent.prior(self.decoder.latent_size)
-
-        def draw(key: Key, count: int, choices: NoChoice) -> tuple[Array]:
-            return (prior(key, count),)
-
-        read = (lambda choices: Reading(spec, extra=("reconstruct",))) if spec.is_image else None
-        walk = latent.spherical if self.variational else latent.linear
-        return Inputs(draw=draw, walk=walk, read=read)
-
-    def save_samples(
-        self, path: Path, samples: np.ndarray, row_labels: list[str] | None = None
-    ) -> None:
-        save_over_centers(self.data, path, samples, row_labels)
+        inputs = super().inputs(spec)
+        return inputs if self.variational else inputs._replace(walk=latent.linear)
 
     def evaluator(
         self,
@@ -149,30 +82,34 @@ class AutoencodingExperiment(BaseExperiment):
         thorough: bool = False,
         features: FeatureChoice | None = None,
     ) -> Evaluator:
-        """What samples are measured by, and how well the reference is encoded.
-
-        `bound` is minus the variational bound of the reference, in nats a sample; a thorough
-        evaluation adds `importance_bound`, minus the importance-weighted one. `squared_error` is
-        the mean squared error of what is encoded and decoded, of numbers in [-1, 1].
+        """`bound` beside the others: minus the variational bound of the reference, in nats a
+        sample. A thorough evaluation adds `importance_bound`, minus the importance-weighted one.
         """
-        of_samples = evaluate_samples(
-            self, source, game, root_key, thorough=thorough, features=features
-        )
-        count = self.bound_latents if thorough else 1
-        reference = reference_of(self, source)
-        of_codes = self._measure_codes(game, source.spec, reference, root_key, count)
-
-        def measure(variables: Variables) -> dict[str, float]:
-            return of_samples.measure(variables) | of_codes(variables)
-
-        protocol = of_samples.protocol | ({"bound_latents": count} if self.variational else {})
-        return of_samples._replace(measure=measure, protocol=protocol)
+        evaluator = super().evaluator(source, game, root_key, thorough=thorough, features=features)
+        if not self.variational:
+            return evaluator
+        latents = {"bound_latents": self._bound_latents(thorough)}
+        return evaluator._replace(protocol=evaluator.protocol | latents)
 
     def metric_names(self, spec: Spec) -> Mapping[str, Better]:
-        own: dict[str, Better] = {"squared_error": "lower"}
-        if self.variational:
-            own["bound"] = "lower"
-        return {**super().metric_names(spec), **own}
+        names = super().metric_names(spec)
+        return {**names, "bound": "lower"} if self.variational else names
+
+    def code_metrics(self, game: Game, spec: Spec, thorough: bool) -> OfCodes:
+        of_codes = super().code_metrics(game, spec, thorough)
+        count = self._bound_latents(thorough)
+        bounds_of = bounds(*self._parts(spec), count=count)
+
+        def with_bounds(variables: Variables, real: Array, key: Key) -> dict[str, Array]:
+            found = of_codes(variables, real, key)
+            bound, weighted = bounds_of(variables, real, key)
+            found["bound"] = -bound
+            return found | ({"importance_bound": -weighted} if count > 1 else {})
+
+        return with_bounds if self.variational else of_codes
+
+    def _bound_latents(self, thorough: bool) -> int:
+        return self.bound_latents if thorough else 1
 
     def _parts(self, spec: Spec) -> tuple[Network, Network, Likelihood]:
         size = self.decoder.latent_size
@@ -182,32 +119,3 @@ class AutoencodingExperiment(BaseExperiment):
         if self.likelihood == "bernoulli":
             return encoder, decoder, bernoulli()
         return encoder, decoder, gaussian(self.scale or None, bounded=spec.is_image)
-
-    def _measure_codes(
-        self, game: Game, spec: Spec, reference: Reference, root_key: Key, count: int
-    ) -> Callable[[Variables], dict[str, float]]:
-        """`variables -> metrics` of samples of the reference that are encoded."""
-        bounds_of = bounds(*self._parts(spec), count=count)
-        rows = pick(len(reference.source), MEASURED)
-        root_key = derive(root_key, 0, "bound")
-
-        @jax.jit
-        def of_block(variables: Variables, block: Array, key: Key) -> dict[str, Array]:
-            real = to_float(block)
-            again = game.sample(variables, real, "reconstruct")
-            found = {"squared_error": jnp.square(again - real).mean(range(1, real.ndim)).sum()}
-            if self.variational:
-                bound, weighted = bounds_of(variables, real, key)
-                found["bound"] = -bound.sum()
-                if count > 1:
-                    found["importance_bound"] = -weighted.sum()
-            return found
-
-        def measure(variables: Variables) -> dict[str, float]:
-            sums: dict[str, float] = {}
-            for start, block in blocks(fetch(reference.source, rows), len(rows), spec.shape):
-                found = of_block(variables, jnp.asarray(block), derive(root_key, start))
-                sums = {name: sums.get(name, 0.0) + float(found[name]) for name in found}
-            return {name: value / len(rows) for name, value in sums.items()}
-
-        return measure

@@ -14,7 +14,12 @@ from jaxgan import latent, losses, penalties
 from jaxgan.augment import annealed, instance_noise, pack
 from jaxgan.data import Source, Spec
 from jaxgan.evaluation import Better, Evaluator, FeatureChoice, metric_names
-from jaxgan.experiment.adversarial import AdversarialExperiment
+from jaxgan.experiment.adversarial import (
+    AdversarialExperiment,
+    LossName,
+    PenaltyName,
+    make_penalty,
+)
 from jaxgan.experiment.base import Preview
 from jaxgan.experiment.inputs import Inputs, latents_and_labels
 from jaxgan.experiment.optimizers import OptimizerOptions
@@ -25,7 +30,7 @@ from jaxgan.experiment.sampling import (
     save_over_centers,
 )
 from jaxgan.games import Game, Turn, adversarial
-from jaxgan.games.adversarial import DiscriminatorFn, Penalty, View, average_logits
+from jaxgan.games.adversarial import View, average_logits
 from jaxgan.games.regularized import Regularizer, regularized
 from jaxgan.games.unrolled import unrolled
 from jaxgan.keys import derive
@@ -59,17 +64,9 @@ class Experiment(AdversarialExperiment):
 
     generator: GeneratorOptions = field(default_factory=GeneratorOptions)
     discriminator: DiscriminatorOptions = field(default_factory=DiscriminatorOptions)
-    loss: Literal[
-        "minimax",
-        "non_saturating",
-        "least_squares",
-        "wasserstein",
-        "hinge",
-        "relativistic_pairing",
-        "relativistic_average",
-    ] = "non_saturating"
+    loss: LossName = "non_saturating"
     """Adversarial loss, from jaxgan.losses."""
-    penalty: Literal["none", "r1", "r2", "r1_r2", "gradient_penalty", "dragan"] = "none"
+    penalty: PenaltyName = "none"
     """Gradient penalty on the discriminator, from jaxgan.penalties."""
     penalty_weight: Annotated[float, AtLeast(0)] = 10.0
     """Multiplies the penalty: the paper's lambda, or gamma/2 for r1, r2 and r1_r2."""
@@ -172,7 +169,13 @@ class Experiment(AdversarialExperiment):
             prior=self.prior(),
             conditional=self.conditional,
             discriminator_steps=self.discriminator_steps,
-            penalty=self._penalty(),
+            penalty=make_penalty(
+                self.penalty,
+                self.penalty_weight,
+                every=self.penalty_every,
+                # An unrolled game differentiates the penalty twice.
+                plain=self.unrolled_steps > 0,
+            ),
             view=self._view(),
             memories={"lecam": average_logits(0.99)} if self.lecam_weight else {},
         )
@@ -267,38 +270,6 @@ class Experiment(AdversarialExperiment):
             return losses.AdversarialLoss(discriminator, chosen.generator)
 
         return of_turn
-
-    def _penalty(self) -> Penalty | None:
-        # An unrolled game differentiates the penalty twice.
-        plain = self.unrolled_steps > 0
-
-        def unweighted(
-            discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn
-        ) -> Array:
-            key = derive(turn.key, "penalty")
-            match self.penalty:
-                case "r1":
-                    return penalties.r1_penalty(discriminator_fn, real, plain=plain)
-                case "r2":
-                    return penalties.r2_penalty(discriminator_fn, fake, plain=plain)
-                case "r1_r2":
-                    on_real = penalties.r1_penalty(discriminator_fn, real, plain=plain)
-                    return on_real + penalties.r2_penalty(discriminator_fn, fake, plain=plain)
-                case "gradient_penalty":
-                    return penalties.gradient_penalty(
-                        discriminator_fn, real, fake, key, plain=plain
-                    )
-                case "dragan":
-                    return penalties.dragan_penalty(discriminator_fn, real, key, plain=plain)
-            raise ValueError(f"unknown penalty {self.penalty!r}")
-
-        def weighted(
-            discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn
-        ) -> Array:
-            penalty = partial(unweighted, discriminator_fn, real, fake, turn)
-            return self.penalty_weight * penalties.lazy(penalty, turn.number, self.penalty_every)
-
-        return None if self.penalty == "none" else weighted
 
     def _view(self) -> View | None:
         if not self.instance_noise and self.packing == 1:

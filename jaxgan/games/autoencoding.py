@@ -103,7 +103,7 @@ def autoencoding(
       A game of the side `autoencoder`, a `join` of `encoder`, `decoder` and `likelihood`, whose
       batches hold `real` [B, ...]. Its `sample(side, latents)` decodes; of samples [B, ...] with
       "reconstruct" after them it encodes them first. It logs `reconstruction` (minus the log
-      likelihood) and `kl`, in nats a sample.
+      likelihood) and `kl_to_prior`, in nats a sample.
 
     Raises:
       ValueError: for a negative β.
@@ -131,7 +131,7 @@ def autoencoding(
         codes, encoder_state = run(encoder, "encoder", side["encoder"], real, key=key)
         if variational:
             mean, log_variance = posterior(codes)
-            latents = _draw(derive(turn.key, "posterior"), mean, log_variance)
+            latents = draw_latents(derive(turn.key, "posterior"), mean, log_variance)
             kl = normal_kl(mean, log_variance).mean()
         else:
             latents, kl = codes, None
@@ -143,7 +143,7 @@ def autoencoding(
         scalars = {"reconstruction": reconstruction}
         if kl is None:
             return reconstruction, Aux(state, turn.carry, scalars)
-        return reconstruction + beta * kl, Aux(state, turn.carry, {**scalars, "kl": kl})
+        return reconstruction + beta * kl, Aux(state, turn.carry, {**scalars, "kl_to_prior": kl})
 
     def sample(side: Variables, inputs: Array, way: str = "decode") -> Array:
         if way == "reconstruct":
@@ -167,7 +167,8 @@ def encode(
     return posterior(codes) if variational else (codes, None)
 
 
-def _draw(key: Key, mean: Array, log_variance: Array) -> Array:
+def draw_latents(key: Key, mean: Array, log_variance: Array) -> Array:
+    """Latents `[B, L]` of the posterior that `posterior` describes. Consumes the key."""
     noise = jax.random.normal(key, mean.shape, mean.dtype)
     return mean + jnp.exp(log_variance / 2) * noise
 
@@ -194,7 +195,7 @@ def bounds(
         assert log_variance is not None
 
         def one(key: Key) -> tuple[Array, Array]:
-            latents = _draw(key, mean, log_variance)
+            latents = draw_latents(key, mean, log_variance)
             outputs, _ = run(decoder, "decoder", side["decoder"], latents, train=False)
             log_prob = likelihood.log_prob(side["likelihood"].params, outputs, samples)
             prior = normal_log_density(latents)

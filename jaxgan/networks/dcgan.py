@@ -137,6 +137,7 @@ class DCGANDiscriminator(nn.Module):
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
       dtype: dtype of the computation; parameters and logits are float32.
       outputs: numbers an image in place of a logit, as an encoder gives them; 0: a logit.
+      with_features: give a dict of `logits` and `features`, what the last layer reads.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -151,13 +152,16 @@ class DCGANDiscriminator(nn.Module):
     groups: int = 0
     bias: bool = True
     outputs: int = 0
+    with_features: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self)
 
     @nn.compact
-    def __call__(self, images: Array, labels: Array | None = None, *, train: bool) -> Array:
+    def __call__(
+        self, images: Array, labels: Array | None = None, *, train: bool
+    ) -> Array | dict[str, Array]:
         """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, or `[B, outputs]`, float32."""
         k = doublings(images.shape[1:])
         x = images
@@ -183,11 +187,13 @@ class DCGANDiscriminator(nn.Module):
                 )
             x = nn.leaky_relu(x, 0.2)
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        x = x.reshape(len(x), -1).astype(jnp.float32)
+        hidden = x.astype(jnp.float32)
+        x = hidden.reshape(len(x), -1)
         if self.outputs:
             return nn.Dense(self.outputs, kernel_init=_init)(x)
         logits = nn.Dense(1, use_bias=self.bias, kernel_init=_init)(x)[:, 0]
-        return logits + project_label(x, labels, num_classes=self.num_classes)
+        logits += project_label(x, labels, num_classes=self.num_classes)
+        return {"logits": logits, "features": hidden} if self.with_features else logits
 
 
 def stage_widths(width: int, k: int) -> list[int]:
@@ -262,10 +268,14 @@ def make_discriminator(
     shape: tuple[int, ...],
     num_classes: int = 0,
     outputs: int = 0,
+    with_features: bool = False,
 ) -> Network:
     """The family's discriminator, by the experiment's options."""
     width, dtype = options.width, jnp.dtype(options.dtype)
     module = DCGANDiscriminator(
-        *(width, options.normalization, options.dropout, num_classes), dtype=dtype, outputs=outputs
+        *(width, options.normalization, options.dropout, num_classes),
+        dtype=dtype,
+        outputs=outputs,
+        with_features=with_features,
     )
     return from_linen(module, remat=options.remat)

@@ -20,13 +20,14 @@ class Family(NamedTuple):
     Attributes:
       make_generator: `(GeneratorOptions, shape of a sample, number of classes or 0, bounded) ->
         Network`, which ends in tanh where it is bounded.
-      make_discriminator: `(DiscriminatorOptions, shape, number of classes or 0, outputs) ->
-        Network`, which gives a logit a sample, or as many outputs.
+      make_discriminator: `(DiscriminatorOptions, shape, number of classes or 0, outputs,
+        with_features) -> Network`, which gives a logit a sample, or as many outputs, or a dict of
+        `logits` and `features`.
       points: whether it takes points too, and not images alone.
     """
 
     make_generator: Callable[["GeneratorOptions", Shape, int, bool], Network]
-    make_discriminator: Callable[["DiscriminatorOptions", Shape, int, int], Network]
+    make_discriminator: Callable[["DiscriminatorOptions", Shape, int, int, bool], Network]
     points: bool = False
 
 
@@ -114,14 +115,21 @@ def make_generator(
 
 
 def make_discriminator(
-    options: DiscriminatorOptions, shape: Shape, num_classes: int = 0, *, outputs: int = 0
+    options: DiscriminatorOptions,
+    shape: Shape,
+    num_classes: int = 0,
+    *,
+    outputs: int = 0,
+    with_features: bool = False,
 ) -> Network:
     """The discriminator that the options describe; a ValueError as `make_generator`.
 
-    With `outputs` it is an encoder: it gives so many numbers a sample in place of a logit.
+    With `outputs` it is an encoder: it gives so many numbers a sample in place of a logit. With
+    features it gives a dict of `logits` [B] and `features` [B, ...], the hidden layer that the
+    logits are made from.
     """
     family = _family("discriminator", options.family, shape)
-    return family.make_discriminator(options, shape, num_classes, outputs)
+    return family.make_discriminator(options, shape, num_classes, outputs, with_features)
 
 
 def _family(side: str, name: str, shape: Shape) -> Family:

@@ -84,6 +84,7 @@ class MLPDiscriminator(nn.Module):
       axis_name: mapped axis of batch statistics under `pmap` or `shard_map`.
       dtype: dtype of the computation; parameters and logits are float32.
       outputs: numbers a sample in place of a logit, as an encoder gives them; 0: a logit.
+      with_features: give a dict of `logits` and `features`, what the last layer reads.
     """
 
     width: int = 256
@@ -94,13 +95,16 @@ class MLPDiscriminator(nn.Module):
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
     outputs: int = 0
+    with_features: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(self)
 
     @nn.compact
-    def __call__(self, images: Array, labels: Array | None = None, *, train: bool) -> Array:
+    def __call__(
+        self, images: Array, labels: Array | None = None, *, train: bool
+    ) -> Array | dict[str, Array]:
         """Samples `[B, ...]`, labels int32 `[B]` -> logits `[B]`, or `[B, outputs]`, float32."""
         x = images.reshape(images.shape[0], -1)
         for i in range(self.depth):
@@ -111,10 +115,12 @@ class MLPDiscriminator(nn.Module):
                 )
             x = nn.leaky_relu(x, 0.2)
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        x = hidden = x.astype(jnp.float32)
         if self.outputs:
-            return nn.Dense(self.outputs)(x.astype(jnp.float32))
-        logits = nn.Dense(1)(x.astype(jnp.float32))[:, 0]
-        return logits + project_label(x, labels, num_classes=self.num_classes)
+            return nn.Dense(self.outputs)(x)
+        logits = nn.Dense(1)(x)[:, 0]
+        logits += project_label(x, labels, num_classes=self.num_classes)
+        return {"logits": logits, "features": hidden} if self.with_features else logits
 
 
 def _check(network: MLPGenerator | MLPDiscriminator) -> None:
@@ -145,6 +151,7 @@ def make_discriminator(
     shape: tuple[int, ...],
     num_classes: int = 0,
     outputs: int = 0,
+    with_features: bool = False,
 ) -> Network:
     """The family's discriminator, by the experiment's options."""
     width, depth, dtype = options.width, options.depth, jnp.dtype(options.dtype)
@@ -152,5 +159,6 @@ def make_discriminator(
         *(width, depth, options.normalization, options.dropout, num_classes),
         dtype=dtype,
         outputs=outputs,
+        with_features=with_features,
     )
     return from_linen(module, remat=options.remat)

@@ -192,6 +192,7 @@ class ResNetDiscriminator(nn.Module):
       remat: keep only what enters a block and compute the block again for its gradient.
       groups: of group normalization; 0: chosen. 1 is layer normalization.
       outputs: numbers an image in place of a logit, as an encoder gives them; 0: a logit.
+      with_features: give a dict of `logits` and `features`, of which the mean is taken.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -206,13 +207,16 @@ class ResNetDiscriminator(nn.Module):
     remat: bool = False
     groups: int = 0
     outputs: int = 0
+    with_features: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self)
 
     @nn.compact
-    def __call__(self, images: Array, labels: Array | None = None, *, train: bool) -> Array:
+    def __call__(
+        self, images: Array, labels: Array | None = None, *, train: bool
+    ) -> Array | dict[str, Array]:
         """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, or `[B, outputs]`, float32."""
         block = partial(
             nn.remat(ResidualBlock) if self.remat else ResidualBlock,
@@ -229,11 +233,13 @@ class ResNetDiscriminator(nn.Module):
         for i in range(down + 2):
             resample: Resample = "down" if i < down else "none"
             x = block(resample, on_pixels=i == 0, name=f"ResidualBlock_{i}")(x)
-        x = jnp.mean(nn.relu(x).astype(jnp.float32), axis=(1, 2))
+        hidden = nn.relu(x).astype(jnp.float32)
+        x = jnp.mean(hidden, axis=(1, 2))
         if self.outputs:
             return nn.Dense(self.outputs, kernel_init=_init)(x)
         logits = nn.Dense(1, kernel_init=_init)(x)[:, 0]
-        return logits + project_label(x, labels, num_classes=self.num_classes)
+        logits += project_label(x, labels, num_classes=self.num_classes)
+        return {"logits": logits, "features": hidden} if self.with_features else logits
 
 
 def down_blocks(shape: tuple[int, ...]) -> int:
@@ -270,6 +276,7 @@ def make_discriminator(
     shape: tuple[int, ...],
     num_classes: int = 0,
     outputs: int = 0,
+    with_features: bool = False,
 ) -> Network:
     """The family's discriminator, by the experiment's options; it recomputes block by block."""
     width, dtype = options.width, jnp.dtype(options.dtype)
@@ -281,5 +288,6 @@ def make_discriminator(
         dtype=dtype,
         remat=options.remat,
         outputs=outputs,
+        with_features=with_features,
     )
     return from_linen(module)

@@ -41,7 +41,9 @@ def test_what_a_run_leaves(run):
     lines = [line for line in run.metrics if "images_seen" in line]
     assert [line["step"] for line in lines] == [2, 4]
     for line in lines:
-        assert line["autoencoder_loss"] == pytest.approx(line["reconstruction"] + line["kl"])
+        assert line["autoencoder_loss"] == pytest.approx(
+            line["reconstruction"] + line["kl_to_prior"]
+        )
     assert run.sample(5).shape == (5, 8, 8, 1)
     assert run.sample(5).dtype == np.uint8
     np.testing.assert_array_equal(run.sample(3, seed=1), run.sample(5, seed=1)[:3])

@@ -23,6 +23,7 @@ from jaxgan.experiment import (
     OptimizerOptions,
     check,
 )
+from jaxgan.experiment.adversarial import make_penalty
 from jaxgan.games import Turn
 from jaxgan.networks.families import make_generator
 from jaxgan.options import from_dict, to_dict
@@ -370,14 +371,14 @@ def test_networks_that_do_not_fit_the_data(experiment, spec, message):
 def test_a_penalty_is_weighted(penalty):
     """On a discriminator whose gradient with respect to each image is constant, of norm |w| = 5."""
     weight = jnp.array([3.0, 4.0])
-    weighted = Experiment(penalty=penalty, penalty_weight=0.5)._penalty()
+    weighted = make_penalty(penalty, 0.5)
     turn = Turn({}, jax.random.key(0), jnp.array(0), {})
     real, fake = jnp.ones((4, 2)), jnp.zeros((4, 2))
     value = weighted(lambda points: points @ weight, real, fake, turn)
     away = (5 - 1) ** 2
     expected = {"r1": 25, "r2": 25, "r1_r2": 50, "gradient_penalty": away, "dragan": away}
     assert np.isclose(float(value), 0.5 * expected[penalty], rtol=1e-4)
-    assert Experiment(penalty="none")._penalty() is None
+    assert make_penalty("none", 0.5) is None
 
 
 REAL_LOGITS, FAKE_LOGITS = jnp.array([2.0, 4.0]), jnp.array([-1.0, 1.0])

@@ -70,9 +70,28 @@ def test_the_families_are_what_the_options_allow():
 
 @every_family
 def test_a_family_is_two_functions_of_options_a_shape_and_what_they_make(family):
-    for function, more in zip(FAMILIES[family][:2], ("bounded", "outputs"), strict=True):
+    made = (["bounded"], ["outputs", "with_features"])
+    for function, more in zip(FAMILIES[family][:2], made, strict=True):
         named = list(inspect.signature(function).parameters)
-        assert named == ["options", "shape", "num_classes", more]
+        assert named == ["options", "shape", "num_classes", *more]
+
+
+@every_family
+def test_features_are_what_logits_are_made_from(family):
+    """Their last layer, applied by hand, gives the same logits as without them."""
+    options = DiscriminatorOptions(family=family, width=4)
+    images = jax.random.normal(jax.random.key(0), (3, *IMAGE))
+    plain, told = (make_discriminator(options, IMAGE, with_features=on) for on in (False, True))
+    variables = plain.init(jax.random.key(1), images)
+    logits, _ = plain.apply(variables, images, train=False)
+    output, _ = told.apply(variables, images, train=False)
+    assert set(output) == {"logits", "features"}
+    np.testing.assert_array_equal(output["logits"], logits)
+    features = output["features"]
+    features = features.mean((1, 2)) if family == "resnet" else features.reshape(3, -1)
+    last = variables.params[max(name for name in variables.params if name.startswith("Dense"))]
+    by_hand = features @ last["kernel"][:, 0] + last["bias"]
+    np.testing.assert_allclose(by_hand, logits, rtol=1e-4, atol=1e-5)
 
 
 @every_family
