@@ -1,6 +1,7 @@
 """A mixture of Gaussians fitted by EM: one side, and a move that is an update."""
 
 import math
+from functools import partial
 from typing import Literal, TypeAlias
 
 import jax
@@ -31,7 +32,8 @@ def gaussian_mixture(
 
     An E-step gives each sample's responsibilities, in logarithms; an M-step makes of them weights,
     means and covariances. A component that holds no sample keeps what it was. It starts from means
-    by k-means++ on the first batch, equal weights, and the variance of each number.
+    by k-means++ on the first batch, equal weights, and the covariance about the nearest mean, one
+    for all: with the data's own covariance components that are far apart melt into each other.
 
     Stepwise EM takes a minibatch a step, and lets what the M-step is made of move by (t + 2)^-κ
     towards that of the batch. Plain EM, of all samples in every step, is what is proven to rise.
@@ -76,11 +78,15 @@ def gaussian_mixture(
                 f"{components} components need as many samples at least, and the first batch has "
                 f"{len(samples)}: take fewer components, or a larger batch_size"
             )
-        variances = jnp.var(samples, axis=0) + floor
-        one = variances if covariance == "diagonal" else jnp.diag(variances)
+        means = seeds(derive(key, "seeds"), samples, components)
+        away = samples - means[jax.lax.map(partial(_distances, samples), means).argmin(axis=0)]
+        if covariance == "diagonal":
+            one = jnp.square(away).mean(axis=0) + floor
+        else:
+            one = away.T @ away / len(samples) + floor * jnp.eye(size, dtype=away.dtype)
         params = {
             "weights": jnp.full(components, 1 / components, samples.dtype),
-            "means": seeds(derive(key, "seeds"), samples, components),
+            "means": means,
             "covariances": jnp.broadcast_to(one, (components, *one.shape)),
         }
         return {SIDE: Variables(params, {})}, {}
@@ -110,7 +116,11 @@ def gaussian_mixture(
 
 
 def seeds(key: Key, samples: Array, count: int) -> Array:
-    """Means to start from, by k-means++: each a sample, far ones with more probability.
+    """Means to start from, by greedy k-means++: each a sample, far ones with more probability.
+
+    Of 2 + log K drawn at a time, as many as scikit-learn takes, the one is kept that leaves the
+    least sum of squared distances to the nearest mean: the plain draw misses a cluster of 25 in
+    one start of seven.
 
     Args:
       key: consumed.
@@ -120,17 +130,24 @@ def seeds(key: Key, samples: Array, count: int) -> Array:
     Returns:
       `[K, D]`. Where all samples lie on those chosen before, any of them.
     """
+    trials = 2 + int(math.log(count))
     first_key, key = jax.random.split(key)
     first = samples[jax.random.randint(first_key, (), 0, len(samples), jnp.int32)]
-    distances = jnp.sum(jnp.square(samples - first), axis=1)
 
     def choose(distances: Array, key: Key) -> tuple[Array, Array]:
         logits = jnp.log(jnp.where(distances.max() > 0, distances, 1))
-        mean = samples[jax.random.categorical(key, logits)]
-        return jnp.minimum(distances, jnp.sum(jnp.square(samples - mean), axis=1)), mean
+        drawn = samples[jax.random.categorical(key, logits, shape=(trials,))]
+        left = jnp.minimum(distances, jax.lax.map(partial(_distances, samples), drawn))
+        best = left.sum(axis=1).argmin()
+        return left[best], drawn[best]
 
+    distances = _distances(samples, first)
     _, others = jax.lax.scan(choose, distances, jax.random.split(key, count - 1))
     return jnp.concatenate([first[None], others])
+
+
+def _distances(samples: Array, mean: Array) -> Array:
+    return jnp.sum(jnp.square(samples - mean), axis=1)
 
 
 def log_joint(params: PyTree, samples: Array) -> Array:

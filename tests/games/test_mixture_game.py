@@ -141,6 +141,26 @@ def test_seeds_are_samples_far_from_each_other():
     assert seeds(jax.random.key(0), jnp.zeros((5, 2)), 3).shape == (3, 2)  # All alike.
 
 
+def test_clusters_far_apart_are_found_from_every_start():
+    """A grid of 25: no component takes two clusters, whose covariance would be that of the grid."""
+    rng = np.random.default_rng(0)
+    centers = np.stack(np.meshgrid(range(5), range(5)), axis=-1).reshape(-1, 2)
+    points = jnp.asarray(np.repeat(centers, 40, axis=0) + rng.normal(0, 0.05, (1000, 2)))
+    game = gaussian_mixture(25, shape=(2,))
+
+    @jax.jit
+    def fitted(key):
+        sides, carry = game.init(key, {"real": points})
+        turn = Turn({"real": points}, jax.random.key(0), jnp.array(0), carry)
+        return game.moves[0].update(sides, turn)[0]
+
+    for number in range(20):
+        params = fitted(jax.random.key(number))
+        np.testing.assert_allclose(params["weights"], 1 / 25, rtol=1e-3)
+        variances = jnp.diagonal(params["covariances"], axis1=1, axis2=2)
+        np.testing.assert_allclose(variances, 0.05**2, rtol=0.7)
+
+
 @pytest.mark.parametrize("covariance", KINDS)
 @pytest.mark.parametrize(
     "points",
