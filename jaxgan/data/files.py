@@ -32,28 +32,7 @@ def open_npz(path: Path) -> ArraySource:
     Raises:
       ValueError: anything else, named together with the file.
     """
-    if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is damaged or no .npz file: those are zip archives.")
-    try:
-        size = _unpacked_size(path)
-    except Exception as error:  # as below
-        raise ValueError(f"{path} is damaged: {images.reason(error)}.") from error
-    if size > machine_memory():
-        raise ValueError(
-            f"{path} unpacks to {size / 1e9:,.0f} GB, and this machine has "
-            f"{machine_memory() / 1e9:,.0f} GB of memory."
-        )
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = sorted(file)
-            arrays = {key: _array(path, file, key) for key in _KEYS if key in found}
-    except Exception as error:  # NumPy and zipfile raise ten types for damaged files
-        raise ValueError(
-            f"{path} cannot be read as a .npz file of arrays without Python objects: "
-            f"{images.reason(error)}."
-        ) from error
+    arrays, found = read_npz(path, _KEYS)
     kinds = [key for key in ("images", "points") if key in arrays]
     if len(kinds) != 1:
         raise ValueError(
@@ -69,7 +48,7 @@ def open_npz(path: Path) -> ArraySource:
             "strings of shape [K], beside 'labels'."
         )
     if kinds == ["images"]:
-        _check_images(path, real)
+        check_images(path, "images", real)
     if labels is not None:
         _check_one_hot(path, labels)
     if kinds == ["images"] and real.ndim == 3:
@@ -88,6 +67,36 @@ def open_npz(path: Path) -> ArraySource:
         return (Identity(str(path), str(path.resolve()), len(real), class_names, digest),)
 
     return ArraySource(str(path), real, labels, class_names=class_names, identify=identify)
+
+
+def read_npz(path: Path, keys: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays of a .npz file that have one of these names, and the names of all.
+
+    Raises:
+      ValueError: a file that is missing, damaged, or larger than memory.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is damaged or no .npz file: those are zip archives.")
+    try:
+        size = _unpacked_size(path, keys)
+    except Exception as error:  # as below
+        raise ValueError(f"{path} is damaged: {images.reason(error)}.") from error
+    if size > machine_memory():
+        raise ValueError(
+            f"{path} unpacks to {size / 1e9:,.0f} GB, and this machine has "
+            f"{machine_memory() / 1e9:,.0f} GB of memory."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = sorted(file)
+            return {key: _array(path, file, key) for key in keys if key in found}, found
+    except Exception as error:  # NumPy and zipfile raise ten types for damaged files
+        raise ValueError(
+            f"{path} cannot be read as a .npz file of arrays without Python objects: "
+            f"{images.reason(error)}."
+        ) from error
 
 
 def _array(path: Path, file: "np.lib.npyio.NpzFile", key: str) -> np.ndarray:
@@ -111,21 +120,22 @@ def _array(path: Path, file: "np.lib.npyio.NpzFile", key: str) -> np.ndarray:
     return np.memmap(path, dtype, "r", entry.header_offset + header, shape, order)
 
 
-def _check_images(path: Path, real: np.ndarray) -> None:
+def check_images(path: Path, key: str, real: np.ndarray) -> None:
     """Raises a ValueError that says how to convert images of the commonest other forms."""
     if np.issubdtype(real.dtype, np.floating):
         low = float(real.min()) if real.size else 0.0
         scale = "images * 255" if low >= 0 else "(images + 1) * 127.5"
         if real.size and real.max() > 1:
             scale = "images"
+        scale = scale.replace("images", key)
         raise ValueError(
-            f"'images' in {path} are {real.dtype}, and must be uint8 from 0 to 255; convert them "
+            f"{key!r} in {path} are {real.dtype}, and must be uint8 from 0 to 255; convert them "
             f"with np.rint({scale}).clip(0, 255).astype(np.uint8)."
         )
     if real.ndim == 4 and real.shape[1] in (1, 3) and real.shape[-1] not in (1, 3):
         raise ValueError(
-            f"'images' in {path} has shape {list(real.shape)}, channels first, and must be "
-            "[N, H, W, C]; convert them with np.moveaxis(images, 1, -1)."
+            f"{key!r} in {path} has shape {list(real.shape)}, channels first, and must be "
+            f"[N, H, W, C]; convert them with np.moveaxis({key}, 1, -1)."
         )
 
 
@@ -157,9 +167,9 @@ def _check_classes(path: Path, labels: np.ndarray | None, names: np.ndarray) -> 
     )
 
 
-def _unpacked_size(path: Path) -> int:
+def _unpacked_size(path: Path, keys: Sequence[str]) -> int:
     """Bytes of the arrays that would be read, as the archive's directory tells; no more is read."""
-    names = {name for key in _KEYS for name in (key, f"{key}.npy")}
+    names = {name for key in keys for name in (key, f"{key}.npy")}
     with zipfile.ZipFile(path) as archive:
         return sum(entry.file_size for entry in archive.infolist() if entry.filename in names)
 
@@ -200,21 +210,21 @@ def open_folder(
         image that is damaged, too large or of another size.
     """
     splits = folder_splits(folder)
-    scans = {s: _scan(folder / s if len(splits) > 1 else folder, folder) for s in splits}
-    if len({scan.class_names for scan in scans.values()}) > 1:
+    scans = {s: scan(folder / s if len(splits) > 1 else folder, folder) for s in splits}
+    if len({found.class_names for found in scans.values()}) > 1:
         raise ValueError(
             f"train and test in {folder} must have the same classes, and have "
             f"{list(scans['train'].class_names)} and {list(scans['test'].class_names)}."
         )
     files, labels, class_names = scans[split]
     # Both splits decide on size and channels, so that they have one shape.
-    every = [path for scan in scans.values() for path in scan.files]
+    every = [path for found in scans.values() for path in found.files]
     facts = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in every]
     options = (split, image_size, channels, images.DECODING, transparency)
     key = cache.stem(folder.name, str(folder.resolve()), facts, *options)
     arrays = cache.find(key, ["images"])
     if arrays is None:
-        shape = _common_shape(every, image_size, channels)
+        shape = common_shape(every, image_size, channels)
 
         def work(start: int, stop: int) -> dict[str, np.ndarray]:
             named = [(str(path), path) for path in files[start:stop]]
@@ -236,13 +246,15 @@ def open_folder(
     )
 
 
-class _Scan(NamedTuple):
+class Scan(NamedTuple):
+    """Images of a folder by path, with their classes where it holds folders of images."""
+
     files: list[Path]
     labels: np.ndarray | None
     class_names: tuple[str, ...]
 
 
-def _scan(folder: Path, root: Path) -> _Scan:
+def scan(folder: Path, root: Path) -> Scan:
     """Finds the images and classes of a folder within `root`."""
     files, classes = entries(folder, root)
     tell_passed_over([folder, *classes])
@@ -252,7 +264,7 @@ def _scan(folder: Path, root: Path) -> _Scan:
             "...); it must hold either images, or one folder of images a class."
         )
     if files:
-        return _Scan(files, None, ())
+        return Scan(files, None, ())
     labels = []
     classes.sort(key=lambda path: natural(path.name))
     for label, class_folder in enumerate(classes):
@@ -268,7 +280,7 @@ def _scan(folder: Path, root: Path) -> _Scan:
         raise ValueError(
             f"{folder} holds no images (files that end in {', '.join(images.EXTENSIONS)})."
         )
-    return _Scan(files, np.array(labels, np.int32), tuple(path.name for path in classes))
+    return Scan(files, np.array(labels, np.int32), tuple(path.name for path in classes))
 
 
 def natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
@@ -328,7 +340,7 @@ def leads_into(path: Path, root: Path) -> bool:
         return False
 
 
-def _common_shape(
+def common_shape(
     files: Sequence[Path], image_size: int | None, channels: int | None
 ) -> tuple[int, int, int]:
     """The shape [H, W, C] that all images will have; reads no more than their headers."""

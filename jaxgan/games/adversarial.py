@@ -83,6 +83,16 @@ def _mean(logits: PyTree) -> Array:
     return sum(others, start=first) / (1 + len(others)) if others else first
 
 
+def logit_scalars(real_logits: PyTree, fake_logits: PyTree) -> Scalars:
+    """What games log of logits: their means, and the shares on the right side of 0."""
+    return {
+        "real_logits": _mean(real_logits),
+        "fake_logits": _mean(fake_logits),
+        "real_accuracy": _mean(jax.tree.map(lambda logits: logits > 0, real_logits)),
+        "fake_accuracy": _mean(jax.tree.map(lambda logits: logits < 0, fake_logits)),
+    }
+
+
 def adversarial(
     generator: Network,
     discriminator: Network,
@@ -193,12 +203,7 @@ def adversarial(
         of_fake, after_fake = score(after_real, fake, turn, "score fake")
         real_logits, fake_logits = logits_of(of_real), logits_of(of_fake)
         value = loss_of(turn).discriminator(real_logits, fake_logits)
-        scalars = {
-            "real_logits": _mean(real_logits),
-            "fake_logits": _mean(fake_logits),
-            "real_accuracy": _mean(jax.tree.map(lambda logits: logits > 0, real_logits)),
-            "fake_accuracy": _mean(jax.tree.map(lambda logits: logits < 0, fake_logits)),
-        }
+        scalars = logit_scalars(real_logits, fake_logits)
         if penalty is not None:
 
             def discriminator_fn(images: Array) -> Array:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan import latent
-from jaxgan.games.adversarial import Penalty
+from jaxgan.games.adversarial import Penalty, logit_scalars
 from jaxgan.games.autoencoding import SIDE, draw_latents, encode, posterior
 from jaxgan.games.game import Aux, Game, Move, Sides, Turn, images_of
 from jaxgan.keys import derive
@@ -120,13 +120,7 @@ def vae_gan(
         of_again, _, after = score(after, again, derive(key, "score again"))
         value = loss.discriminator(of_real, of_fake) + loss.discriminator(of_real, of_again)
         value = value / 2
-        scalars = {
-            "real_logits": of_real.mean(),
-            "fake_logits": of_fake.mean(),
-            "again_logits": of_again.mean(),
-            "real_accuracy": (of_real > 0).mean(),
-            "fake_accuracy": (of_fake < 0).mean(),
-        }
+        scalars = {**logit_scalars(of_real, of_fake), "again_logits": of_again.mean()}
         if penalty is not None:
 
             def discriminator_fn(images: Array) -> Array:
