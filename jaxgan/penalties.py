@@ -30,6 +30,9 @@ need `plain=True`, which differentiates twice:
 - a discriminator with a `jax.custom_vjp` inside, which has no jvp;
 - a test that wants a reference.
 
+`approximate_r1_penalty` and `approximate_r2_penalty` need neither form: they take differences of
+logits in place of gradients.
+
 The surrogate calls the discriminator twice, on the same images. One that counts its calls, or draws
 from a generator of its own (`nnx.Rngs`), is another one the second time: take keys from outside.
 """
@@ -110,6 +113,19 @@ def _mean(values: Array, weights: Array | None, name: str = "weights") -> Array:
     return weighted_mean(values, weights)
 
 
+def _logits(discriminator_fn: DiscriminatorFn, images: PyTree) -> Array:
+    """Logits [B, ...] of images, in float32 at least."""
+    logits = discriminator_fn(images)
+    shape = getattr(logits, "shape", None)
+    if not shape or shape[0] != _batch_size(images):
+        what = f"a {type(logits).__name__}" if shape is None else f"shape {shape}"
+        raise ValueError(
+            "discriminator_fn must return logits alone, one array with as many rows as the "
+            f"{_batch_size(images)} images, not {what}: of several outputs, one call takes one"
+        )
+    return as_logits(logits, "logits")
+
+
 def input_gradient_penalty(
     discriminator_fn: DiscriminatorFn,
     images: PyTree,
@@ -137,15 +153,7 @@ def input_gradient_penalty(
     images = _inputs(images, "images")
 
     def total(images: PyTree) -> Array:
-        logits = discriminator_fn(images)
-        shape = getattr(logits, "shape", None)
-        if not shape or shape[0] != _batch_size(images):
-            what = f"a {type(logits).__name__}" if shape is None else f"shape {shape}"
-            raise ValueError(
-                "discriminator_fn must return logits alone, one array with as many rows as the "
-                f"{_batch_size(images)} images, not {what}: of several outputs, one call takes one"
-            )
-        return jnp.sum(as_logits(logits, "logits"))
+        return jnp.sum(_logits(discriminator_fn, images))
 
     def penalty(gradients: PyTree) -> Array:
         return penalty_fn(jax.tree.map(wide, gradients))
@@ -333,6 +341,85 @@ def r2_penalty(
 ) -> Array:
     """R2, E‖∇D(g)‖² on fake images: `r1_penalty` on the other batch, likewise without ½."""
     return r1_penalty(discriminator_fn, _inputs(fake, "fake"), plain=plain, weights=weights)
+
+
+def approximate_r1_penalty(
+    discriminator_fn: DiscriminatorFn,
+    real: PyTree,
+    key: Key,
+    *,
+    sigma: Number = 0.01,
+    weights: Array | None = None,
+) -> Array:
+    """R1 by differences, E(D(x + σ n) - D(x))² with n ~ N(0, I) on real images x.
+
+    It needs no gradient with respect to the images, and so suits discriminators that have none, or
+    none that can be differentiated again: fused kernels, networks split over devices. As σ goes to
+    0, its value and its gradient go to σ² times those of `r1_penalty`, on average over n. It is not
+    divided by σ²: the weight λ here is the weight λ σ² there. The paper has λ = 100 at every
+    update, with σ = 0.01 for images and σ = 0.1 for videos, both in a latent space; that is a
+    weight of 0.01 and of 1 there.
+
+    That limit is of discriminators that score each image by itself. D of an image is the sum of
+    its patches' logits, as in `r1_penalty`; the mean over patches of their squared differences is
+    another penalty. One n a sample is a noisy estimate: where all gradients are equally long, the
+    standard deviation of the value is √(2 / B) of it.
+
+    The logits differ by about σ ‖∇D‖, which rounding must not hide. For a DCGAN on 28x28 pixels
+    with layers in bfloat16 and logits in float32, the value was within 3% of that of float32 at
+    σ = 0.01, and twice too large at σ = 0.003.
+
+    Both passes are differentiated. Public code is known to cut the gradient of one of them, and
+    with it that of the penalty: what is left is 0 on average for a linear D.
+
+    Args:
+      discriminator_fn: `images [B, ...] -> logits`. It is called twice, on images with and without
+        noise.
+      real: `[B, ...]`, or a pytree of such arrays, each of which gets noise of its own.
+      key: consumed.
+      sigma: standard deviation of the noise in the units of the images, positive; may be traced,
+        and is then not checked.
+      weights: `[B]`, one a sample, see the module.
+
+    Returns:
+      The penalty, a float32 scalar.
+
+    Raises:
+      ValueError: if `sigma` is not a positive number, the images are not floating point, or the
+        logits do not start with their B.
+
+    References:
+      Lin et al., Diffusion Adversarial Post-Training for One-Step Video Generation, 2025
+      (arXiv:2501.08316).
+    """
+    real = _inputs(real, "real")
+    if not is_traced(sigma) and not 0 < sigma < float("inf"):
+        raise ValueError(f"sigma of an approximate penalty must be a positive number, not {sigma}")
+
+    def move(path: tuple, real: Array) -> Array:
+        dtype, real = real.dtype, wide(real)
+        own_key = derive(key, *map(str, path))  # that of images alone has no path
+        noise = jax.random.normal(own_key, real.shape, real.dtype)
+        return (real + jnp.asarray(sigma, real.dtype) * noise).astype(dtype)
+
+    around = jax.tree_util.tree_map_with_path(move, real)
+    change = _logits(discriminator_fn, around) - _logits(discriminator_fn, real)
+    change = jnp.sum(change, axis=tuple(range(1, change.ndim)))
+    return _mean(jnp.square(change), weights)
+
+
+def approximate_r2_penalty(
+    discriminator_fn: DiscriminatorFn,
+    fake: PyTree,
+    key: Key,
+    *,
+    sigma: Number = 0.01,
+    weights: Array | None = None,
+) -> Array:
+    """R2 by differences, E(D(g + σ n) - D(g))²: `approximate_r1_penalty` on fake images."""
+    return approximate_r1_penalty(
+        discriminator_fn, _inputs(fake, "fake"), key, sigma=sigma, weights=weights
+    )
 
 
 def drift_penalty(real_logits: Array, *, weights: Array | None = None) -> Array:

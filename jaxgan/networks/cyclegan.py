@@ -68,6 +68,8 @@ class PatchOptions:
     """Between the layers."""
     dtype: DType = "float32"
     """Type of the layers' computation; weights, statistics, losses and logits are float32."""
+    inner_bias: bool = True
+    """Biases before a normalization; pix2pix, with "batch", has none."""
 
 
 def make_translator(options: TranslatorOptions, channels: int) -> Network:
@@ -84,11 +86,18 @@ def make_translator(options: TranslatorOptions, channels: int) -> Network:
     )
 
 
-def make_patch_discriminator(options: PatchOptions) -> Network:
-    """The discriminator that the options describe."""
+def make_patch_discriminator(options: PatchOptions, with_features: bool = False) -> Network:
+    """The discriminator that the options describe.
+
+    With features it gives a dict of `logits` and `features`, see `PatchDiscriminator`.
+    """
     dtype = jnp.dtype(options.dtype)
     return from_linen(
-        PatchDiscriminator(options.width, options.layers, options.normalization, dtype)
+        PatchDiscriminator(
+            *(options.width, options.layers, options.normalization, dtype),
+            inner_bias=options.inner_bias,
+            with_features=with_features,
+        )
     )
 
 
@@ -232,6 +241,8 @@ class PatchDiscriminator(nn.Module):
       normalization: as for the generator.
       dtype: dtype of the computation; parameters, statistics and the last layer are float32.
       inner_bias: biases before a normalization.
+      with_features: give a dict of `logits` and `features`, a list of what each hidden layer gives
+        after its LeakyReLU, the first layer's first, as a feature matching loss compares them.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -242,13 +253,14 @@ class PatchDiscriminator(nn.Module):
     normalization: Normalization = "instance"
     dtype: DTypeLike = jnp.float32
     inner_bias: bool = True
+    with_features: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self)
 
     @nn.compact
-    def __call__(self, images: Array, *, train: bool) -> Array:
+    def __call__(self, images: Array, *, train: bool) -> Array | dict[str, Any]:
         """Images `[B, H, W, C]` -> logits `[B, h, w, 1]`, float32, h = H // 2**layers - 2."""
         height, width = _size(images)
         least = 3 << self.layers
@@ -258,7 +270,7 @@ class PatchDiscriminator(nn.Module):
                 f"side or more, not {height}x{width}; take fewer layers or a larger image_size."
             )
         conv = partial(Conv, kernel_size=(4, 4), padding=((1, 1), (1, 1)), kernel_init=_init)
-        x = images
+        x, hidden = images, []
         for i in range(self.layers + 1):
             stride = 2 if i < self.layers else 1
             features = self.width * 2 ** min(i, 3)
@@ -267,7 +279,11 @@ class PatchDiscriminator(nn.Module):
             if i:
                 x = named_norm(x, self.normalization, train=train, dtype=self.dtype)
             x = nn.leaky_relu(x, 0.2)
-        return conv(1, dtype=jnp.float32)(x.astype(jnp.float32))
+            hidden.append(x)
+        logits = conv(1, dtype=jnp.float32)(x.astype(jnp.float32))
+        if not self.with_features:
+            return logits
+        return {"logits": logits, "features": [layer.astype(jnp.float32) for layer in hidden]}
 
 
 def _size(images: Array) -> tuple[int, int]:

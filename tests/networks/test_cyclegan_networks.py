@@ -62,6 +62,67 @@ def test_parameter_counts_of_the_paper():
     assert round((2_764_737 - (128 + 256 + 512)) / 1e6, 3) == 2.764
 
 
+def test_the_conditional_discriminator_has_the_parameters_of_pix2pix():
+    """Image beside condition, batch normalization, no bias before it: 2.769 million."""
+    pair = jax.ShapeDtypeStruct((1, 256, 256, 6), jnp.float32)
+    network = PatchDiscriminator(normalization="batch", inner_bias=False)
+    logits, variables = _shapes(network, pair)
+    assert logits.shape == (1, 30, 30, 1)
+    assert _count({"params": variables["params"]}) == 2_768_705
+    options = PatchOptions(normalization="batch", inner_bias=False)
+    by_options = jax.eval_shape(make_patch_discriminator(options).init, jax.random.key(0), pair)
+    assert by_options.params == variables["params"]
+    assert set(by_options.state) == {"batch_stats"}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_features_are_what_the_hidden_layers_give(dtype):
+    options = PatchOptions(width=4, layers=2, normalization="batch", dtype=dtype)
+    plain, rich = (make_patch_discriminator(options, with_features=f) for f in (False, True))
+    images = RANDOM.normal(size=(2, 12, 16, 3)).astype(np.float32)
+    variables = jax.jit(plain.init)(jax.random.key(0), images)
+    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), variables)
+    found = jax.eval_shape(rich.init, jax.random.key(0), images)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), found) == shapes
+    logits, state = jax.jit(functools.partial(plain.apply, train=True))(variables, images)
+    output, rich_state = jax.jit(functools.partial(rich.apply, train=True))(variables, images)
+    assert set(output) == {"logits", "features"}
+    np.testing.assert_allclose(output["logits"], logits, rtol=1e-5, atol=1e-6)
+    jax.tree.map(np.testing.assert_allclose, rich_state, state)
+    features = output["features"]
+    assert [(layer.shape, layer.dtype) for layer in features] == [
+        ((2, 6, 8, 4), jnp.float32),
+        ((2, 3, 4, 8), jnp.float32),
+        ((2, 2, 3, 16), jnp.float32),
+    ]
+    # The first is LeakyReLU of a plain convolution, the last is what the logits are made from.
+    first, last = variables.params["Conv_0"], variables.params["Conv_3"]
+    tolerance = {"float32": 1e-4, "bfloat16": 2e-2}[dtype]
+    expected = _convolution(images, first, 2)
+    expected = np.where(expected > 0, expected, 0.2 * expected)
+    np.testing.assert_allclose(features[0], expected, rtol=tolerance, atol=tolerance / 10)
+    again = _convolution(np.asarray(features[-1]), last, 1)
+    np.testing.assert_allclose(output["logits"], again, rtol=1e-4, atol=1e-5)
+
+
+def _convolution(x, params, stride):
+    """A 4x4 convolution padded by one pixel, by NumPy alone."""
+    x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (4, 4), axis=(1, 2))
+    windows = windows[:, ::stride, ::stride]  # [B, h, w, C, 4, 4]
+    return np.einsum("bhwcij,ijco->bhwo", windows, params["kernel"]) + np.asarray(params["bias"])
+
+
+def test_without_features_the_program_is_the_one_it_was():
+    """No hidden layer is kept, and no operation added."""
+    program, _ = _training_pass(make_patch_discriminator(PatchOptions(width=4, layers=1)))
+    rich = make_patch_discriminator(PatchOptions(width=4, layers=1), with_features=True)
+    with_features, _ = _training_pass(rich)
+    lines = program.splitlines()
+    assert lines[:-1] == with_features.splitlines()[: len(lines) - 1]
+    assert program != with_features
+
+
 def _training_pass(network):
     """Its program, and the types of its parameters."""
     variables = jax.eval_shape(network.init, jax.random.key(0), IMAGES)
@@ -276,6 +337,7 @@ def test_bfloat16_computation_keeps_parameters_and_outputs_float32(network):
         (SMALL, (1, 32, 31, 3), "multiples of 4, 8 or more, not 32x31"),
         (SMALL, (1, 4, 8, 3), "multiples of 4, 8 or more, not 4x8"),
         (SMALL, (32, 32, 3), r"shape \[B, H, W, C\], not \(32, 32, 3\)"),
+        (PatchDiscriminator(with_features=True), (1, 8, 8, 3), "images of 24 pixels .*, not 8x8"),
         (PatchDiscriminator(), (1, 23, 64, 3), "3 layers takes images of 24 pixels .*, not 23x64"),
         (PatchDiscriminator(layers=1), (1, 5, 5, 3), "1 layers takes images of 6 pixels"),
     ],
