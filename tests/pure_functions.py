@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxgan import augment, consistency, latent, losses, metrics, penalties
 from jaxgan.data import minibatch
-from jaxgan.games import pool
+from jaxgan.games import pool, weighting
 from jaxgan.layers import spectral_norm
 
 RNG = np.random.default_rng(0)
@@ -19,6 +19,8 @@ REAL, FAKE = (RNG.normal(size=(4, 3)).astype(np.float32) for _ in range(2))
 IMAGES, OTHERS = (RNG.uniform(-1, 1, (4, 4, 4, 1)).astype(np.float32) for _ in range(2))
 MASK = np.array([1, 0, 1, 1], np.int32)
 KERNEL = RNG.normal(size=(3, 3, 1, 2)).astype(np.float32)
+VGG = {"conv1_1": {"kernel": np.repeat(KERNEL, 3, 2), "bias": np.ones(2, np.float32)}}
+"""A network of one layer, in place of the one trained on ImageNet."""
 
 
 def discriminator(images):
@@ -83,6 +85,45 @@ def calls():
                         a, b
                     ),
                 )
+        for penalty in (penalties.approximate_r1_penalty, penalties.approximate_r2_penalty):
+            yield (
+                f"{penalty.__name__} {kind}",
+                lambda p=penalty, a=images: jax.value_and_grad(
+                    lambda a: p(discriminator, a, key(), sigma=np.float64(0.5), weights=MASK)
+                )(a),
+            )
+        yield (
+            f"adaptive weight {kind}",
+            lambda a=real, b=fake: weighting.adaptive_weight(a, b, epsilon=np.float64(0.1)),
+        )
+        yield (
+            f"balanced {kind}",
+            lambda a=real: weighting.balanced(jnp.sum, lambda p: jnp.square(p).sum(), a),
+        )
+        for rho in ("l1", "l2", "charbonnier"):
+            yield (
+                f"reconstruction {rho} {kind}",
+                lambda r=rho, a=images, b=others: consistency.reconstruction_loss(
+                    a, b, r, epsilon=np.float64(0.01), weights=MASK.reshape(4, 1, 1, 1)
+                ),
+            )
+        for rho in ("l1", "l2"):
+            yield (
+                f"perceptual {rho} {kind}",
+                lambda r=rho, a=images, b=others: consistency.perceptual_loss(
+                    discriminator, a, b, r
+                ),
+            )
+        yield (
+            f"feature matching {kind}",
+            lambda a=images, b=others: consistency.feature_matching_loss({"x": [a]}, {"x": [b]}),
+        )
+        yield (
+            f"lpips {kind}",
+            lambda a=images, b=others: metrics.lpips_from(
+                VGG, {"relu1_1": np.ones(2, np.float32)}, a, b
+            ),
+        )
         yield f"drift {kind}", lambda a=real: penalties.drift_penalty(a, weights=MASK)
         yield (
             f"lecam {kind}",

@@ -19,6 +19,7 @@ from jaxgan.metrics.frechet import (
 )
 from jaxgan.metrics.inception_score import InceptionScore, inception_score
 from jaxgan.metrics.kernel import KernelDistance, kernel_distance, squared_mmd
+from jaxgan.metrics.lpips import lpips, lpips_from
 from jaxgan.metrics.modes import (
     MixtureStatistics,
     ModeStatistics,
@@ -32,7 +33,7 @@ from jaxgan.metrics.neighbours import (
     precision_recall_density_coverage,
 )
 from jaxgan.metrics.sharpness import laplacian_variance
-from jaxgan.metrics.similarity import psnr, ssim
+from jaxgan.metrics.similarity import luminance, psnr, ssim
 from jaxgan.metrics.sliced import laplacian_sliced_wasserstein, sliced_wasserstein
 
 __all__ = [
@@ -56,6 +57,9 @@ __all__ = [
     "laplacian_sliced_wasserstein",
     "laplacian_variance",
     "load_or_fit",
+    "lpips",
+    "lpips_from",
+    "luminance",
     "merge_moments",
     "mixture_statistics",
     "mode_statistics",

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from jaxgan.metrics import psnr, similarity, ssim
+from jaxgan.metrics.similarity import luminance
 
 
 @pytest.fixture
@@ -104,3 +105,61 @@ def test_floats_are_taken_to_the_ends_of_the_range_and_under_jit():
     np.testing.assert_allclose(psnr(a, b), 0, atol=1e-4)  # An error of 1 everywhere
     np.testing.assert_allclose(jax.jit(psnr)(a, b), 0, atol=1e-4)
     assert psnr(a[:0], b[:0]).shape == (0,)
+
+
+COLOURS = {  # the Y of ITU-R BT.601: 16 + 65.481 R + 128.553 G + 24.966 B
+    (0, 0, 0): 16,
+    (255, 255, 255): 235,
+    (255, 0, 0): 81.481,
+    (0, 255, 0): 144.553,
+    (0, 0, 255): 40.966,
+    (51, 102, 204): 16 + 0.2 * 65.481 + 0.4 * 128.553 + 0.8 * 24.966,
+}
+
+
+def test_luminance_by_hand():
+    colours = np.uint8(list(COLOURS)).reshape(1, 2, 3, 3)
+    expected = np.array(list(COLOURS.values())).reshape(1, 2, 3, 1)
+    found = luminance(colours)
+    assert found.dtype == np.uint8  # 16, 235, 81, 145, 41, 101
+    np.testing.assert_array_equal(found, np.rint(expected))
+    found = luminance(np.float32(colours) / 127.5 - 1)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose((found + 1) * 127.5, expected, atol=2e-5)
+
+
+def test_luminance_loses_borders_and_takes_one_channel_as_it_is():
+    grey = images(0, 2, 16)[..., :1]
+    np.testing.assert_array_equal(luminance(grey, crop=3), grey[:, 3:13, 3:13])
+    floats = (np.float32(grey) / 127.5 - 1).astype(np.float16)
+    assert luminance(floats, crop=7).shape == (2, 2, 2, 1)
+    assert luminance(floats).dtype == np.float32
+    colour = np.random.default_rng(1).integers(0, 256, (12, 9, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(luminance(colour, 2), luminance(colour)[2:10, 2:7])
+    np.testing.assert_array_equal(
+        jax.jit(luminance, static_argnums=1)(colour, 2), luminance(colour, 2)
+    )
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_peak_of_a_luminances_ratio_is_255():
+    black, white = (np.full((1, 4, 4, 3), value, np.uint8) for value in (0, 255))
+    expected = 20 * np.log10(255 / 219)
+    np.testing.assert_allclose(psnr(luminance(black), luminance(white)), [expected], rtol=1e-5)
+    floats = (luminance(np.float32(x) / 127.5 - 1) for x in (black, white))
+    np.testing.assert_allclose(psnr(*floats), [expected], rtol=1e-5)
+
+
+def test_what_has_no_luminance_is_named():
+    colour = np.zeros((1, 8, 6, 3), np.float32)
+    with pytest.raises(ValueError, match=r"C 1 or 3 to have a luminance, not \[3, 16, 16, 2\]"):
+        luminance(images(0))
+    with pytest.raises(ValueError, match=r"not \[8, 6\]"):
+        luminance(colour[0, ..., 0])
+    for crop in (-1, 3):
+        with pytest.raises(ValueError, match=rf"pixels of \[1, 8, 6, 3\], but it is {crop}"):
+            luminance(colour, crop)
+    with pytest.raises(ValueError, match=r"uint8 or floats in .* not int32"):
+        luminance(np.int32(colour))
+    with pytest.raises(ValueError, match="not floats from 0 to 255"):
+        luminance(np.where(np.arange(3) == 1, np.float32(255), colour))
