@@ -78,6 +78,40 @@ def reflect_pad(x: Array, size: int) -> Array:
     return jnp.pad(x, ((0, 0), (size, size), (size, size), (0, 0)), mode="reflect")
 
 
+def pixel_shuffle(x: Array, factor: int = 2) -> Array:
+    """Depth to space: each pixel becomes a square of `factor` by `factor`, made of its channels.
+
+    Channel `c * factor**2 + i * factor + j` of pixel (y, x) becomes channel c of pixel
+    (y * factor + i, x * factor + j). This is the order of PyTorch's `PixelShuffle`. TensorFlow's
+    `depth_to_space` has c run fastest, not slowest; with trained weights the two are not the same.
+
+    Args:
+      x: images `[B, H, W, C * factor**2]`.
+      factor: 1 or more.
+
+    Returns:
+      Images `[B, H * factor, W * factor, C]`.
+
+    Raises:
+      ValueError: if `x` is not of rank 4, the factor is below 1 or its square does not divide the
+        channels.
+
+    References:
+      Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+      Convolutional Neural Network, 2016 (arXiv:1609.05158).
+    """
+    batch, height, width, channels = _shape(x)
+    _check_factor(factor)
+    if channels % factor**2:
+        raise ValueError(
+            f"pixel_shuffle by {factor} needs channels that are a multiple of {factor**2}, "
+            f"not {channels}."
+        )
+    x = x.reshape(batch, height, width, channels // factor**2, factor, factor)
+    x = x.transpose(0, 1, 4, 2, 5, 3)
+    return x.reshape(batch, height * factor, width * factor, channels // factor**2)
+
+
 def _shape(x: Array) -> tuple[int, int, int, int]:
     if x.ndim != 4:
         raise ValueError(f"images must have shape [B, H, W, C], not {x.shape}.")

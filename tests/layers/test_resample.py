@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.layers.resample import average_pool, reflect_pad, upsample_nearest
+from jaxgan.layers.resample import average_pool, pixel_shuffle, reflect_pad, upsample_nearest
 
 X = np.arange(2 * 4 * 6 * 3, dtype=np.float32).reshape(2, 4, 6, 3)
 
@@ -75,3 +75,37 @@ def test_one_image_without_a_batch(function, argument):
 @pytest.mark.parametrize("function", [upsample_nearest, average_pool])
 def test_the_dtype_stays(function):
     assert function(jnp.ones((1, 2, 2, 1), jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+def test_pixel_shuffle_by_hand():
+    """Four channels become a square, by rows; the next four the square of the next channel."""
+    y = pixel_shuffle(jnp.arange(8.0).reshape(1, 1, 1, 8))
+    np.testing.assert_array_equal(y[0, :, :, 0], [[0, 1], [2, 3]])
+    np.testing.assert_array_equal(y[0, :, :, 1], [[4, 5], [6, 7]])
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_pixel_shuffle_has_the_order_of_pytorch(factor):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 2 * factor**2)).astype(np.float32)
+    expected = torch.nn.functional.pixel_shuffle(torch.from_numpy(x).permute(0, 3, 1, 2), factor)
+    np.testing.assert_array_equal(pixel_shuffle(x, factor), expected.permute(0, 2, 3, 1))
+
+
+def test_pixel_shuffle_only_moves_numbers():
+    """Its gradient takes each back to where it was."""
+    x = jnp.asarray(X.reshape(2, 4, 2, 9))
+    y, back = jax.vjp(lambda x: pixel_shuffle(x, 3), x)
+    assert y.shape == (2, 12, 6, 1)
+    np.testing.assert_array_equal(back(y)[0], x)
+
+
+@pytest.mark.parametrize(
+    ("factor", "message"),
+    [(0, "must be 1 or more, not 0"), (2, "by 2 needs channels that are a multiple of 4, not 3")],
+)
+def test_pixel_shuffle_refuses(factor, message):
+    with pytest.raises(ValueError, match=message):
+        pixel_shuffle(X, factor)
+    with pytest.raises(ValueError, match=r"shape \[B, H, W, C\], not \(4, 6, 3\)"):
+        pixel_shuffle(X[0], factor)
