@@ -14,7 +14,7 @@ class TranslateOptions(GeneratorChoice):
     output: Path
     """Folder to write them to, as PNG files of the same names."""
     keep_size: bool = False
-    """Translate each image at its own height and width, or the nearest multiples of 4 to them,
+    """Translate each image at its own height and width, or the nearest that the network takes,
     instead of resizing and cropping it to the square that the run was trained on."""
     overwrite: bool = False
     """Write into an output folder that holds files already."""
@@ -60,7 +60,8 @@ def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> 
     run = load_chosen(options)
     assert run.inputs.read is not None
     reading = run.inputs.read(choices)
-    size = None if options.keep_size else min(reading.spec.shape[:2])
+    own_size = options.keep_size or reading.own_size
+    size = None if own_size else min(reading.spec.shape[:2])
     translator, bad = make_translator(run.game), 0
     count = len(job.files)
     with (
@@ -75,9 +76,11 @@ def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> 
             reach,
             reading.margin,
             run.experiment.transparency,
+            reading.unit,
         ):
             bad += 1
             complain(complaint, 1)
-    how = "sides at multiples of 4" if size is None else f"resized and cropped to {size}x{size}"
+    own = "own size" if reading.unit == 1 else f"sides at multiples of {reading.unit}"
+    how = own if size is None else f"resized and cropped to {size}x{size}"
     print(f"{count - bad} of {count} images {verb}ed, {how}: {job.output}")
     return 1 if bad else 0

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgan.keys import derive
 from jaxgan.types import Array, Batch, Key
@@ -47,6 +48,48 @@ def jitter(images: Array, key: Key, load_size: int) -> Array:
         return jax.lax.dynamic_slice(image, (offset[0], offset[1], 0), (height, width, channels))
 
     return jax.vmap(crop)(resized, offsets)
+
+
+def random_quarter_turn(images: Array, key: Key) -> Array:
+    """Turns each of the square images [B, S, S, C] by 0, 90, 180 or 270 degrees. Consumes the key.
+
+    Raises:
+      ValueError: if the images are not square.
+    """
+    if images.shape[1] != images.shape[2]:
+        raise ValueError(f"only square images can be turned, not {list(images.shape[1:3])}")
+    turns = jax.random.randint(key, (len(images), 1, 1, 1), 0, 4, jnp.int32)
+    turned = [jnp.rot90(images, quarter, axes=(1, 2)) for quarter in range(4)]
+    return jnp.select([turns == quarter for quarter in range(4)], turned)
+
+
+def prepare_together(
+    batch: Batch,
+    key: Key,
+    *,
+    load_size: int | None = None,
+    flip: bool = False,
+    rotate: bool = False,
+) -> Batch:
+    """Float images of one height and width, all of a row cropped, mirrored and turned alike.
+
+    Args:
+      batch: `[B, H, W, C]` each, in [-1, 1].
+      key: consumed.
+      load_size: as `jitter`; None: images stay whole.
+      flip: mirror half of the rows.
+      rotate: turn rows by multiples of 90 degrees.
+    """
+    names = sorted(batch)
+    ends = np.cumsum([batch[name].shape[-1] for name in names])[:-1]
+    whole = jnp.concatenate([batch[name] for name in names], axis=-1)
+    if load_size is not None:
+        whole = jitter(whole, derive(key, "crop"), load_size)
+    if flip:
+        whole = random_flip(whole, derive(key, "flip"))
+    if rotate:
+        whole = random_quarter_turn(whole, derive(key, "turn"))
+    return dict(zip(names, jnp.split(whole, ends, axis=-1), strict=True))
 
 
 def prepare_pair(

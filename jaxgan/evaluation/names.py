@@ -7,7 +7,7 @@ Better: TypeAlias = Literal["lower", "higher"]
 HIGHER_IS_BETTER = {
     *("modes", "high_quality", "smallest_share", "label_accuracy", "inception_score"),
     *("log_likelihood", "reference_log_likelihood"),
-    *("precision", "recall", "density", "coverage"),
+    *("precision", "recall", "density", "coverage", "psnr", "ssim"),
 }
 """Metrics that are better the larger they are. A gauge of your own adds its own here."""
 NEUTRAL = {"kernel_distance_std", "train_distance", "sharpness"}

@@ -7,6 +7,8 @@ from jaxgan.experiment.generation import DIGITS, Experiment
 from jaxgan.experiment.inputs import Inputs, LabelChoice, NoChoice, Reading
 from jaxgan.experiment.mixture import MixtureExperiment
 from jaxgan.experiment.optimizers import OptimizerOptions
+from jaxgan.experiment.paired import PairedExperiment
+from jaxgan.experiment.super_resolution import SuperResolutionExperiment
 from jaxgan.experiment.unpaired import UnpairedExperiment
 from jaxgan.experiment.vae_gan import VAEGANExperiment
 from jaxgan.networks.cyclegan import PatchOptions, TranslatorOptions
@@ -25,9 +27,11 @@ __all__ = [
     "MixtureExperiment",
     "NoChoice",
     "OptimizerOptions",
+    "PairedExperiment",
     "PatchOptions",
     "Phase",
     "Reading",
+    "SuperResolutionExperiment",
     "TranslatorOptions",
     "UnpairedExperiment",
     "VAEGANExperiment",

@@ -25,8 +25,6 @@ BATCH_PIXELS = 1 << 18
 """Pixels in a batch to translate: 4 images of 256x256, hundreds of small ones."""
 WAITING_BYTES = 1 << 28
 """Decoded images of many sizes that may wait for others of their size."""
-UNIT, LEAST = 4, 8
-"""Generators take sides that are multiples of this, from that on."""
 
 Translator = Callable[..., np.ndarray]
 """`(variables, images, *extra) -> images`."""
@@ -152,6 +150,7 @@ def translate_folder(
     report: Callable[[int], None],
     margin: int = 0,
     transparency: images.Transparency = "white",
+    unit: int = 4,
 ) -> Iterator[str]:
     """Translates the files of a job, a batch of one size at a time; each is written whole.
 
@@ -160,10 +159,11 @@ def translate_folder(
       translate: uint8 [N, H, W, C] -> uint8 [N, H, W, C'].
       spec: of the domain that is translated from; says C.
       size: side to which images are resized and cropped about the centre, as training data are;
-        None keeps each image's own height and width, or the nearest multiples of 4 to them.
+        None keeps each image's own height and width, or the nearest multiples of the unit to them.
       report: told of how many files were dealt with, now and then.
       margin: black pixels on each side, inside size; of no use without it.
       transparency: what transparent pixels are laid on, as training data are.
+      unit: what sides that the generator takes are multiples of.
 
     Yields:
       A sentence for each image that cannot be read, which is passed over.
@@ -188,7 +188,7 @@ def translate_folder(
             report(done)
             continue
         if size is None:
-            image = images.resize(image, fitting(image.shape[:2]))
+            image = images.resize(image, fitting(image.shape[:2], unit))
         else:
             image = images.pad(image, margin)
         group = waiting.setdefault(image.shape, [])
@@ -208,7 +208,8 @@ def translate_folder(
         report(done)
 
 
-def fitting(shape: tuple[int, ...]) -> tuple[int, int]:
-    """The height and width nearest to an image's that generators take."""
-    height, width = (max(UNIT * round(side / UNIT), LEAST) for side in shape)
+def fitting(shape: tuple[int, ...], unit: int = 4) -> tuple[int, int]:
+    """The height and width nearest to an image's that generators take: multiples, two at least."""
+    least = 2 * unit if unit > 1 else 1
+    height, width = (max(unit * round(side / unit), least) for side in shape)
     return height, width

@@ -37,11 +37,15 @@ class Reading(NamedTuple):
       spec: of the images that are read.
       margin: black pixels on each side, inside the size that a run was trained on.
       extra: what `sample` takes after the images, such as a direction; not traced.
+      unit: sides that the network takes are multiples of this.
+      own_size: images keep their own height and width, or the nearest multiples to them.
     """
 
     spec: Spec
     margin: int = 0
     extra: tuple[Any, ...] = ()
+    unit: int = 4
+    own_size: bool = False
 
 
 class Inputs(NamedTuple):

@@ -179,12 +179,21 @@ def open_data(experiment: Any, split: str) -> Source:
     )
 
 
-def reference_of(experiment: "BaseExperiment", source: Source) -> Reference:
-    """What samples are compared with: the test split, or the training data where there is none."""
+def reference_of(
+    experiment: "BaseExperiment", source: Source, *, compared: bool = True
+) -> Reference:
+    """The test split, or the training data where there is none.
+
+    Args:
+      experiment: opens the test split.
+      source: the training data.
+      compared: whether samples are compared with it, of which a warning then speaks.
+    """
     try:
         return Reference(experiment.open_source("test"), "test")
     except ValueError as error:
-        warnings.warn(f"samples are compared with the training data: {error}", stacklevel=2)
+        if compared:
+            warnings.warn(f"samples are compared with the training data: {error}", stacklevel=2)
         return Reference(source, "train")
 
 
