@@ -87,7 +87,8 @@ def test_edges_are_scipys_with_mirrored_borders():
 
 def test_edges_have_a_derivative_everywhere_and_it_is_the_finite_difference():
     flat = np.zeros((1, 5, 5, 1), np.float32)
-    np.testing.assert_array_equal(jax.grad(lambda x: degrade.edges(x, 0, 1).sum())(flat), flat)
+    slope = jax.jit(jax.grad(lambda x: degrade.edges(x, 0, 1).sum()))
+    np.testing.assert_array_equal(slope(flat), flat)
     image, direction = (noise(1, 6, 6, 3, limit=0.3, seed=s) for s in (3, 4))
 
     def total(step):
@@ -234,7 +235,8 @@ def spans(masks, axis):
 
 
 def test_boxes_are_rectangles_of_every_size_and_place_alike():
-    masks = np.asarray(degrade.random_boxes(key(), 4000, 8, 12)) > 0
+    boxes = jax.jit(lambda key: degrade.random_boxes(key, 4000, 8, 12))
+    masks = np.asarray(boxes(key())) > 0
     (top, bottom), (left, right) = spans(masks, 1), spans(masks, 2)
     heights, widths = bottom - top + 1, right - left + 1
     np.testing.assert_array_equal(masks.sum((1, 2, 3)), heights * widths)
@@ -255,10 +257,15 @@ def test_boxes_of_one_size_and_of_all_of_the_image():
     assert degrade.random_boxes(key(), 5, 10, 7, 1.0, 1.0).all()
 
 
+def drawn_strokes(key, *sizes, **options):
+    """Masks `[B, H, W]` by one compiled program."""
+    return np.asarray(jax.jit(lambda key: degrade.strokes(key, *sizes, **options))(key))[..., 0]
+
+
 def test_a_stroke_of_one_segment_has_its_width_length_and_round_ends():
     side, width, longest = 96, 0.125, 0.5
     options = {"most": 1, "segments": 1, "longest": longest, "thinnest": width, "thickest": width}
-    masks = np.asarray(degrade.strokes(key(), 300, side, side, **options))[..., 0]
+    masks = drawn_strokes(key(), 300, side, side, **options)
     thickness = width * side
     disc = np.pi / 4 * thickness**2
     inside = ~(masks[:, [0, -1]].any((1, 2)) | masks[:, :, [0, -1]].any((1, 2)))
@@ -280,7 +287,7 @@ def test_a_stroke_is_one_piece_and_a_mask_has_up_to_the_most():
 
     def pieces(most):
         options = {"most": most, "longest": 0.2, "thinnest": 0.06, "thickest": 0.06}
-        masks = np.asarray(degrade.strokes(key(5), 200, 64, 64, **options))[..., 0]
+        masks = drawn_strokes(key(5), 200, 64, 64, **options)
         # Corners join too: strokes are at least 3 pixels wide.
         return [ndimage.label(mask, np.ones((3, 3)))[1] for mask in masks]
 
@@ -289,7 +296,7 @@ def test_a_stroke_is_one_piece_and_a_mask_has_up_to_the_most():
 
 
 def test_strokes_cover_what_the_description_says_and_no_place_but_the_border_less():
-    masks = np.asarray(jax.jit(lambda k: degrade.strokes(k, 1500, 40, 40))(key()))[..., 0]
+    masks = drawn_strokes(key(), 1500, 40, 40)
     assert set(np.unique(masks)) == {0.0, 1.0}
     cover, often = masks.mean((1, 2)), masks.mean(0)
     np.testing.assert_allclose(cover.mean(), 0.28, atol=0.015)
@@ -300,8 +307,8 @@ def test_strokes_cover_what_the_description_says_and_no_place_but_the_border_les
 
 
 def test_every_mask_has_a_hole_however_small_the_image_or_thin_the_brush():
-    masks = degrade.strokes(key(), 200, 7, 5, most=1, segments=1, thinnest=1e-3, thickest=1e-3)
-    assert masks.any((1, 2, 3)).all()
+    options = {"most": 1, "segments": 1, "thinnest": 1e-3, "thickest": 1e-3}
+    assert drawn_strokes(key(), 200, 7, 5, **options).any((1, 2)).all()
 
 
 DRAWN = {
@@ -408,13 +415,14 @@ OF_IMAGES = {
 @pytest.mark.parametrize("name", OF_IMAGES)
 def test_types_are_kept_and_jit_and_vmap_give_the_same(name):
     function = OF_IMAGES[name]
+    compiled = jax.jit(function)
     plain = function(IMAGES)
     assert plain.dtype == jnp.float32
-    assert jnp.abs(plain).max() <= 1 + 1e-6
-    np.testing.assert_allclose(jax.jit(function)(IMAGES), plain, atol=1e-6)
-    many = jax.vmap(function)(np.stack([IMAGES, -IMAGES]))
-    np.testing.assert_allclose(many[1], function(-IMAGES), atol=1e-6)
-    half = function(jnp.asarray(IMAGES, jnp.bfloat16))
+    assert np.abs(plain).max() <= 1 + 1e-6
+    np.testing.assert_allclose(compiled(IMAGES), plain, atol=1e-6)
+    many = jax.jit(jax.vmap(function))(np.stack([IMAGES, -IMAGES]))
+    np.testing.assert_allclose(many[1], compiled(-IMAGES), atol=1e-6)
+    half = compiled(IMAGES.astype(jnp.bfloat16))
     assert half.dtype == jnp.bfloat16
     np.testing.assert_allclose(half.astype(jnp.float32), plain, atol=0.04)
 

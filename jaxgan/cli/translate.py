@@ -16,6 +16,9 @@ class TranslateOptions(GeneratorChoice):
     keep_size: bool = False
     """Translate each image at its own height and width, or the nearest that the network takes,
     instead of resizing and cropping it to the square that the run was trained on."""
+    mask: Path | None = None
+    """Where the holes are, for a run that fills them: an image whose light pixels are the hole, or
+    a folder of one for each image; by default what is transparent."""
     overwrite: bool = False
     """Write into an output folder that holds files already."""
 
@@ -43,8 +46,14 @@ def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> 
     """Passes a folder through a run; the verb is without its ending."""
     from rich.console import Console
 
+    from jaxgan.data import images
     from jaxgan.devices.compilation import kept_programs
-    from jaxgan.experiment.folders import make_translator, plan_folder, translate_folder
+    from jaxgan.experiment.folders import (
+        decode_with_hole,
+        make_translator,
+        plan_folder,
+        translate_folder,
+    )
     from jaxgan.experiment.inputs import refuse_unread
     from jaxgan.training.progress import counting
 
@@ -60,6 +69,9 @@ def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> 
     run = load_chosen(options)
     assert run.inputs.read is not None
     reading = run.inputs.read(choices)
+    if options.mask is not None and not reading.holes:
+        raise ValueError(f"--mask is of runs that fill holes, and {options.run} fills none")
+    decode = decode_with_hole(options.mask) if reading.holes else images.decode
     own_size = options.keep_size or reading.own_size
     size = None if own_size else min(reading.spec.shape[:2])
     translator, bad = make_translator(run.game), 0
@@ -77,6 +89,7 @@ def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> 
             reading.margin,
             run.experiment.transparency,
             reading.unit,
+            decode,
         ):
             bad += 1
             complain(complaint, 1)

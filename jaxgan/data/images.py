@@ -170,6 +170,17 @@ def decode(
     return array if channels == 3 else array[..., None]
 
 
+def alpha(path: Path) -> np.ndarray:
+    """How opaque an image file's pixels are, uint8 [H, W, 1]: 255 where it knows no transparency.
+
+    Raises:
+      ValueError: an image that cannot be read.
+    """
+    with _opened(path, str(path)) as image:
+        upright = ImageOps.exif_transpose(image)
+        return np.asarray(upright.convert("RGBA").getchannel("A"))[..., None]
+
+
 def resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """uint8 [H, W, C] at another height and width, by Pillow's antialiased bicubic filter."""
     if image.shape[:2] == shape:

@@ -4,6 +4,7 @@ from jaxgan.experiment.adversarial import AdversarialExperiment
 from jaxgan.experiment.autoencoding import AutoencodingExperiment
 from jaxgan.experiment.base import BaseExperiment, Phase, check
 from jaxgan.experiment.generation import DIGITS, Experiment
+from jaxgan.experiment.inpainting import InpaintingExperiment
 from jaxgan.experiment.inputs import Inputs, LabelChoice, NoChoice, Reading
 from jaxgan.experiment.mixture import MixtureExperiment
 from jaxgan.experiment.optimizers import OptimizerOptions
@@ -22,6 +23,7 @@ __all__ = [
     "DiscriminatorOptions",
     "Experiment",
     "GeneratorOptions",
+    "InpaintingExperiment",
     "Inputs",
     "LabelChoice",
     "MixtureExperiment",

@@ -1,10 +1,11 @@
 """From a run's generators to translated images: a panel of fixed ones, and folders of files."""
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
@@ -26,6 +27,8 @@ BATCH_PIXELS = 1 << 18
 WAITING_BYTES = 1 << 28
 """Decoded images of many sizes that may wait for others of their size."""
 
+Decode: TypeAlias = Callable[..., np.ndarray]
+"""`(path, name, size or None, channels, transparency) -> uint8 [H, W, channels]`."""
 Translator = Callable[..., np.ndarray]
 """`(variables, images, *extra) -> images`."""
 
@@ -151,6 +154,7 @@ def translate_folder(
     margin: int = 0,
     transparency: images.Transparency = "white",
     unit: int = 4,
+    decode: Decode = images.decode,
 ) -> Iterator[str]:
     """Translates the files of a job, a batch of one size at a time; each is written whole.
 
@@ -164,6 +168,7 @@ def translate_folder(
       margin: black pixels on each side, inside size; of no use without it.
       transparency: what transparent pixels are laid on, as training data are.
       unit: what sides that the generator takes are multiples of.
+      decode: reads a file, as `images.decode` does, or with a mask as `decode_with_hole`.
 
     Yields:
       A sentence for each image that cannot be read, which is passed over.
@@ -181,14 +186,14 @@ def translate_folder(
     for path, target in job.files:
         try:
             inner, channels = inner_size(size, margin), spec.shape[-1]
-            image = images.decode(path, str(path), inner, channels, transparency)
+            image = decode(path, str(path), inner, channels, transparency)
         except ValueError as error:
             yield str(error)
             done += 1
             report(done)
             continue
         if size is None:
-            image = images.resize(image, fitting(image.shape[:2], unit))
+            image = resized(image, fitting(image.shape[:2], unit))
         else:
             image = images.pad(image, margin)
         group = waiting.setdefault(image.shape, [])
@@ -206,6 +211,59 @@ def translate_folder(
     for shape in list(waiting):
         done += flush(shape)
         report(done)
+
+
+def decode_with_hole(masks: Path | None) -> Decode:
+    """Reads images with a mask as one channel more, 255 in the hole and 0 outside.
+
+    Args:
+      masks: an image whose light pixels are the hole of every image, or a folder with one for each
+        image, of its name but for the ending; None: holes are where images are transparent.
+
+    Raises:
+      ValueError: for masks that are not there; what is returned raises one for images without.
+    """
+    masks = None if masks is None else expanded(masks)
+    if masks is not None and not masks.exists():
+        raise ValueError(f"--mask {masks} is neither an image nor a folder of images")
+    by_name = {}
+    if masks is not None and masks.is_dir():
+        by_name = {path.stem: path for path in entries(masks, masks)[0]}
+
+    def decode(
+        image: Path, name: str, size: int | None, channels: int, transparency: images.Transparency
+    ) -> np.ndarray:
+        with warnings.catch_warnings():
+            if masks is None:  # What transparent pixels are laid on is not seen: it is filled.
+                warnings.filterwarnings("ignore", message="images with transparent pixels")
+            pixels = images.decode(image, name, size, channels - 1, transparency)
+        if masks is None:
+            hole = 255 - images.alpha(image)
+        else:
+            path = by_name.get(image.stem) if by_name else masks
+            if path is None or path.is_dir():
+                raise ValueError(f"--mask {masks} has no mask named {image.stem!r}, of {name}")
+            hole = images.decode(path, str(path), None, 1)
+        hole = images.decode(hole, name, size, 1)
+        if hole.shape[:2] != pixels.shape[:2]:
+            raise ValueError(
+                f"the mask of {name} is {hole.shape[0]} x {hole.shape[1]}, and the image "
+                f"{pixels.shape[0]} x {pixels.shape[1]}"
+            )
+        if not (hole > 127).any():
+            raise ValueError(f"{name} has no hole: nothing of it is transparent or masked")
+        return np.concatenate([pixels, np.where(hole > 127, 255, 0).astype(np.uint8)], axis=-1)
+
+    return decode
+
+
+def resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """uint8 [H, W, C] at another size; a fourth or second channel is a mask and stays one."""
+    if image.shape[:2] == shape or image.shape[-1] in (1, 3):
+        return images.resize(image, shape)
+    pixels, hole = image[..., :-1], images.resize(image[..., -1:], shape)
+    whole = np.where(hole > 127, 255, 0).astype(np.uint8)
+    return np.concatenate([images.resize(pixels, shape), whole], axis=-1)
 
 
 def fitting(shape: tuple[int, ...], unit: int = 4) -> tuple[int, int]:

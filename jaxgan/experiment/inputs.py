@@ -39,6 +39,7 @@ class Reading(NamedTuple):
       extra: what `sample` takes after the images, such as a direction; not traced.
       unit: sides that the network takes are multiples of this.
       own_size: images keep their own height and width, or the nearest multiples to them.
+      holes: the last channel of the spec is a mask, 255 where something is missing.
     """
 
     spec: Spec
@@ -46,6 +47,7 @@ class Reading(NamedTuple):
     extra: tuple[Any, ...] = ()
     unit: int = 4
     own_size: bool = False
+    holes: bool = False
 
 
 class Inputs(NamedTuple):

@@ -59,8 +59,9 @@ def paired(
       adversarial_weight: w.
       conditional: show the discriminator the condition too, as more channels of the image. It must
         then have the image's height and width.
-      hole: the last channel of the condition is a mask, 1 in the hole, and the channels before it
-        the known pixels: they are kept, and the generator fills the hole.
+      hole: the last channel of the condition is a mask, positive in the hole, and the channels
+        before it the known pixels: they are kept, and the generator fills the hole, in which it is
+        shown 0.
       window: what the discriminator is shown of an image (and condition), such as its hole.
       discriminator_steps: discriminator updates a step, each on a minibatch of its own.
       penalty: added to the discriminator's loss. It is given what the discriminator sees.
@@ -90,10 +91,12 @@ def paired(
     def make(
         variables: Variables, condition: Array, *, train: bool = True, key: Key | None = None
     ) -> tuple[Array, PyTree]:
+        known, mask = condition[..., :-1], condition[..., -1:]
+        if hole:
+            condition = jnp.concatenate([jnp.where(mask > 0, 0, known), mask], axis=-1)
         images, state = run(generator, "generator", variables, condition, train=train, key=key)
         if not hole:
             return images, state
-        known, mask = condition[..., :-1], condition[..., -1:]
         if known.shape != images.shape:
             raise ValueError(
                 f"the generator fills holes of images {list(known.shape)} with images "

@@ -14,7 +14,13 @@ from jaxgan import degrade, load, train
 from jaxgan.cli.main import main
 from jaxgan.data.paired import PairedSpec
 from jaxgan.data.source import Spec
-from jaxgan.experiment import PairedExperiment, SuperResolutionExperiment, check
+from jaxgan.experiment import (
+    InpaintingExperiment,
+    PairedExperiment,
+    SuperResolutionExperiment,
+    check,
+)
+from jaxgan.experiment.inpainting import eroded
 from jaxgan.metrics import luminance, psnr
 from jaxgan.networks.cyclegan import PatchOptions
 from jaxgan.networks.super_resolution import SRGANDiscriminatorOptions, SuperResolutionOptions
@@ -176,6 +182,111 @@ def test_images_are_enlarged_and_measured_on_luminance(tmp_path, capfd):
     assert record["metrics"]["psnr"] == pytest.approx(float(expected), rel=1e-4)
 
 
+HOLED = InpaintingExperiment(
+    name="holed",
+    steps=2,
+    batch_size=4,
+    unet=UNetOptions(width=4, depth=2),
+    discriminator=PATCHES,
+    conditional=True,
+    **dict.fromkeys(("log_every", "sample_every", "checkpoint_every"), 2),
+)
+
+
+@pytest.mark.parametrize("hole", ["centre", "box", "strokes"])
+def test_a_condition_has_a_hole_and_its_mask(hole):
+    experiment = dataclasses.replace(HOLED, hole=hole)
+    images = jnp.asarray(RNG.integers(0, 256, (4, 16, 16, 3), np.uint8))
+    batch = experiment.prepare({"real": images}, jax.random.key(0))
+    known, mask = batch["condition"][..., :3], batch["condition"][..., 3:]
+    assert set(np.unique(mask)) == {-1, 1}
+    np.testing.assert_array_equal(known, jnp.where(mask > 0, 0, batch["real"]))
+    if hole == "centre":
+        assert (mask[:, 4:12, 4:12] == 1).all()
+        assert (mask == 1).mean() == 1 / 4
+    else:
+        assert len({each.tobytes() for each in np.asarray(mask)}) == 4  # Each its own.
+
+
+def test_the_border_of_a_hole_weighs_more():
+    """A hole of 8x8, of which all but the inner 4x4 is within 2 pixels of what is known."""
+    experiment = dataclasses.replace(HOLED, border_weight=10.0, border=2)
+    batch = experiment.prepare({"real": jnp.zeros((1, 16, 16, 1))}, jax.random.key(0))
+    truth = jnp.zeros((1, 16, 16, 1))
+    inner = truth.at[:, 7, 7].set(1.0)
+    edge = truth.at[:, 4, 9].set(1.0)
+    outside = truth.at[:, 0, 0].set(1.0)
+    total = 16 + 10 * 48
+    for images, expected in ((inner, 1 / total), (edge, 10 / total), (outside, 0)):
+        found = experiment.reconstruct(images, truth, batch["condition"])
+        assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_hole_at_the_frame_has_no_border_there():
+    masks = jnp.zeros((1, 6, 6, 1)).at[:, :4].set(1)
+    np.testing.assert_array_equal(eroded(masks, 1)[0, :, 0, 0], [1, 1, 1, 0, 0, 0])
+
+
+def test_the_discriminator_may_see_the_hole_alone():
+    experiment = dataclasses.replace(HOLED, judge_hole=True, conditional=False)
+    game = experiment.make_game(SPEC)
+    batch = {"real": jax.ShapeDtypeStruct((2, 16, 16, 3), jnp.uint8)}
+    prepared = jax.eval_shape(experiment.prepare, batch, jax.random.key(0))
+    window = experiment.game_options(SPEC)["window"]
+    assert jax.eval_shape(window, prepared["real"]).shape == (2, 8, 8, 3)
+    sides, _ = jax.eval_shape(game.init, jax.random.key(0), prepared)
+    assert set(sides) == {"generator", "discriminator"}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("holes")
+    for split in ("train", "test"):
+        for i in range(4):
+            write(folder / "photos" / split / f"{i}.png", 16, 16, 3)
+    experiment = dataclasses.replace(HOLED, data=str(folder / "photos"))
+    return train(experiment, folder / "run", reporter=Silent())
+
+
+def test_holes_are_filled_where_masks_are_light_or_images_transparent(filled, tmp_path, capfd):
+    image = write(tmp_path / "in" / "a.png", 16, 16, 3)
+    hole = np.zeros((16, 16), bool)
+    hole[3:9, 5:15] = True
+    (tmp_path / "masks").mkdir()
+    for path in (tmp_path / "mask.png", tmp_path / "masks" / "a.png"):
+        Image.fromarray(hole.astype(np.uint8) * 255).save(path)
+    clear = np.concatenate([image, np.where(hole, 0, 255).astype(np.uint8)[..., None]], axis=-1)
+    (tmp_path / "clear").mkdir()
+    Image.fromarray(clear).save(tmp_path / "clear" / "a.png")
+
+    def results(folder, *options):
+        command = ["translate", str(filled.directory), "--input", str(tmp_path / folder)]
+        out = tmp_path / "out"
+        assert main([*command, "--output", str(out), "--overwrite", *options]) == 0
+        return np.asarray(Image.open(out / "a.png"))
+
+    by_mask = results("in", "--mask", str(tmp_path / "mask.png"))
+    np.testing.assert_array_equal(by_mask[~hole], image[~hole])
+    whole = np.concatenate([image, hole[..., None] * np.uint8(255)], axis=-1)[None]
+    np.testing.assert_array_equal(by_mask, filled.translate(whole)[0])
+    np.testing.assert_array_equal(results("in", "--mask", str(tmp_path / "masks")), by_mask)
+    capfd.readouterr()
+    np.testing.assert_array_equal(results("clear"), by_mask)
+    assert "warning" not in capfd.readouterr().err
+
+
+def test_images_without_a_hole_and_masks_without_a_use_are_refused(filled, run, tmp_path, capfd):
+    write(tmp_path / "in" / "a.png", 16, 16, 3)
+    command = ["--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    assert main(["translate", str(filled.directory), *command]) == 1
+    assert "has no hole: nothing of it is transparent or masked" in capfd.readouterr().err
+    mask = ["--mask", str(tmp_path / "nowhere.png"), "--overwrite"]
+    assert main(["translate", str(filled.directory), *command, *mask]) == 2
+    assert "is neither an image nor a folder of images" in capfd.readouterr().err
+    assert main(["translate", str(run.directory), *command, *mask]) == 2
+    assert "--mask is of runs that fill holes" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("experiment", "message"),
     [
@@ -191,6 +302,14 @@ def test_images_are_enlarged_and_measured_on_luminance(tmp_path, capfd):
             "penalty r1 is on the discriminator, and with adversarial_weight 0 there is none",
         ),
         (dataclasses.replace(TINY, degrade="grey", data_b="x"), "data_b x is of pairs, and with"),
+        (
+            dataclasses.replace(HOLED, judge_hole=True, hole="box"),
+            "judge_hole needs a hole in the middle, and hole is box",
+        ),
+        (
+            dataclasses.replace(HOLED, network="context_encoder"),
+            "unet.width 4 has no use, as network is context_encoder",
+        ),
         (dataclasses.replace(ENLARGING, image_size=16), "patch_size 16 cuts images as they are"),
     ],
 )
