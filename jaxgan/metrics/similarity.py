@@ -17,6 +17,7 @@ from types import ModuleType
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxgan.metrics.sharpness import LUMA
@@ -145,7 +146,8 @@ def _pair(images_a: ArrayLike, images_b: ArrayLike) -> tuple[Array, Array]:
 def _check_range(images: Array) -> None:
     if isinstance(images, jax.core.Tracer):
         return
-    low, high = float(images.min(initial=jnp.inf)), float(images.max(initial=-jnp.inf))
+    numbers = np.asarray(images)  # JAX's own minimum of many numbers loses NaN on a CPU.
+    low, high = float(numbers.min(initial=np.inf)), float(numbers.max(initial=-np.inf))
     # Of NaN no comparison is true.
     if images.size and not -1 - _ROUNDING <= low <= high <= 1 + _ROUNDING:
         raise ValueError(
