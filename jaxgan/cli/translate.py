@@ -50,7 +50,7 @@ def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> 
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.experiment.folders import (
         decode_with_hole,
-        make_translator,
+        passed,
         plan_folder,
         translate_folder,
     )
@@ -74,15 +74,14 @@ def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> 
     decode = decode_with_hole(options.mask) if reading.holes else images.decode
     own_size = options.keep_size or reading.own_size
     size = None if own_size else min(reading.spec.shape[:2])
-    translator, bad = make_translator(run.game), 0
-    count = len(job.files)
+    bad, count = 0, len(job.files)
     with (
         kept_programs(options.run),
         counting(f"{verb}ing", count, Console(stderr=True)) as reach,
     ):
         for complaint in translate_folder(
             job,
-            lambda batch: translator(run.variables, batch, *reading.extra),
+            passed(run.game, run.variables, reading),
             reading.spec,
             size,
             reach,

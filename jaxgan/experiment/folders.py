@@ -14,6 +14,8 @@ from jaxgan.data import PairSource, Spec, images
 from jaxgan.data.files import entries, tell_passed_over
 from jaxgan.data.minibatch import to_float
 from jaxgan.data.pair import inner_size
+from jaxgan.data.patches import corners
+from jaxgan.experiment.inputs import Reading
 from jaxgan.files import expanded
 from jaxgan.games.cyclegan import DIRECTIONS
 from jaxgan.games.game import Game
@@ -57,6 +59,63 @@ def make_translator(game: Game) -> Translator:
         return np.concatenate(parts)
 
     return translate
+
+
+def in_tiles(
+    translate: Callable[[np.ndarray], np.ndarray], batch: np.ndarray, tile: int, overlap: int
+) -> np.ndarray:
+    """Images through a network in overlapping squares, which bounds the memory that it takes.
+
+    The result is that of whole images where `overlap` pixels are all that an output depends on.
+
+    Args:
+      translate: `[N, H, W, C] -> [N, f H, f W, C']`, for some whole factor f.
+      batch: uint8 `[N, H, W, C]`.
+      tile: side of a square, more than twice the overlap.
+      overlap: pixels of a square that are cut off where it meets another.
+    """
+    height, width = batch.shape[1:3]
+    if max(height, width) <= tile:
+        return translate(batch)
+    sides = min(height, tile), min(width, tile)
+    starts = [
+        corners(length, side, tile - 2 * overlap)
+        for length, side in zip((height, width), sides, strict=True)
+    ]
+    rows = []
+    for top in starts[0]:
+        row = []
+        for left in starts[1]:
+            part = translate(batch[:, top : top + sides[0], left : left + sides[1]])
+            factor = part.shape[1] // sides[0]
+            row.append(_inside(part, 2, left, starts[1], overlap, factor))
+        rows.append(_inside(np.concatenate(row, axis=2), 1, top, starts[0], overlap, factor))
+    return np.concatenate(rows, axis=1)
+
+
+def _inside(
+    part: np.ndarray, axis: int, start: int, starts: list[int], overlap: int, factor: int
+) -> np.ndarray:
+    """What a square contributes: from the end of the one before it to its own, seams cut off."""
+    place = starts.index(start)
+    side = part.shape[axis] // factor
+    begin = starts[place - 1] + side - overlap - start if place else 0
+    end = side - overlap if place + 1 < len(starts) else side
+    return np.take(part, range(begin * factor, end * factor), axis)
+
+
+def passed(
+    game: Game, variables: Variables, reading: Reading
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The function of images, uint8 `[N, H, W, C]`, that a run which reads them is."""
+    translate = make_translator(game)
+
+    def whole(batch: np.ndarray) -> np.ndarray:
+        return translate(variables, batch, *reading.extra)
+
+    if not reading.tile:
+        return whole
+    return lambda batch: in_tiles(whole, batch, reading.tile, reading.overlap)
 
 
 def batch_limit(shape: tuple[int, ...]) -> int:

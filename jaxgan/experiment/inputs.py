@@ -40,6 +40,9 @@ class Reading(NamedTuple):
       unit: sides that the network takes are multiples of this.
       own_size: images keep their own height and width, or the nearest multiples to them.
       holes: the last channel of the spec is a mask, 255 where something is missing.
+      tile: larger images go through the network in squares of this side; 0: always whole.
+      overlap: pixels that neighbouring squares share on either side of their seam, as many as an
+        output depends on.
     """
 
     spec: Spec
@@ -48,6 +51,8 @@ class Reading(NamedTuple):
     unit: int = 4
     own_size: bool = False
     holes: bool = False
+    tile: int = 0
+    overlap: int = 0
 
 
 class Inputs(NamedTuple):

@@ -22,6 +22,9 @@ from jaxgan.networks.super_resolution import (
 from jaxgan.options import AtLeast
 from jaxgan.types import Array, Batch, Key
 
+TILE = 192
+"""Pixels along a side of a small image that are enlarged at a time, without their overlap."""
+
 
 @dataclass(frozen=True)
 class SuperResolutionExperiment(ConditionedExperiment):
@@ -102,7 +105,9 @@ class SuperResolutionExperiment(ConditionedExperiment):
         height, width, channels = spec.real.shape
         factor = self.generator.factor
         small = spec.real._replace(shape=(height // factor, width // factor, channels))
-        return Reading(small, unit=1, own_size=True)
+        # What an output depends on: 4 pixels of the first layer, 2 of a block, 4 of what follows.
+        overlap = 2 * self.generator.blocks + 8
+        return Reading(small, unit=1, own_size=True, tile=TILE + 2 * overlap, overlap=overlap)
 
     def shown(self, condition: np.ndarray) -> np.ndarray:
         return condition.repeat(self.generator.factor, 1).repeat(self.generator.factor, 2)

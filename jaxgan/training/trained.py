@@ -19,7 +19,7 @@ import numpy as np
 from jaxgan.devices.compilation import kept_programs
 from jaxgan.evaluation import FeatureChoice
 from jaxgan.experiment.base import BaseExperiment, check, check_seed
-from jaxgan.experiment.folders import make_translator
+from jaxgan.experiment.folders import passed
 from jaxgan.experiment.inputs import Inputs, refuse_undrawn, refuse_unread
 from jaxgan.experiment.sampling import make_sampler
 from jaxgan.games import Game
@@ -128,7 +128,7 @@ class Run:
         assert read is not None
         reading = read(self._choices(choices))
         with kept_programs(self.directory):
-            return make_translator(self.game)(self.variables, images, *reading.extra)
+            return passed(self.game, self.variables, reading)(images)
 
     def evaluate(
         self,

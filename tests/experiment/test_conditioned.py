@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from silent import Silent
 
@@ -20,6 +21,7 @@ from jaxgan.experiment import (
     SuperResolutionExperiment,
     check,
 )
+from jaxgan.experiment.folders import in_tiles
 from jaxgan.experiment.inpainting import eroded
 from jaxgan.metrics import luminance, psnr
 from jaxgan.networks.cyclegan import PatchOptions
@@ -180,6 +182,39 @@ def test_images_are_enlarged_and_measured_on_luminance(tmp_path, capfd):
     low = np.rint((np.asarray(degrade.downscale(floats, 2)) + 1) * 127.5).astype(np.uint8)
     expected = psnr(luminance(run.translate(low), 2), luminance(real, 2)).mean()
     assert record["metrics"]["psnr"] == pytest.approx(float(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (16, 16), (17, 40), (31, 33), (64, 15)])
+def test_tiles_are_joined_as_if_the_image_were_whole(shape):
+    """By a function whose output depends on 2 pixels around, and enlarges twice."""
+
+    def blurred(batch):
+        assert max(batch.shape[1:3]) <= 16
+        padded = np.pad(batch.astype(int), ((0, 0), (2, 2), (2, 2), (0, 0)))
+        sums = sliding_window_view(padded, (5, 5), (1, 2)).sum((-1, -2)) // 25
+        return sums.astype(np.uint8).repeat(2, 1).repeat(2, 2)
+
+    batch = RNG.integers(0, 256, (2, *shape, 3), np.uint8)
+    padded = np.pad(batch.astype(int), ((0, 0), (2, 2), (2, 2), (0, 0)))
+    whole = (sliding_window_view(padded, (5, 5), (1, 2)).sum((-1, -2)) // 25).astype(np.uint8)
+    found = in_tiles(blurred, batch, 16, 2)
+    np.testing.assert_array_equal(found, whole.repeat(2, 1).repeat(2, 2))
+
+
+def test_a_generator_depends_on_no_more_than_the_overlap():
+    """The gradient of an output pixel reaches as far, and no further."""
+    experiment = dataclasses.replace(
+        ENLARGING, generator=SuperResolutionOptions(factor=4, blocks=2, width=4)
+    )
+    network = experiment.make_generator(SPEC)
+    small = jax.random.normal(jax.random.key(0), (1, 41, 41, 3))
+    variables = network.init(jax.random.key(1), small)
+
+    def pixel(small):
+        return network.apply(variables, small, train=False)[0][0, 82, 82].sum()
+
+    rows = np.flatnonzero(np.abs(jax.grad(pixel)(small)).sum((0, 2, 3)))
+    assert max(20 - rows[0], rows[-1] - 20) <= experiment.read(SPEC).overlap
 
 
 HOLED = InpaintingExperiment(
