@@ -1,4 +1,4 @@
-"""Latents: drawing them, and walking between them.
+"""Latents: drawing them, walking between them, and directions in which samples change.
 
 A latent is a vector `[L]`; every function takes and returns arrays and does no I/O. Pass a walk
 through a generator's sampling function to see it as images.
@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxgan.arrays import wide
@@ -188,3 +189,152 @@ def _norm(x: Array) -> Array:
 def _divide(x: Array, norm: Array) -> Array:
     """x / norm, and 0 where the norm is no more than rounding."""
     return jnp.where(norm < 1e-6, 0, x / jnp.maximum(norm, 1e-6))
+
+
+def weight_directions(kernel: ArrayLike, count: int) -> Array:
+    """The latent directions that change a generator's first layer most (SeFa).
+
+    The first layer is linear, y = Aᵀz: a step along a unit vector n changes y by Aᵀn, whose length
+    is largest for the left singular vectors of A. No sample is drawn and nothing is trained.
+
+    Args:
+      kernel: A, the weights that latents meet first, `[L, ...]`.
+      count: from 1 to the smaller of L and the numbers that follow.
+
+    Returns:
+      `[count, L]` unit vectors, orthogonal, by falling singular value. The largest number of each
+      is positive, for a singular vector has no sign.
+
+    Raises:
+      ValueError: for another shape or count.
+
+    References:
+      Shen & Zhou, Closed-Form Factorization of Latent Semantics in GANs, 2021 (arXiv:2007.06600).
+    """
+    kernel = wide(jnp.asarray(kernel))
+    if kernel.ndim < 2:
+        raise ValueError(f"a kernel must be [L, ...], not of shape {list(kernel.shape)}")
+    flat = kernel.reshape(len(kernel), -1)
+    _check_count(count, min(flat.shape))
+    return _signed(jnp.linalg.svd(flat, full_matrices=False)[0].T[:count])
+
+
+def feature_directions(latents: ArrayLike, features: ArrayLike, count: int) -> Array:
+    """The latent directions along the principal components of what samples look like (GANSpace).
+
+    Components of the features are found by singular value decomposition, and each sample's place
+    along them is regressed on its latent, by least squares.
+
+    Args:
+      latents: `[N, L]`, N above L.
+      features: `[N, D]`, of the samples made from them: pixels, or an early layer's activations,
+        as the paper has it.
+      count: from 1 to the smaller of N and D.
+
+    Returns:
+      `[count, L]` unit vectors, by falling variance of the component. They need not be orthogonal.
+
+    Raises:
+      ValueError: for other shapes or counts.
+
+    References:
+      Härkönen et al., GANSpace: Discovering Interpretable GAN Controls, 2020 (arXiv:2004.02546).
+    """
+    latents, features = wide(jnp.asarray(latents)), wide(jnp.asarray(features))
+    if latents.ndim != 2 or features.ndim != 2 or len(latents) != len(features):
+        raise ValueError(
+            "latents and features must be [N, L] and [N, D] of the same samples, not "
+            f"{list(latents.shape)} and {list(features.shape)}"
+        )
+    if len(latents) <= latents.shape[1]:
+        raise ValueError(
+            f"directions of {latents.shape[1]} numbers need more samples than {len(latents)}"
+        )
+    _check_count(count, min(features.shape))
+    centred = features - features.mean(axis=0)
+    places, sizes, _ = jnp.linalg.svd(centred, full_matrices=False)
+    places = places[:, :count] * sizes[:count]
+    slopes = jnp.linalg.lstsq(latents - latents.mean(axis=0), places)[0]
+    return _signed(_divide(slopes.T, _norm(slopes.T)))
+
+
+def attribute_direction(latents: ArrayLike, present: ArrayLike) -> Array:
+    """The latent direction along which an attribute appears: the normal of a linear classifier.
+
+    The classifier is scikit-learn's logistic regression with its own settings (an L2 penalty of
+    weight 1). InterFaceGAN takes a linear support vector machine, whose normal differs little.
+
+    Args:
+      latents: `[N, L]`.
+      present: booleans `[N]`, whether the attribute is in the sample; some of both.
+
+    Returns:
+      `[L]`, of length 1, towards where it is present.
+
+    Raises:
+      ValueError: for other shapes, an attribute that all or none have, or where scikit-learn is not
+        installed (the extra `train`).
+
+    References:
+      Shen et al., Interpreting the Latent Space of GANs for Semantic Face Editing, 2020
+      (arXiv:1907.10786).
+    """
+    latents, present = np.asarray(latents, np.float64), np.asarray(present, bool)
+    if latents.ndim != 2 or present.shape != latents.shape[:1]:
+        raise ValueError(
+            "latents and what is present must be [N, L] and [N], not "
+            f"{list(latents.shape)} and {list(present.shape)}"
+        )
+    if present.all() or not present.any():
+        kind = "all" if present.any() else "none"
+        raise ValueError(
+            f"an attribute that {kind} of {len(present)} samples have has no direction"
+        )
+    try:
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise ValueError(
+            "directions of attributes need scikit-learn: `pip install jaxgan[train]`"
+        ) from error
+    normal = LogisticRegression(max_iter=1000).fit(latents, present).coef_[0]
+    return jnp.asarray(normal / np.linalg.norm(normal), jnp.float32)
+
+
+def without(direction: ArrayLike, others: ArrayLike) -> Array:
+    """What is left of a direction without what it shares with others (InterFaceGAN's projection).
+
+    Args:
+      direction: `[L]`.
+      others: `[K, L]`, of any lengths and angles.
+
+    Returns:
+      `[L]`, of length 1, orthogonal to all others.
+
+    Raises:
+      ValueError: for other shapes, or where nothing is left.
+    """
+    direction, others = wide(jnp.asarray(direction)), wide(jnp.asarray(others))
+    if direction.ndim != 1 or others.ndim != 2 or others.shape[1:] != direction.shape:
+        raise ValueError(
+            "a direction and others must be [L] and [K, L], not "
+            f"{list(direction.shape)} and {list(others.shape)}"
+        )
+    basis, _ = jnp.linalg.qr(others.T)
+    left = direction - basis @ (basis.T @ direction)
+    left = left - basis @ (basis.T @ left)  # The first time left rounding.
+    if float(_norm(left)[0]) < 1e-4 * float(_norm(direction)[0]):
+        raise ValueError(
+            f"nothing is left of the direction without the {len(others)} others, which span it"
+        )
+    return _divide(left, _norm(left))
+
+
+def _signed(directions: Array) -> Array:
+    """Each direction with its largest number positive."""
+    largest = jnp.take_along_axis(directions, jnp.abs(directions).argmax(1)[:, None], axis=1)
+    return directions * jnp.where(largest < 0, -1, 1)
+
+
+def _check_count(count: int, most: int) -> None:
+    if not 1 <= count <= most:
+        raise ValueError(f"the number of directions must be from 1 to {most}, not {count}")

@@ -174,3 +174,77 @@ def test_walks_keep_the_type_of_their_latents(walk, dtype):
     np.testing.assert_array_equal(points[0], a)
     exact = walk(a.astype(jnp.float32), b.astype(jnp.float32), 4)
     np.testing.assert_array_equal(points, exact.astype(dtype))
+
+
+KERNEL = np.diag([1.0, 5.0, 3.0])[:, ::-1].copy()
+"""A first layer that stretches the second number of a latent most, then the third."""
+
+
+def test_weight_directions_are_singular_vectors():
+    found = latent.weight_directions(KERNEL, 3)
+    np.testing.assert_allclose(found, [[0, 1, 0], [0, 0, 1], [1, 0, 0]], atol=1e-6)
+    kernel = np.random.default_rng(0).normal(size=(6, 2, 2, 3))
+    found = np.asarray(latent.weight_directions(kernel, 4))
+    expected = np.linalg.svd(kernel.reshape(6, -1))[0].T[:4]
+    np.testing.assert_allclose(np.abs((found * expected).sum(1)), 1, atol=1e-5)
+    np.testing.assert_allclose(found @ found.T, np.eye(4), atol=1e-5)
+
+
+def test_feature_directions_are_those_along_which_features_change():
+    """Features are 5 and 3 times two numbers of the latent, turned, and the latents not white."""
+    rng = np.random.default_rng(0)
+    latents = rng.normal(size=(500, 4)).astype(np.float32)
+    turn, _ = np.linalg.qr(rng.normal(size=(7, 7)))
+    features = (5 * latents[:, :1] @ turn[:1] + 3 * latents[:, 2:3] @ turn[1:2]) + 1
+    found = np.asarray(latent.feature_directions(latents, features, 2))
+    expected = np.eye(4)[[0, 2]]
+    np.testing.assert_allclose(found, expected, atol=0.1)  # Drawn latents are not quite white.
+
+
+def test_an_attribute_direction_is_the_normal_of_the_border():
+    rng = np.random.default_rng(0)
+    latents, normal = rng.normal(size=(2000, 3)), np.array([2.0, -1.0, 2.0]) / 3
+    found = np.asarray(latent.attribute_direction(latents, latents @ normal > 0.3))
+    assert found @ normal > 0.999
+    assert np.linalg.norm(found) == pytest.approx(1)
+
+
+def test_what_directions_share_is_taken_away():
+    others = np.array([[1.0, 0, 0, 0], [1.0, 1.0, 0, 0]])
+    found = latent.without(np.array([3.0, 4.0, 0, 5.0]), others)
+    np.testing.assert_allclose(found, [0, 0, 0, 1], atol=1e-6)
+    with pytest.raises(ValueError, match="nothing is left of the direction without the 2 others"):
+        latent.without(np.array([3.0, 4.0, 0, 0]), others)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: latent.weight_directions(np.ones(3), 1), r"a kernel must be \[L, ...\]"),
+        (lambda: latent.weight_directions(KERNEL, 4), "from 1 to 3, not 4"),
+        (lambda: latent.weight_directions(KERNEL, 0), "from 1 to 3, not 0"),
+        (
+            lambda: latent.feature_directions(np.ones((5, 3)), np.ones((4, 2)), 1),
+            r"of the same samples, not \[5, 3\] and \[4, 2\]",
+        ),
+        (
+            lambda: latent.feature_directions(np.ones((3, 3)), np.ones((3, 2)), 1),
+            "directions of 3 numbers need more samples than 3",
+        ),
+        (
+            lambda: latent.attribute_direction(np.ones((4, 3)), np.ones(4)),
+            "an attribute that all of 4 samples have has no direction",
+        ),
+        (
+            lambda: latent.attribute_direction(np.ones((4, 3)), np.ones(3)),
+            r"must be \[N, L\] and \[N\], not \[4, 3\] and \[3\]",
+        ),
+        (
+            lambda: latent.without(np.ones(3), np.ones(3)),
+            r"must be \[L\] and \[K, L\], not \[3\] and \[3\]",
+        ),
+    ],
+)
+def test_directions_that_cannot_be_found_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

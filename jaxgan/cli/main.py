@@ -10,6 +10,7 @@ from typing import TextIO
 from jaxgan.cli.arguments import complain, split_hosts
 from jaxgan.cli.data import data
 from jaxgan.cli.diagnose import diagnose
+from jaxgan.cli.directions import directions, edit
 from jaxgan.cli.evaluate import evaluate
 from jaxgan.cli.interpolate import interpolate
 from jaxgan.cli.report import report
@@ -26,6 +27,8 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   resume RUN              go on from the newest checkpoint
   sample RUN              a grid of samples (.png) or the arrays themselves (.npz)
   interpolate RUN         walk between latents: a grid (.png) or an animation (.gif)
+  directions RUN          find directions along which samples change, and keep them by name
+  edit RUN                samples changed along directions: a grid (.png) or animation (.gif)
   translate RUN           translate a folder of images, with a run of two domains
   reconstruct RUN         encode a folder of images and decode it, with an autoencoder
   evaluate RUN            measure a run's samples, alone or against another run's
@@ -72,6 +75,8 @@ def _run(args: list[str]) -> int:
         "resume": resume,
         "sample": sample,
         "interpolate": interpolate,
+        "directions": directions,
+        "edit": edit,
         "translate": translate,
         "reconstruct": reconstruct,
         "evaluate": evaluate,

@@ -24,7 +24,7 @@ from jaxgan.experiment.sampling import (
 )
 from jaxgan.games import Game
 from jaxgan.keys import derive
-from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
+from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions, first_kernel
 from jaxgan.networks.network import Variables
 from jaxgan.types import Array, Key
 
@@ -87,7 +87,11 @@ class EncodingExperiment(BaseExperiment):
             return (prior(key, count),)
 
         read = (lambda choices: Reading(spec, extra=("reconstruct",))) if spec.is_image else None
-        return Inputs(draw=draw, walk=latent.spherical, read=read)
+
+        def kernel(variables: Variables) -> Array:
+            return first_kernel(variables["decoder"].params, self.decoder.latent_size)
+
+        return Inputs(draw=draw, walk=latent.spherical, read=read, kernel=kernel)
 
     def save_samples(
         self, path: Path, samples: np.ndarray, row_labels: list[str] | None = None

@@ -39,6 +39,7 @@ from jaxgan.layers.spectral_norm import spectrally_normalized
 from jaxgan.networks.families import (
     DiscriminatorOptions,
     GeneratorOptions,
+    first_kernel,
     make_discriminator,
     make_generator,
 )
@@ -194,7 +195,9 @@ class Experiment(AdversarialExperiment):
     def inputs(self, spec: Spec) -> Inputs:
         normal = self.generator.latent_distribution == "normal"
         walk = latent.spherical if normal else latent.linear
-        return latents_and_labels(self.prior(), self._classes(spec), walk, spec.class_names)
+        inputs = latents_and_labels(self.prior(), self._classes(spec), walk, spec.class_names)
+        size = self.generator.latent_size
+        return inputs._replace(kernel=lambda variables: first_kernel(variables.params, size))
 
     def save_samples(
         self, path: Path, samples: np.ndarray, row_labels: list[str] | None = None

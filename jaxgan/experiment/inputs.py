@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxgan.data import Spec, class_number
 from jaxgan.latent import Prior
+from jaxgan.networks.network import Variables
 from jaxgan.types import Array, Key
 
 SHOWN = 20
@@ -68,6 +69,8 @@ class Inputs(NamedTuple):
       read: `(choices) -> Reading`, for runs that take images; None: images are not taken.
       told: `(choices) -> words`, what was chosen about samples, such as "of class 3, cat"; empty
         where nothing was.
+      kernel: `(variables) -> [L, ...]`, the weights that latents of L numbers meet first; None:
+        there are no such weights.
     """
 
     choices: type = NoChoice
@@ -75,6 +78,7 @@ class Inputs(NamedTuple):
     walk: Callable[[Array, Array, int], Array] | None = None
     read: Callable[[Any], Reading] | None = None
     told: Callable[[Any], str] = lambda choices: ""
+    kernel: Callable[[Variables], Array] | None = None
 
 
 def refuse_undrawn(inputs: Inputs, run: Path) -> None:

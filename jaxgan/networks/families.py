@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 from jaxgan.networks import dcgan, mlp, resnet
 from jaxgan.networks.network import Network
 from jaxgan.options import AtLeast, AtMost, Within
+from jaxgan.types import Array, PyTree
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -130,6 +131,15 @@ def make_discriminator(
     """
     family = _family("discriminator", options.family, shape)
     return family.make_discriminator(options, shape, num_classes, outputs, with_features)
+
+
+def first_kernel(params: PyTree, latent_size: int) -> Array:
+    """The weights that latents meet first in a generator of any family, `[latent_size, ...]`.
+
+    Those that a label's embedding meets, which comes after the latent, are left out.
+    """
+    layer = next(name for name in ("DenseGeneral_0", "Dense_0") if name in params)
+    return params[layer]["kernel"][:latent_size]
 
 
 def _family(side: str, name: str, shape: Shape) -> Family:
