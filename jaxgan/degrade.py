@@ -22,6 +22,10 @@ from jaxgan.types import Array, Key, Number
 _TURN = 2.0  # radians: how far a stroke turns at a vertex, at most, either way
 
 
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in a grey image (ITU-R BT.601)."""
+
+
 def grey(images: Array) -> Array:
     """The luma 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), as Pillow's and OpenCV's grey images.
 
@@ -41,7 +45,7 @@ def grey(images: Array) -> Array:
     if channels != 3:
         raise ValueError(f"images must have 1 or 3 channels to be made grey, not {channels}")
     red, green, blue = jnp.split(wide(images), 3, axis=3)
-    return (0.299 * red + 0.587 * green + 0.114 * blue).astype(images.dtype)
+    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).astype(images.dtype)
 
 
 def edges(images: Array, faint: float = 0.05, full: float = 0.3) -> Array:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import augment, consistency, latent, losses, metrics, penalties
+from jaxgan import augment, consistency, degrade, latent, losses, metrics, penalties
 from jaxgan.data import minibatch
 from jaxgan.games import pool, weighting
 from jaxgan.layers import spectral_norm
@@ -19,6 +19,8 @@ REAL, FAKE = (RNG.normal(size=(4, 3)).astype(np.float32) for _ in range(2))
 IMAGES, OTHERS = (RNG.uniform(-1, 1, (4, 4, 4, 1)).astype(np.float32) for _ in range(2))
 MASK = np.array([1, 0, 1, 1], np.int32)
 KERNEL = RNG.normal(size=(3, 3, 1, 2)).astype(np.float32)
+COLOURS = RNG.uniform(-1, 1, (4, 4, 4, 3)).astype(np.float32)
+HOLES = np.eye(4, dtype=np.float32)[None, :, :, None].repeat(4, axis=0)
 VGG = {"conv1_1": {"kernel": np.repeat(KERNEL, 3, 2), "bias": np.ones(2, np.float32)}}
 """A network of one layer, in place of the one trained on ImageNet."""
 
@@ -124,6 +126,16 @@ def calls():
                 VGG, {"relu1_1": np.ones(2, np.float32)}, a, b
             ),
         )
+        colours = jnp.asarray(COLOURS, dtype)
+        for function in (degrade.grey, degrade.edges):
+            yield f"{function.__name__} {kind}", lambda f=function, a=colours: f(a)
+        for function in (degrade.downscale, degrade.upscale):
+            yield f"{function.__name__} {kind}", lambda f=function, a=colours: f(a, 2)
+        yield (
+            f"painted {kind}",
+            lambda a=colours: degrade.paint_hole(a, HOLES, np.float64(0.3)),
+        )
+        yield f"composed {kind}", lambda a=colours: degrade.compose(a, -a, HOLES)
         yield f"drift {kind}", lambda a=real: penalties.drift_penalty(a, weights=MASK)
         yield (
             f"lecam {kind}",
@@ -171,6 +183,14 @@ def calls():
     yield "neighbours", lambda: metrics.precision_recall_density_coverage(*features, k=3)
     yield "inception", lambda: metrics.inception_score(np.full((8, 4), 0.25), splits=2)
     yield "psnr", lambda: metrics.psnr(*pictures)
+    yield "centre hole", lambda: degrade.centre_hole(2, 8, 8)
+    yield "boxes", lambda: degrade.random_boxes(key(), 2, 8, 8)
+    yield "strokes", lambda: degrade.strokes(key(), 2, 16, 16)
+    yield "luminance", lambda: metrics.luminance(COLOURS, 1)
+    yield "weight directions", lambda: latent.weight_directions(REAL, 2)
+    few = features[0].astype(np.float32)
+    yield "feature directions", lambda: latent.feature_directions(few, np.square(few), 2)
+    yield "without", lambda: latent.without(REAL[0], FAKE[:2])
     yield "diversity", lambda: metrics.sample_diversity(*features)
 
 

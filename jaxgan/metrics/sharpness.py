@@ -7,8 +7,7 @@ the same data: noise is sharper than any photograph.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of red, green and blue in a grey image (ITU-R BT.601)."""
+from jaxgan.degrade import LUMA
 
 
 def laplacian_variance(images: ArrayLike) -> NDArray[np.float32]:
@@ -36,7 +35,11 @@ def laplacian_variance(images: ArrayLike) -> NDArray[np.float32]:
         raise ValueError(
             f"images must be uint8 [N, H, W, C], not {images.dtype} {list(images.shape)}"
         )
-    grey = images @ LUMA if images.shape[3] == 3 else images.mean(axis=3, dtype=np.float32)
+    grey = (
+        images @ np.array(LUMA, np.float32)
+        if images.shape[3] == 3
+        else images.mean(axis=3, dtype=np.float32)
+    )
     padded = np.pad(grey, ((0, 0), (1, 1), (1, 1)), "reflect")
     rows = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]
     columns = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxgan.metrics.sharpness import LUMA
+from jaxgan.degrade import LUMA
 from jaxgan.types import Array
 
 _WINDOW = 11  # pixels along a side of the window that SSIM compares
@@ -121,7 +121,7 @@ def luminance(images: ArrayLike, crop: int = 0) -> Array:
     if images.shape[-1] == 1:
         return images[..., *cut] if whole else images[..., *cut].astype(jnp.float32)
     red, green, blue = jnp.split(inside[..., *cut], 3, axis=-1)
-    luma = 16 + 219 * (float(LUMA[0]) * red + float(LUMA[1]) * green + float(LUMA[2]) * blue)
+    luma = 16 + 219 * (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)
     return jnp.round(luma).astype(jnp.uint8) if whole else luma / 127.5 - 1
 
 

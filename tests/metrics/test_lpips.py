@@ -85,7 +85,8 @@ def test_by_hand_of_one_layer():
 @NETWORKS
 def test_equal_images_are_0_apart_and_the_order_is_of_no_account(network, weights):
     a, b = pictures(0), pictures(1)
-    np.testing.assert_array_equal(lpips(a, a, network=network, weights=weights), 0)
+    # Not always to the bit: an image's features round as its place in the batch has it.
+    np.testing.assert_allclose(lpips(a, a, network=network, weights=weights), 0, atol=1e-12)
     one = lpips(a, b, network=network, weights=weights)
     other = lpips(b, a, network=network, weights=weights)
     np.testing.assert_allclose(one, other, rtol=1e-5)
