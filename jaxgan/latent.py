@@ -251,10 +251,10 @@ def feature_directions(latents: ArrayLike, features: ArrayLike, count: int) -> A
             f"directions of {latents.shape[1]} numbers need more samples than {len(latents)}"
         )
     _check_count(count, min(features.shape))
-    centred = features - features.mean(axis=0)
+    centred = features - features.mean(axis=0, keepdims=True)
     places, sizes, _ = jnp.linalg.svd(centred, full_matrices=False)
-    places = places[:, :count] * sizes[:count]
-    slopes = jnp.linalg.lstsq(latents - latents.mean(axis=0), places)[0]
+    places = places[:, :count] * sizes[None, :count]
+    slopes = jnp.linalg.lstsq(latents - latents.mean(axis=0, keepdims=True), places)[0]
     return _signed(_divide(slopes.T, _norm(slopes.T)))
 
 
