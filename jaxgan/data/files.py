@@ -8,6 +8,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -233,17 +234,22 @@ def open_folder(
         layout: cache.Layout = {"images": ((len(files), *shape), np.uint8)}
         arrays = cache.store(key, layout, images.in_threads(work, len(files), shape))
 
-    def identify() -> tuple[Identity, ...]:
-        named = [(path.relative_to(folder).as_posix(), path) for path in files]
-        try:
-            digest = digest_files(named)
-        except OSError as error:
-            raise ValueError(f"{error.filename} cannot be read: {error.strerror}.") from error
-        return (Identity(str(folder), str(folder.resolve()), len(files), class_names, digest),)
-
+    identify = partial(identify_files, folder, files, class_names)
     return ArraySource(
         str(folder), arrays["images"], labels, class_names=class_names, identify=identify
     )
+
+
+def identify_files(
+    folder: Path, files: Sequence[Path], class_names: tuple[str, ...] = ()
+) -> tuple[Identity, ...]:
+    """Who a set is that was read from these files of a folder; a ValueError where one is gone."""
+    named = [(path.relative_to(folder).as_posix(), path) for path in files]
+    try:
+        digest = digest_files(named)
+    except OSError as error:
+        raise ValueError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    return (Identity(str(folder), str(folder.resolve()), len(files), class_names, digest),)
 
 
 class Scan(NamedTuple):

@@ -1,6 +1,6 @@
 """Images in pairs: what a generator is given, and what it should make of it."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -9,8 +9,16 @@ import numpy as np
 
 from jaxgan.data import cache, images
 from jaxgan.data.catalog import open_source
-from jaxgan.data.files import check_images, common_shape, entries, folder_splits, read_npz, scan
-from jaxgan.data.identity import Identity, digest_arrays, digest_files
+from jaxgan.data.files import (
+    check_images,
+    common_shape,
+    entries,
+    folder_splits,
+    identify_files,
+    read_npz,
+    scan,
+)
+from jaxgan.data.identity import Identity, digest_arrays
 from jaxgan.data.source import ArraySource, Spec
 from jaxgan.files import expanded
 from jaxgan.types import Array, Batch
@@ -280,14 +288,7 @@ def _side_by_side(
         largest = (shapes["a"][0], 2 * shapes["a"][1], max(depths.values()))
         arrays = cache.store(key, layout, images.in_threads(work, len(files), largest))
 
-    def identify() -> tuple[Identity, ...]:
-        named = [(path.relative_to(folder).as_posix(), path) for path in files]
-        try:
-            digest = digest_files(named)
-        except OSError as error:
-            raise ValueError(f"{error.filename} cannot be read: {error.strerror}.") from error
-        return (Identity(str(folder), str(folder.resolve()), len(files), (), digest),)
-
+    identify = partial(identify_files, folder, files)
     return {
         one: ArraySource(f"{folder}, {one}", arrays[one], identify=identify) for one in ("a", "b")
     }

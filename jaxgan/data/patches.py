@@ -1,13 +1,13 @@
 """Patches of images of any size, for networks that learn from parts."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from jaxgan.data import cache, images
-from jaxgan.data.files import folder_splits, scan
-from jaxgan.data.identity import Identity, digest_files
+from jaxgan.data.files import folder_splits, identify_files, scan
 from jaxgan.data.source import ArraySource
 from jaxgan.files import expanded
 
@@ -75,14 +75,7 @@ def open_patches(
         layout: cache.Layout = {"images": ((sum(counts), *shape), np.uint8)}
         arrays = cache.store(key, layout, images.in_threads(work, len(files), largest_file))
 
-    def identify() -> tuple[Identity, ...]:
-        named = [(path.relative_to(folder).as_posix(), path) for path in files]
-        try:
-            digest = digest_files(named)
-        except OSError as error:
-            raise ValueError(f"{error.filename} cannot be read: {error.strerror}.") from error
-        return (Identity(str(folder), str(folder.resolve()), len(files), (), digest),)
-
+    identify = partial(identify_files, folder, files)
     return ArraySource(f"{folder}, patches", arrays["images"], identify=identify)
 
 

@@ -102,7 +102,7 @@ class BaseExperiment:
 
     def open_source(self, split: str = "train") -> Any:
         """The data."""
-        raise _undefined(self, "open_source")
+        raise undefined(self, "open_source")
 
     def check_source(self, source: Any) -> None:
         """Raises a ValueError for options that do not fit the data."""
@@ -125,7 +125,7 @@ class BaseExperiment:
 
     def make_game(self, spec: Any) -> Game:
         """The game over data of this spec."""
-        raise _undefined(self, "make_game")
+        raise undefined(self, "make_game")
 
     def make_optimizers(self) -> dict[str, optax.GradientTransformation]:
         """One optimiser for each side that a loss trains."""
@@ -201,5 +201,6 @@ def check_seed(name: str, seed: int) -> None:
     check_range(name, seed, (Whole32(),))
 
 
-def _undefined(experiment: BaseExperiment, method: str) -> ValueError:
+def undefined(experiment: BaseExperiment, method: str) -> ValueError:
+    """What a method raises that a kind of run must have and has not."""
     return ValueError(f"{type(experiment).__name__} is not a whole kind of run: it has no {method}")

@@ -25,7 +25,7 @@ from jaxgan.experiment.adversarial import (
     PenaltyName,
     make_penalty,
 )
-from jaxgan.experiment.base import Phase, Preview
+from jaxgan.experiment.base import Phase, Preview, undefined
 from jaxgan.experiment.folders import COLUMNS, batch_limit
 from jaxgan.experiment.inputs import Inputs, Reading
 from jaxgan.experiment.sampling import reference_of
@@ -151,15 +151,15 @@ class ConditionedExperiment(AdversarialExperiment):
 
     def conditioned(self, batch: Batch, key: Key) -> Batch:
         """The batch, float images in [-1, 1], with its `condition`. The key is consumed."""
-        raise NotImplementedError
+        raise undefined(self, "conditioned")
 
     def make_generator(self, spec: PairedSpec) -> Network:
         """The generator for pairs of this spec."""
-        raise NotImplementedError
+        raise undefined(self, "make_generator")
 
     def make_discriminator(self, spec: PairedSpec) -> Network:
         """The discriminator for pairs of this spec."""
-        raise NotImplementedError
+        raise undefined(self, "make_discriminator")
 
     def game_options(self, spec: PairedSpec) -> dict[str, Any]:
         """What else `games.paired` is given."""
@@ -167,7 +167,7 @@ class ConditionedExperiment(AdversarialExperiment):
 
     def read(self, spec: PairedSpec) -> Reading:
         """How images become conditions."""
-        raise NotImplementedError
+        raise undefined(self, "read")
 
     def reconstruct(self, images: Array, truth: Array, condition: Array) -> Array:
         """How far images are from the truth; kinds may weigh its pixels."""

@@ -10,10 +10,10 @@ import numpy as np
 
 from jaxgan import degrade
 from jaxgan.consistency import reconstruction_loss
-from jaxgan.data.catalog import open_source
 from jaxgan.data.paired import PairedSource, PairedSpec
 from jaxgan.experiment.conditioned import ConditionedExperiment
 from jaxgan.experiment.inputs import Reading
+from jaxgan.experiment.sampling import open_data
 from jaxgan.networks.context_encoder import ContextEncoderOptions, make_context_encoder
 from jaxgan.networks.cyclegan import PatchOptions, make_patch_discriminator
 from jaxgan.networks.network import Network
@@ -72,16 +72,7 @@ class InpaintingExperiment(ConditionedExperiment):
             )
 
     def open_source(self, split: str = "train") -> PairedSource:
-        return PairedSource(
-            open_source(
-                self.data,
-                data_dir=self.data_dir,
-                split=split,
-                image_size=self.image_size,
-                channels=self.channels,
-                transparency=self.transparency,
-            )
-        )
+        return PairedSource(open_data(self, split))
 
     def conditioned(self, batch: Batch, key: Key) -> Batch:
         real = batch["real"]

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jaxgan import degrade
 from jaxgan.augment import instance_noise
 from jaxgan.data import Spec
-from jaxgan.data.catalog import open_source
 from jaxgan.data.paired import Direction, PairedSource, PairedSpec, open_paired
 from jaxgan.experiment.conditioned import ConditionedExperiment
 from jaxgan.experiment.inputs import Reading
+from jaxgan.experiment.sampling import open_data
 from jaxgan.networks.cyclegan import PatchOptions, make_patch_discriminator
 from jaxgan.networks.network import Network
 from jaxgan.networks.unet import UNetOptions, depth_of, make_unet
@@ -71,16 +71,7 @@ class PairedExperiment(ConditionedExperiment):
                 channels={"a": self.channels, "b": self.channels_b},
                 transparency=self.transparency,
             )
-        return PairedSource(
-            open_source(
-                self.data,
-                data_dir=self.data_dir,
-                split=split,
-                image_size=self.image_size,
-                channels=self.channels,
-                transparency=self.transparency,
-            )
-        )
+        return PairedSource(open_data(self, split))
 
     def check_source(self, source: PairedSource) -> None:
         super().check_source(source)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxgan.data import MIXTURES, Source, open_source
+from jaxgan.data import MIXTURES, ArraySource, Source, open_source
 from jaxgan.evaluation import (
     Evaluator,
     FeatureChoice,
@@ -167,7 +167,7 @@ def evaluate_samples(
     )
 
 
-def open_data(experiment: Any, split: str) -> Source:
+def open_data(experiment: Any, split: str) -> ArraySource:
     """The data of a kind of run that has one set of them, by its options."""
     return open_source(
         experiment.data,

@@ -6,11 +6,11 @@ from typing import Annotated
 import numpy as np
 
 from jaxgan import degrade
-from jaxgan.data.catalog import open_source
 from jaxgan.data.paired import PairedSource, PairedSpec
 from jaxgan.data.patches import open_patches
 from jaxgan.experiment.conditioned import ConditionedExperiment
 from jaxgan.experiment.inputs import Reading
+from jaxgan.experiment.sampling import open_data
 from jaxgan.metrics.similarity import luminance
 from jaxgan.networks.network import Network
 from jaxgan.networks.super_resolution import (
@@ -68,16 +68,7 @@ class SuperResolutionExperiment(ConditionedExperiment):
                     transparency=self.transparency,
                 )
             )
-        return PairedSource(
-            open_source(
-                self.data,
-                data_dir=self.data_dir,
-                split=split,
-                image_size=self.image_size,
-                channels=self.channels,
-                transparency=self.transparency,
-            )
-        )
+        return PairedSource(open_data(self, split))
 
     def check_source(self, source: PairedSource) -> None:
         super().check_source(source)
