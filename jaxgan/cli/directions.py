@@ -59,7 +59,8 @@ def directions(args: list[str]) -> int:
     if (by == "labels") != (options.labels is not None):
         raise ValueError(f"--labels FILE and --by labels go together, and --by is {by}")
     run = load_chosen(options)
-    one, size = run.draw(1, 0, choices), latent_size(run, choices)
+    one = run.draw(1, 0, choices)
+    size = latent_size(run, one)
     refuse_more_than_memory(run, one, f"--count {options.count}", options.count, ".npz")
     known = read_directions(options.run)
     taken = [vector_of(known, name, options.run, size) for name in options.orthogonal_to]
@@ -201,7 +202,8 @@ def edit(args: list[str]) -> int:
     run = load_chosen(options)
     if not getattr(run.spec, "is_image", False):
         raise ValueError(f"edit shows images, and {options.run} makes points")
-    one, size = run.draw(1, 0, choices), latent_size(run, choices)
+    one = run.draw(1, 0, choices)
+    size = latent_size(run, one)
     count = len(options.seeds) * len(options.direction) * len(options.strength)
     refuse_more_than_memory(run, one, f"{count:,} samples", count, kind)
     known = read_directions(options.run)
@@ -232,9 +234,13 @@ def edit(args: list[str]) -> int:
     return 0
 
 
-def latent_size(run: "Run", choices: Any) -> int:
-    """L of a run whose samples are made of latents `[L]`; a ValueError for another."""
-    first = run.draw(1, 0, choices)[0]
+def latent_size(run: "Run", one: tuple[Any, ...]) -> int:
+    """L of a run whose samples are made of latents `[L]`, by the inputs of one sample.
+
+    Raises:
+      ValueError: for latents of another form.
+    """
+    first = one[0]
     if getattr(first, "ndim", 0) != 2:
         raise ValueError(f"{run.directory} has latents of a form that has no directions")
     return first.shape[1]
