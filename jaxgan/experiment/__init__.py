@@ -12,14 +12,18 @@ from jaxgan.experiment.paired import PairedExperiment
 from jaxgan.experiment.super_resolution import SuperResolutionExperiment
 from jaxgan.experiment.unpaired import UnpairedExperiment
 from jaxgan.experiment.vae_gan import VAEGANExperiment
+from jaxgan.networks.context_encoder import ContextEncoderOptions
 from jaxgan.networks.cyclegan import PatchOptions, TranslatorOptions
 from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
+from jaxgan.networks.super_resolution import SRGANDiscriminatorOptions, SuperResolutionOptions
+from jaxgan.networks.unet import UNetOptions
 
 __all__ = [
     "DIGITS",
     "AdversarialExperiment",
     "AutoencodingExperiment",
     "BaseExperiment",
+    "ContextEncoderOptions",
     "DiscriminatorOptions",
     "Experiment",
     "GeneratorOptions",
@@ -33,8 +37,11 @@ __all__ = [
     "PatchOptions",
     "Phase",
     "Reading",
+    "SRGANDiscriminatorOptions",
     "SuperResolutionExperiment",
+    "SuperResolutionOptions",
     "TranslatorOptions",
+    "UNetOptions",
     "UnpairedExperiment",
     "VAEGANExperiment",
     "check",

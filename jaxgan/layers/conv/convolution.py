@@ -11,9 +11,9 @@ times slower than that, and any convolution inside a loop slower still. Hence `i
 - "phase": a transposed convolution as one plain convolution an output phase;
 - "adjoint": by XLA's plain forms in every derivative, see `jaxgan.layers.conv.trilinear`; lax's own
   rules lead to forms that take up to 25 times as long, for the kernels of transposed convolutions
-  and in second derivatives;
+  and in second derivatives, and 40 times inside a loop;
 - "winograd": by `jaxgan.layers.conv.winograd`, for square 2x2 to 4x4 kernels;
-- "patches": by `jaxgan.layers.conv.patches`, meant for few channels on one side;
+- "patches": by `jaxgan.layers.conv.patches`, meant for small kernels with few channels on one side;
 - "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, and 1x1 kernels as matrix
   products; lax elsewhere.
 
@@ -31,7 +31,14 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from jaxgan.layers.conv.patches import patch_conv
-from jaxgan.layers.conv.trilinear import Convolution, Geometry, Padding, convolution, pad
+from jaxgan.layers.conv.trilinear import (
+    Convolution,
+    Geometry,
+    Padding,
+    convolution,
+    of_stride_one,
+    pad,
+)
 from jaxgan.layers.conv.winograd import products, winograd_conv
 from jaxgan.types import Array
 
@@ -168,7 +175,7 @@ def conv(
     if cpu and taps == strides == (1, 1) and pads == NO_PADDING:
         return x @ kernel[0, 0]
     if impl == "adjoint" or cpu:
-        return _by(_plain, x, kernel, pads, strides)
+        return _by(_plain if max(strides) > 1 else _plain_of_stride_one, x, kernel, pads, strides)
     return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=NHWC)
 
 
@@ -251,13 +258,13 @@ def _own(
     if impl != "auto":
         return {"patches": patch_conv, "winograd": winograd_conv if square else None}.get(impl)
     inputs, outputs = kernel.shape[2:]
-    if max(r, s) > 1 and _lopsided(inputs * strides[0] * strides[1], outputs):
+    if 1 < max(r, s) <= 4 and _lopsided(inputs * strides[0] * strides[1], outputs):
         return patch_conv
     height, width = (
         size // stride - taps + 1 for size, stride, taps in zip(sizes, strides, (r, s), strict=True)
     )
     # Transforming the kernel, and folding pixels into channels for strides, must be paid back.
-    channels, least = (48, LARGE // 4) if strides == (1, 1) else (64, LARGE)
+    channels, least = (32, LARGE // 4) if strides == (1, 1) else (64, LARGE)
     pays = min(inputs, outputs) >= channels and len(x) * height * width >= least
     return winograd_conv if square and pays else None
 
@@ -281,6 +288,15 @@ def _lax_value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
 
 
 def _lax_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    size, taps, strides, padding = geometry
+    grows = size == tuple(n * stride for n, stride in zip(geometry.out, strides, strict=True))
+    if grows and max(strides) > 1 and max(geometry.out) <= min(taps) and min(taps) >= max(strides):
+        # Where images are no larger than kernels, XLA runs the dilated form 15 times slower.
+        before = [n - 1 - pads[0] for n, pads in zip(taps, padding, strict=True)]
+        after = [n + s - 2 - b for n, s, b in zip(taps, strides, before, strict=True)]
+        around = (before[0], after[0]), (before[1], after[1])
+        turned = kernel[::-1, ::-1].swapaxes(2, 3)
+        return conv_transpose_by_phases(z, turned, strides, around)
     # Of z's kind, which under `shard_map` says that it varies: the transpose would add a sum.
     x = jax.typeof(z).update(shape=(len(z), *geometry.size, kernel.shape[2]))
     return jax.linear_transpose(lambda x: _lax_value(x, kernel, geometry=geometry), x)(z)[0]
@@ -291,7 +307,27 @@ def _lax_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
     return jax.linear_transpose(lambda k: _lax_value(x, k, geometry=geometry), kernel)(z)[0]
 
 
+def _standard_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
+    """The kernel's map of stride 1 as a convolution of the one form that XLA runs fast.
+
+    Channels take the place of the batch, and the batch that of channels. The side with fewer
+    channels is convolved with the other. Lax leaves the axes where they are and names them in
+    another order, which a CPU runs slowly inside a loop.
+    """
+    (rows, columns), ((top, bottom), (left, right)) = geometry.taps, geometry.padding
+    if x.shape[-1] <= z.shape[-1]:
+        x, z = pad(x, geometry.padding).transpose(3, 1, 2, 0), z.transpose(1, 2, 0, 3)
+        kernel = lax.conv_general_dilated(x, z, (1, 1), "VALID", dimension_numbers=NHWC)
+        return kernel.transpose(1, 2, 0, 3)
+    # The gradient at tap i sums x[p] z[p + top - i]: x over z, the taps in reverse.
+    around = (rows - 1 - top, rows - 1 - bottom), (columns - 1 - left, columns - 1 - right)
+    z, x = pad(z, around).transpose(3, 1, 2, 0), x.transpose(1, 2, 0, 3)
+    kernel = lax.conv_general_dilated(z, x, (1, 1), "VALID", dimension_numbers=NHWC)
+    return kernel[:, ::-1, ::-1].transpose(1, 2, 3, 0)
+
+
 _plain = convolution("plain_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
+_plain_of_stride_one = of_stride_one("plain_conv", _lax_value, _standard_kernel)
 
 
 def _fold(x: Array, strides: tuple[int, int]) -> Array:

@@ -1,10 +1,9 @@
 """Convolutions of stride 1 with few channels on one side, fast in every derivative on a CPU.
 
 Where images meet a network, one side of a kernel has 1 or 3 channels and the other dozens. Such a
-convolution is little arithmetic, but XLA's CPU kernels are laid out for many channels: a 7x7 kernel
-from 64 to 3 channels takes 24 ms where the arithmetic is .3 ms. Here each of the three maps (see
-`jaxgan.layers.conv.trilinear`) is one matrix product over pixels, with the taps on the side of
-the few channels:
+convolution is little arithmetic, but XLA's CPU kernels are laid out for many channels. Here each
+of the three maps (see `jaxgan.layers.conv.trilinear`) is one matrix product over pixels, with the
+taps on the side of the few channels. With more than 4x4 taps, moving them costs more than it saves.
 
 - from few channels: patches of the images [pixels, taps * few] times the kernel;
 - to few channels: the images times the kernel [many, taps * few], whose taps are then shifted to
