@@ -1,6 +1,6 @@
 """What all runs share that make an image of a condition: an image, a part of one, a small one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -17,6 +17,7 @@ from jaxgan.consistency import perceptual_loss, reconstruction_loss
 from jaxgan.data.minibatch import prepare_together, to_float
 from jaxgan.data.paired import PairedSource, PairedSpec
 from jaxgan.evaluation import Better, Evaluator, FeatureChoice, metric_key
+from jaxgan.evaluation.gauges import feature_name
 from jaxgan.evaluation.names import direction
 from jaxgan.evaluation.sets import pick
 from jaxgan.experiment.adversarial import (
@@ -33,7 +34,14 @@ from jaxgan.games import Game
 from jaxgan.games.paired import Term, paired
 from jaxgan.imaging import grid, save_image, to_uint8
 from jaxgan.keys import derive
-from jaxgan.metrics import lpips, psnr, ssim
+from jaxgan.metrics import (
+    frechet_distance,
+    laplacian_variance,
+    lpips,
+    psnr,
+    reduced_pixels,
+    ssim,
+)
 from jaxgan.networks.network import Network, Variables
 from jaxgan.networks.pretrained import VGG16_LAYERS, load_weights, vgg16_features
 from jaxgan.options import AtLeast
@@ -243,8 +251,20 @@ class ConditionedExperiment(AdversarialExperiment):
         """How far images are from the truth, on pairs that training did not see, if there are any.
 
         `l1` is the mean absolute difference of numbers in [-1, 1]; `psnr` (decibels) and `ssim` are
-        means over images of bytes, where the package that computes them is installed.
+        means over images of bytes, where the package that computes them is installed. Thoroughly
+        there are `lpips`, where its weights are installed, `sharpness` beside that of the truth,
+        and `frechet` in the features: "pixels" (the default), or a function as
+        `evaluation.make_evaluator` takes it.
+
+        Raises:
+          ValueError: for other features.
         """
+        if features is not None and features != "pixels" and not callable(features):
+            raise ValueError(
+                f"features={features} is for labelled samples, and here images are compared with "
+                "the truth: allowed are pixels and a function"
+            )
+        embed = features if callable(features) else reduced_pixels
         reference = reference_of(self, source)
         held_out: Any = reference.source
         rows = pick(len(held_out), MEASURED[thorough])
@@ -252,26 +272,43 @@ class ConditionedExperiment(AdversarialExperiment):
         prepare, sample = jax.jit(self._conditions), jax.jit(game.sample)
         key, compare = derive(metric_key(), "condition"), self._measures(held_out.spec, thorough)
 
-        def measure(variables: Variables) -> dict[str, float]:
-            found: dict[str, list[np.ndarray]] = {}
+        def batches() -> Iterator[tuple[int, Batch]]:
             for start in range(0, len(rows), size):
                 taken = rows[np.minimum(np.arange(start, start + size), len(rows) - 1)]
-                batch = prepare(held_out.take(taken), derive(key, start))
+                left = min(size, len(rows) - start)
+                yield left, prepare(held_out.take(taken), derive(key, start))
+
+        def measure(variables: Variables) -> dict[str, float]:
+            found: dict[str, list[np.ndarray]] = {}
+            embedded: list[list[np.ndarray]] = [[], []]
+            for left, batch in batches():
                 made = to_uint8(np.asarray(sample(variables, batch["condition"])))
                 truth = to_uint8(np.asarray(batch["real"]))
                 a, b = self.comparable(made), self.comparable(truth)
                 for name, distance in compare.items():
-                    values = np.asarray(distance(a, b))
-                    found.setdefault(name, []).append(values[: len(rows) - start])
-            return {name: float(np.concatenate(parts).mean()) for name, parts in found.items()}
+                    found.setdefault(name, []).append(np.asarray(distance(a, b))[:left])
+                if thorough:
+                    found.setdefault("sharpness", []).append(laplacian_variance(made[:left]))
+                    for part, images in zip(embedded, (made, truth), strict=True):
+                        part.append(np.asarray(embed(images[:left])))
+            means = {name: float(np.concatenate(parts).mean()) for name, parts in found.items()}
+            if thorough and len(rows) > 1:
+                means["frechet"] = frechet_distance(*map(np.concatenate, embedded))
+            return means
+
+        def real() -> dict[str, float]:
+            truths = (to_uint8(np.asarray(batch["real"]))[:left] for left, batch in batches())
+            sharpness = np.concatenate([laplacian_variance(images) for images in truths])
+            return {"sharpness": float(sharpness.mean())}
 
         record = {
             "protocol": "images of conditions",
             "samples": len(rows),
             "reference": f"{held_out.name}, {reference.split} split, {len(held_out)} pairs",
             "compared": self.comparison(),
+            "features": feature_name(features or "pixels"),
         }
-        return Evaluator(measure, record)
+        return Evaluator(measure, record, real if thorough else dict)
 
     def metric_names(self, spec: PairedSpec) -> Mapping[str, Better]:
         return {name: direction(name) for name in self._measures(spec)}

@@ -23,7 +23,7 @@ from jaxgan.experiment import (
 )
 from jaxgan.experiment.folders import in_tiles
 from jaxgan.experiment.inpainting import eroded
-from jaxgan.metrics import luminance, psnr
+from jaxgan.metrics import frechet_distance, laplacian_variance, luminance, psnr, reduced_pixels
 from jaxgan.networks.cyclegan import PatchOptions
 from jaxgan.networks.super_resolution import SRGANDiscriminatorOptions, SuperResolutionOptions
 from jaxgan.networks.unet import UNetOptions
@@ -127,7 +127,26 @@ def test_evaluations_compare_with_the_truth(run):
     assert metrics["l1"] == pytest.approx(np.abs(difference).mean() / 127.5, rel=1e-4)
     errors = np.square(difference / 255).mean((1, 2, 3))
     assert metrics["psnr"] == pytest.approx(-10 * np.log10(errors).mean(), rel=1e-4)
-    assert set(run.experiment.metric_names(source.spec)) == {"l1", "psnr", "ssim"} == set(metrics)
+    assert set(run.experiment.metric_names(source.spec)) == {"l1", "psnr", "ssim"}
+    assert metrics["sharpness"] == pytest.approx(laplacian_variance(made).mean(), rel=1e-5)
+    a, b = (reduced_pixels(images) for images in (made, batch["real"]))
+    assert metrics["frechet"] == pytest.approx(frechet_distance(a, b), rel=1e-5)
+
+
+def test_evaluations_take_own_features(run):
+    record = run.evaluate(lambda images: images.mean((1, 2), dtype=np.float64))
+    truth = run.experiment.open_source("test").take(np.arange(3))["real"]
+    assert record["real"]["sharpness"] == pytest.approx(laplacian_variance(truth).mean(), rel=1e-5)
+    assert "lambda" in record["protocol"]["features"]
+    with pytest.raises(ValueError, match="allowed are pixels and a function"):
+        run.evaluate("classifier")
+
+
+def test_the_command_evaluates(run, tmp_path, capfd):
+    assert main(["evaluate", str(run.directory), "--out", str(tmp_path / "found.json")]) == 0
+    out = capfd.readouterr().out
+    assert "3 samples against" in out
+    assert all(name in out for name in ("l1", "psnr", "ssim", "sharpness", "frechet", "real"))
 
 
 def test_a_panel_shows_condition_result_and_truth(run):

@@ -1,0 +1,31 @@
+"""Colourisation by pix2pix: grey emoji become coloured (64x64 pixels).
+
+    python -m benchmarks.held_out emoji64.npz emoji --test 200
+    jaxgan train experiments/colourise_emoji.py
+    jaxgan translate runs/colourise_emoji/latest --input grey --output coloured
+
+`emoji` may be any folder of colour images with sub-folders train and test: they are made grey inside
+the step. The same network without a discriminator: `--adversarial-weight 0`.
+"""
+
+from jaxgan.experiment import OptimizerOptions, PairedExperiment, PatchOptions, UNetOptions
+
+adam = OptimizerOptions(learning_rate=2e-4, beta1=0.5, decay_start=750, decay_end=1_500)
+
+experiment = PairedExperiment(
+    name="colourise_emoji",
+    data="emoji",
+    image_size=64,
+    degrade="grey",
+    steps=1_500,
+    batch_size=16,
+    load_size=72,
+    flip=True,
+    generator=UNetOptions(width=32),
+    discriminator=PatchOptions(width=16, normalization="batch", inner_bias=False),
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
+    sample_every=500,
+    checkpoint_every=500,
+    evaluate_every=500,
+)

@@ -1,0 +1,31 @@
+"""pix2pix on drawings: the edges of an emoji become the emoji (64x64 pixels).
+
+    python -m benchmarks.held_out emoji64.npz emoji --test 200
+    jaxgan train experiments/edges_to_emoji.py
+    jaxgan translate runs/edges_to_emoji/latest --input drawings --output emoji
+
+`emoji` may be any folder of images with sub-folders train and test: edges are found inside the
+step. The same network without a discriminator: `--adversarial-weight 0`.
+"""
+
+from jaxgan.experiment import OptimizerOptions, PairedExperiment, PatchOptions, UNetOptions
+
+adam = OptimizerOptions(learning_rate=2e-4, beta1=0.5, decay_start=750, decay_end=1_500)
+
+experiment = PairedExperiment(
+    name="edges_to_emoji",
+    data="emoji",
+    image_size=64,
+    degrade="edges",
+    steps=1_500,
+    batch_size=16,
+    load_size=72,
+    flip=True,
+    generator=UNetOptions(width=32),
+    discriminator=PatchOptions(width=16, normalization="batch", inner_bias=False),
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
+    sample_every=500,
+    checkpoint_every=500,
+    evaluate_every=500,
+)
