@@ -96,6 +96,9 @@ class ConditionedExperiment(AdversarialExperiment):
     (`jaxgan.networks.pretrained`)."""
     perceptual_layer: Literal[VGG16_LAYERS] = "relu3_3"  # type: ignore[valid-type]
     """The layer of VGG16 that gives them."""
+    feature_matching_weight: Annotated[float, AtLeast(0)] = 0.0
+    """What it weighs that the discriminator's hidden layers tell images from the truth (pix2pixHD,
+    whose code's 10 is 40 here)."""
     pretrain_steps: Annotated[int, AtLeast(0)] = 0
     """The first of the steps train the generator alone, by reconstruction."""
 
@@ -108,11 +111,13 @@ class ConditionedExperiment(AdversarialExperiment):
                 "adversarial_weight, reconstruction_weight and perceptual_weight are all 0: "
                 "nothing would be learnt"
             )
-        if self.penalty != "none" and not self.adversarial_weight:
-            raise ValueError(
-                f"penalty {self.penalty} is on the discriminator, and with adversarial_weight 0 "
-                "there is none"
-            )
+        for name, plain in (("penalty", "none"), ("feature_matching_weight", 0)):
+            value = getattr(self, name)
+            if value != plain and not self.adversarial_weight:
+                raise ValueError(
+                    f"{name} {value} needs a discriminator, and with adversarial_weight 0 there "
+                    "is none"
+                )
         if self.pretrain_steps >= self.steps:
             raise ValueError(
                 f"pretrain_steps {self.pretrain_steps} must leave some of the {self.steps} steps"
@@ -128,6 +133,7 @@ class ConditionedExperiment(AdversarialExperiment):
             pretrain_steps=0,
             penalty="none",
             adversarial_weight=0.0,
+            feature_matching_weight=0.0,
             perceptual_weight=0.0,
             reconstruction_weight=self.reconstruction_weight or 1.0,
         )
@@ -199,6 +205,7 @@ class ConditionedExperiment(AdversarialExperiment):
             losses.ADVERSARIAL[self.loss],
             terms,
             adversarial_weight=self.adversarial_weight,
+            feature_matching_weight=self.feature_matching_weight,
             discriminator_steps=self.discriminator_steps,
             penalty=make_penalty(self.penalty, self.penalty_weight),
             **self.game_options(spec),

@@ -96,7 +96,7 @@ class PairedExperiment(ConditionedExperiment):
         return make_unet(self.generator, spec.real.shape)
 
     def make_discriminator(self, spec: PairedSpec) -> Network:
-        return make_patch_discriminator(self.discriminator)
+        return make_patch_discriminator(self.discriminator, self.feature_matching_weight > 0)
 
     def game_options(self, spec: PairedSpec) -> dict[str, bool]:
         return {"conditional": self.conditional}

@@ -87,7 +87,7 @@ class SuperResolutionExperiment(ConditionedExperiment):
         return make_sr_resnet(self.generator, spec.real.shape[-1])
 
     def make_discriminator(self, spec: PairedSpec) -> Network:
-        return make_srgan_discriminator(self.discriminator)
+        return make_srgan_discriminator(self.discriminator, self.feature_matching_weight > 0)
 
     def game_options(self, spec: PairedSpec) -> dict[str, bool]:
         return {"conditional": False}

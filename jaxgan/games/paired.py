@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgan.consistency import feature_matching_loss
 from jaxgan.games.adversarial import Penalty, logit_scalars
 from jaxgan.games.game import Aux, Game, Move, Sides, Turn, images_of
 from jaxgan.keys import derive
@@ -38,6 +39,7 @@ def paired(
     terms: dict[str, Term],
     *,
     adversarial_weight: float = 1.0,
+    feature_matching_weight: float = 0.0,
     conditional: bool = True,
     hole: bool = False,
     window: Callable[[Array], Array] | None = None,
@@ -52,11 +54,13 @@ def paired(
 
     Args:
       generator: `apply(variables, condition [B, h, w, c], train, key)` gives images [B, H, W, C].
-      discriminator: `apply(variables, images, train, key)` gives logits; None: the generator
-        learns from the terms alone.
+      discriminator: `apply(variables, images, train, key)` gives logits, or a dict of `logits` and
+        `features`; None: the generator learns from the terms alone.
       loss: a pair of `jaxgan.losses`.
       terms: what ties images to the truth, by the names that are logged.
       adversarial_weight: w.
+      feature_matching_weight: of `consistency.feature_matching_loss`, one term more, for which the
+        discriminator must give features.
       conditional: show the discriminator the condition too, as more channels of the image. It must
         then have the image's height and width.
       hole: the last channel of the condition is a mask, positive in the hole, and the channels
@@ -70,11 +74,13 @@ def paired(
       A game whose batches hold `real` [B, H, W, C] and `condition`, and whose
       `sample(generator, condition, noise=None)` makes images: with an integer the generator is
       applied as in training, where dropout draws from that seed and batches are normalised by
-      themselves, as pix2pix does. It logs `adversarial`, each term, unweighted, and of the
+      themselves, as pix2pix does. It logs `adversarial`, `feature_matching` and each term,
+      unweighted, and of the
       discriminator `real_logits`, `fake_logits`, their accuracies and `penalty`.
 
     Raises:
-      ValueError: for negative weights; when first traced, for images that do not fit.
+      ValueError: for negative weights; when first traced, for images that do not fit, and for a
+        discriminator without the features that are to match.
 
     References:
       Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, 2017
@@ -82,7 +88,8 @@ def paired(
       Encoders, 2016 (arXiv:1604.07379).
     """
     weights = {name: term.weight for name, term in terms.items()}
-    for name, weight in {"adversarial": adversarial_weight, **weights}.items():
+    weights |= {"adversarial": adversarial_weight, "feature_matching": feature_matching_weight}
+    for name, weight in weights.items():
         if weight < 0:
             raise ValueError(f"the weight of {name} must be 0 or more, not {weight}")
     if discriminator is None and not terms:
@@ -116,9 +123,16 @@ def paired(
 
     def score(
         network: Network, variables: Variables, images: Array, key: Key
-    ) -> tuple[Array, Variables]:
+    ) -> tuple[Array, PyTree, Variables]:
+        """Logits, features where there are any, and the variables with their new state."""
         output, state = run(network, "discriminator", variables, images, key=key)
-        return output, replace(variables, state=state)
+        named = output if hasattr(output, "keys") else {"logits": output}
+        if feature_matching_weight and "features" not in named:
+            raise ValueError(
+                "a discriminator whose features are to match must give a dict of 'logits' and "
+                f"'features', not {sorted(named) if hasattr(output, 'keys') else 'logits alone'}"
+            )
+        return named["logits"], named.get("features"), replace(variables, state=state)
 
     def init(key: Key, batch: Batch) -> tuple[dict[str, Variables], PyTree]:
         real, condition = images_of(batch, "real"), images_of(batch, "condition")
@@ -137,8 +151,8 @@ def paired(
         images, _ = make(sides["generator"], condition, key=derive(key, "generator"))
         shown, made = seen(real, condition), seen(images, condition)
         before = judge.advance(sides["discriminator"])
-        real_logits, after = score(judge, before, shown, derive(key, "score real"))
-        fake_logits, after = score(judge, after, made, derive(key, "score fake"))
+        real_logits, _, after = score(judge, before, shown, derive(key, "score real"))
+        fake_logits, _, after = score(judge, after, made, derive(key, "score fake"))
         value = loss.discriminator(real_logits, fake_logits)
         scalars = logit_scalars(real_logits, fake_logits)
         if penalty is not None:
@@ -165,12 +179,15 @@ def paired(
             value = value + term.weight * scalars[name]
         if discriminator is not None:
             judge, key = sides["discriminator"], derive(turn.key, "score fake")
-            fake_logits, _ = score(discriminator, judge, seen(images, condition), key)
+            fake_logits, of_fake, _ = score(discriminator, judge, seen(images, condition), key)
             # Most losses ignore the real logits; the compiler then drops the pass that makes them.
             key = derive(turn.key, "score real")
-            real_logits, _ = score(discriminator, judge, seen(real, condition), key)
+            real_logits, of_real, _ = score(discriminator, judge, seen(real, condition), key)
             scalars["adversarial"] = loss.generator(fake_logits, real_logits)
             value = value + adversarial_weight * scalars["adversarial"]
+            if feature_matching_weight:
+                scalars["feature_matching"] = feature_matching_loss(of_real, of_fake)
+                value = value + feature_matching_weight * scalars["feature_matching"]
         return value, Aux(state, turn.carry, scalars)
 
     def sample(variables: Variables, condition: Array, noise: int | None = None) -> Array:

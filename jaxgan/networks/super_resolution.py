@@ -29,7 +29,7 @@ References:
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -96,11 +96,18 @@ def make_sr_resnet(options: SuperResolutionOptions, channels: int) -> Network:
     )
 
 
-def make_srgan_discriminator(options: SRGANDiscriminatorOptions) -> Network:
-    """The discriminator that the options describe."""
+def make_srgan_discriminator(
+    options: SRGANDiscriminatorOptions, with_features: bool = False
+) -> Network:
+    """The discriminator that the options describe.
+
+    With features it gives a dict of `logits` and `features`, see `SRGANDiscriminator`.
+    """
     dtype = jnp.dtype(options.dtype)
     return from_linen(
-        SRGANDiscriminator(options.width, options.hidden, options.normalization, dtype)
+        SRGANDiscriminator(
+            options.width, options.hidden, options.normalization, dtype, with_features
+        )
     )
 
 
@@ -175,6 +182,8 @@ class SRGANDiscriminator(nn.Module):
       hidden: units of the dense layer.
       normalization: as `layers.normalization.named_norm` takes it.
       dtype: dtype of the computation; parameters, statistics and the last layer are float32.
+      with_features: give a dict of `logits` and `features`, a list of what each convolution gives
+        after its LeakyReLU, the first one's first.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -184,6 +193,7 @@ class SRGANDiscriminator(nn.Module):
     hidden: int = 1024
     normalization: Normalization = "batch"
     dtype: DTypeLike = jnp.float32
+    with_features: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -192,7 +202,7 @@ class SRGANDiscriminator(nn.Module):
             raise ValueError(f"SRGANDiscriminator has hidden={self.hidden}; allowed is 1 or more.")
 
     @nn.compact
-    def __call__(self, images: Array, *, train: bool) -> Array:
+    def __call__(self, images: Array, *, train: bool) -> Array | dict[str, Any]:
         """Images `[B, H, W, C]` of 16 pixels a side or more -> logits `[B]`, float32."""
         if images.ndim != 4:
             raise ValueError(f"images must have shape [B, H, W, C], not {images.shape}.")
@@ -202,12 +212,16 @@ class SRGANDiscriminator(nn.Module):
                 f"SRGANDiscriminator takes images of {SMALLEST} pixels a side or more, not "
                 f"{height}x{width}; image_size resizes them."
             )
-        x = images
+        x, hidden = images, []
         for i in range(8):
             features, stride = self.width * 2 ** (i // 2), 1 + i % 2
             x = Conv(features, (3, 3), stride, dtype=self.dtype, kernel_init=_init)(x)
             if i:
                 x = named_norm(x, self.normalization, train=train, dtype=self.dtype)
             x = nn.leaky_relu(x, 0.2)
+            hidden.append(x)
         x = nn.Dense(self.hidden, dtype=self.dtype, kernel_init=_init)(x.reshape(len(x), -1))
-        return nn.Dense(1)(nn.leaky_relu(x, 0.2).astype(jnp.float32))[:, 0]
+        logits = nn.Dense(1)(nn.leaky_relu(x, 0.2).astype(jnp.float32))[:, 0]
+        if not self.with_features:
+            return logits
+        return {"logits": logits, "features": [layer.astype(jnp.float32) for layer in hidden]}

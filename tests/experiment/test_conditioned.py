@@ -353,7 +353,7 @@ def test_images_without_a_hole_and_masks_without_a_use_are_refused(filled, run, 
         (dataclasses.replace(TINY, pretrain_steps=4), "pretrain_steps 4 must leave some of the 4"),
         (
             dataclasses.replace(TINY, penalty="r1", adversarial_weight=0.0),
-            "penalty r1 is on the discriminator, and with adversarial_weight 0 there is none",
+            "penalty r1 needs a discriminator, and with adversarial_weight 0 there is none",
         ),
         (dataclasses.replace(TINY, degrade="grey", data_b="x"), "data_b x is of pairs, and with"),
         (

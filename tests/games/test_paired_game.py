@@ -68,6 +68,28 @@ def test_the_losses_by_hand(conditional):
     np.testing.assert_allclose(aux.scalars["real_logits"], real.mean(), rtol=1e-5)
 
 
+def test_features_of_the_discriminator_match():
+    """Its only hidden layer is d times what it is shown."""
+
+    def featured(variables, images, *, train, key=None):
+        logits, state = scored(variables, images, train=train, key=key)
+        return {"logits": logits, "features": [variables.params * images]}, state
+
+    made = game(DISCRIMINATOR._replace(apply=featured), feature_matching_weight=5.0)
+    value, aux = made.move("generator").loss(sides_of(made), turn())
+    shown = (np.concatenate([CONDITION, x], -1) for x in (REAL, G * CONDITION))
+    expected = D * np.abs(np.subtract(*shown)).mean()
+    np.testing.assert_allclose(aux.scalars["feature_matching"], expected, rtol=1e-5)
+    plain = game()
+    without, _ = plain.move("generator").loss(sides_of(plain), turn())
+    np.testing.assert_allclose(value, without + 5 * expected, rtol=1e-5)
+    judged, _ = made.move("discriminator").loss(sides_of(made), turn())
+    np.testing.assert_allclose(judged, plain.move("discriminator").loss(sides_of(plain), turn())[0])
+    missing = game(feature_matching_weight=5.0)
+    with pytest.raises(ValueError, match="must give a dict of 'logits' and 'features', not logits"):
+        missing.move("generator").loss(sides_of(missing), turn())
+
+
 def test_without_a_discriminator_only_the_terms_count():
     made = game(None)
     assert [move.title for move in made.moves] == ["generator"]

@@ -241,6 +241,20 @@ def test_a_logit_an_image(size, last):
     assert variables["params"]["Dense_0"]["kernel"].shape == (last * 16, 8)
 
 
+def test_features_are_what_the_convolutions_give():
+    options = SRGANDiscriminatorOptions(width=2, hidden=4)
+    judge = make_srgan_discriminator(options, with_features=True)
+    variables = judge.init(jax.random.key(0), LARGE)
+    output, _ = judge.apply(variables, LARGE, train=False)
+    alone, _ = make_srgan_discriminator(options).apply(variables, LARGE, train=False)
+    np.testing.assert_array_equal(output["logits"], alone)
+    channels = [each.shape[-1] for each in output["features"]]
+    assert channels == [2, 2, 4, 4, 8, 8, 16, 16]
+    sides = [each.shape[1] for each in output["features"]]
+    side = LARGE.shape[1]
+    assert sides == [-(-side // 2 ** ((i + 1) // 2)) for i in range(8)]
+
+
 def test_a_logit_is_linear_in_the_last_layer():
     """No sigmoid: twice the weights, twice the logit."""
     variables = _variables(JUDGE, LARGE)
