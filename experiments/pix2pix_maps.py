@@ -25,7 +25,7 @@ experiment = PairedExperiment(
     load_size=286,
     flip=True,
     generator=UNetOptions(normalization="instance"),
-    discriminator=PatchOptions(normalization="instance"),
+    discriminator=PatchOptions(normalization="instance", inner_bias=False),
     generator_optimizer=adam,
     discriminator_optimizer=adam,
     log_every=100,

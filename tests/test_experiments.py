@@ -7,11 +7,9 @@ import jax
 import pytest
 
 from jaxgan.data import PairSpec, Spec, open_source
-from jaxgan.experiment import (
-    BaseExperiment,
-    UnpairedExperiment,
-    check,
-)
+from jaxgan.data.paired import PairedSpec
+from jaxgan.experiment import BaseExperiment, UnpairedExperiment, check
+from jaxgan.experiment.conditioned import ConditionedExperiment
 from jaxgan.networks import parameter_count
 from jaxgan.options import to_dict
 from jaxgan.runs import record as run
@@ -25,6 +23,10 @@ NOT_AT_HAND = {
     "cifar10": Spec((32, 32, 3), 10),
     "usps_train.npz": Spec((16, 16, 1), 10),
     "cycle_gan/horse2zebra": Spec((256, 256, 3), 2),
+    "faces": Spec((64, 64, 1), 0),
+    "emoji": Spec((64, 64, 3), 0),
+    "t91": Spec((72, 72, 3), 0),
+    "maps": Spec((256, 256, 3), 0),
 }
 """Data that a machine may lack, by the name their experiments give; no experiment trains here."""
 
@@ -34,7 +36,10 @@ def file(request) -> Path:
     return request.param
 
 
-def spec_of(experiment: BaseExperiment) -> Spec | PairSpec:
+def spec_of(experiment: BaseExperiment) -> Spec | PairSpec | PairedSpec:
+    if isinstance(experiment, ConditionedExperiment):
+        real = NOT_AT_HAND[experiment.data]
+        return PairedSpec(real, real if experiment.data == "maps" else None)
     if not isinstance(experiment, UnpairedExperiment):
         return NOT_AT_HAND.get(experiment.data) or open_source(experiment.data).spec
     size, domains = experiment.image_size, (experiment.data_x, experiment.data_y)
@@ -73,6 +78,8 @@ def test_an_experiment_fits_together(file):
     assert experiment.steps % (experiment.evaluate_every or 1) == 0  # The last state is measured.
     if isinstance(experiment, UnpairedExperiment):
         translations_fit(experiment)
+    elif isinstance(experiment, ConditionedExperiment):
+        images_of_conditions_fit(experiment)
     else:
         samples_fit(experiment)
 
@@ -82,6 +89,14 @@ def samples_fit(experiment: BaseExperiment) -> None:
     drawn = jax.eval_shape(lambda key: inputs.draw(key, 3, inputs.choices()), jax.random.key(0))
     game, state = experiment.make_game(spec), state_of(experiment)
     assert jax.eval_shape(game.sample, state.ema, *drawn).shape == (3, *spec.shape)
+
+
+def images_of_conditions_fit(experiment: ConditionedExperiment) -> None:
+    spec = spec_of(experiment)
+    game, state, inputs = experiment.make_game(spec), state_of(experiment), experiment.inputs(spec)
+    reading = inputs.read(inputs.choices())
+    condition = jax.ShapeDtypeStruct((3, *reading.spec.shape), "float32")
+    assert jax.eval_shape(game.sample, state.ema, condition).shape == (3, *spec.real.shape)
 
 
 def translations_fit(experiment: UnpairedExperiment) -> None:
@@ -107,6 +122,16 @@ def test_horse2zebra_has_the_papers_networks():
     ):
         assert parameter_count(sides[side][name].params) == count
         assert parameter_count(sides[side].params) == 2 * count
+
+
+def test_maps_has_the_papers_networks():
+    """54.414 and 2.769 million parameters are quoted, with batch normalization's two a channel."""
+    (file,) = [path for path in FILES if path.stem == "pix2pix_maps"]
+    sides = state_of(run.load_file(file)).variables
+    normalized = (128 + 256 + 4 * 512) + (4 * 512 + 256 + 128 + 64), 128 + 256 + 512
+    counts = 54_413_955 - 2 * normalized[0], 2_768_705 - 2 * normalized[1]
+    for side, count in zip(("generator", "discriminator"), counts, strict=True):
+        assert parameter_count(sides[side].params) == count
 
 
 def test_an_experiment_is_read_back_from_its_record(file, tmp_path):
