@@ -209,8 +209,10 @@ def spectrally_normalized(network: "Network", axes: Rule = usual_axes) -> "Netwo
         return output, {**state, COLLECTION: vectors}
 
     def advance(variables: "Variables") -> "Variables":
-        variables = network.advance(variables)
-        vectors = power_iteration(variables.params, variables.state[COLLECTION], axes=axes)
+        state = dict(variables.state)
+        vectors = state.pop(COLLECTION)  # The network's own `advance` knows nothing of them.
+        variables = network.advance(replace(variables, state=state))
+        vectors = power_iteration(variables.params, vectors, axes=axes)
         return replace(variables, state={**variables.state, COLLECTION: vectors})
 
     return network._replace(init=init, apply=apply, advance=advance)
