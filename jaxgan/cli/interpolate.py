@@ -1,6 +1,8 @@
 """`jaxgan interpolate`: walks between latents."""
 
+import dataclasses
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,8 +16,12 @@ from jaxgan.cli.sample import refuse_more_than_memory
 class InterpolateOptions(GeneratorChoice):
     out: Path
     """Where to: a grid, one walk a row (.png), or an animation (.gif)."""
-    seeds: tuple[int, ...] = (0, 1)
-    """Latents to walk through, by seed; two or more."""
+    seeds: tuple[int, ...] | None = None
+    """Latents to walk through, by seed, two or more; by default 0 and 1, and with --labels 0
+    alone."""
+    labels: tuple[str, ...] = ()
+    """Classes to walk through, two or more: their embeddings are mixed. With one seed latents stay;
+    otherwise there is a seed a class."""
     method: Literal["spherical", "linear"] | None = None
     """Along the arc, which keeps the length of normal latents, or straight, which keeps uniform
     ones within their cube; by default what suits the run's latents."""
@@ -29,7 +35,7 @@ class InterpolateOptions(GeneratorChoice):
 
 def interpolate(args: list[str]) -> int:
     """`jaxgan interpolate RUN --out FILE`."""
-    import jax
+    import jax.nn
     import jax.numpy as jnp
 
     from jaxgan import latent
@@ -46,39 +52,64 @@ def interpolate(args: list[str]) -> int:
         "Images along walks between latents.",
         refuse_undrawn,
     )
-    if len(options.seeds) < 2 or options.frames < 2 or options.rows < 1:
+    seeds = options.seeds or ((0,) if options.labels else (0, 1))
+    if options.labels and len(seeds) == 1:
+        seeds *= len(options.labels)
+    if len(seeds) < 2 or options.frames < 2 or options.rows < 1:
         raise ValueError(
-            "a walk needs 2 --seeds, 2 --frames and 1 --rows or more, not "
-            f"{len(options.seeds)}, {options.frames} and {options.rows}"
+            f"a walk needs 2 --{'labels' if options.labels else 'seeds'}, 2 --frames and 1 --rows "
+            f"or more, not {len(seeds)}, {options.frames} and {options.rows}"
         )
-    for seed in options.seeds:
+    if options.labels and len(options.labels) != len(seeds):
+        raise ValueError(
+            f"--labels {' '.join(options.labels)} take one of --seeds, or one each, not "
+            f"{len(seeds)}"
+        )
+    if options.labels and not hasattr(choices, "label"):
+        raise ValueError(f"--labels are of conditional runs, and {options.run} has no labels")
+    if options.labels and choices.label is not None:
+        raise ValueError(f"--label {choices.label} and --labels ask for two things; take one")
+    for seed in seeds:
         check_seed("seed", seed)
     kind = check_out(options.out, (".png", ".gif"))
     run = load_chosen(options)
-    one = run.draw(1, 0, choices)
+    ways_through = [dataclasses.replace(choices, label=label) for label in options.labels]
+    ways_through = ways_through or [choices] * len(seeds)
+    one = run.draw(1, 0, ways_through[0])
     if not getattr(run.spec, "is_image", False):
         raise ValueError(f"interpolate shows images, and {options.run} makes points")
     own = run.inputs.walk
     if own is None:
         raise ValueError(f"there is no way between the samples of {options.run}")
     walk = own if options.method is None else getattr(latent, options.method)
-    legs = len(options.seeds) - (not options.loop)
+    legs = len(seeds) - (not options.loop)
     asked = f"--frames {options.frames} and --rows {options.rows}"
     count = options.frames * options.rows * legs
     refuse_more_than_memory(run, one, asked, count, kind)
     with kept_programs(options.run):
-        drawn = [run.draw(options.rows, seed, choices) for seed in options.seeds]
-        ends, held = [first for first, *_ in drawn], drawn[0][1:]
-        if options.loop:
-            ends.append(ends[0])
-        ways = [walk(a, b, options.frames) for a, b in itertools.pairwise(ends)]
-        # Every leg ends where the next begins; a loop ends where it began.
-        latents = jnp.concatenate(
-            [way[:-1] for way in ways] + ([] if options.loop else [ends[-1][None]])
-        )
-        frames = len(latents)
+        drawn = [
+            run.draw(options.rows, seed, chosen)
+            for seed, chosen in zip(seeds, ways_through, strict=True)
+        ]
+
+        def through(ends: list[jax.Array], walk: Callable[..., jax.Array]) -> jax.Array:
+            """The whole way, `[frames, rows, ...]`."""
+            if options.loop:
+                ends = [*ends, ends[0]]
+            ways = [walk(a, b, options.frames) for a, b in itertools.pairwise(ends)]
+            # Every leg ends where the next begins; a loop ends where it began.
+            return jnp.concatenate(
+                [way[:-1] for way in ways] + ([] if options.loop else [ends[-1][None]])
+            )
+
+        latents = through([first for first, *_ in drawn], walk)
+        frames, held = len(latents), drawn[0][1:]
         flat = latents.reshape(frames * options.rows, *latents.shape[2:])
         repeated = jax.tree.map(lambda leaf: jnp.tile(leaf, (frames, *[1] * (leaf.ndim - 1))), held)
+        if options.labels:
+            classes = run.spec.num_classes
+            mixed = through([jax.nn.one_hot(each[1], classes) for each in drawn], latent.linear)
+            repeated = (mixed.reshape(-1, classes),)
         images = make_sampler(run.game)(run.variables, flat, *repeated)
     images = images.reshape(frames, options.rows, *images.shape[1:])
     if kind == ".gif":

@@ -9,7 +9,10 @@ from jaxgan.cli.arguments import check_out
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
+    from collections.abc import Callable
+
     from jaxgan.training.trained import Run
+    from jaxgan.types import Array
 
 SMALLEST_SHOWN = 64 * 64
 """Pixels to which small images are enlarged in a grid."""
@@ -19,33 +22,44 @@ SMALLEST_SHOWN = 64 * 64
 class SampleOptions(GeneratorChoice):
     out: Path
     """Where to: a grid of images (.png), or arrays (.npz: images or points, labels and names)."""
-    count: int = 64
-    """Number of samples."""
+    count: int | None = None
+    """Number of samples, by default 64; with --sweep number of rows, by default 10."""
     seed: int = 0
     """Seed of the latents; latent i is the same whatever the count."""
+    sweep: str | None = None
+    """Name of a code: a row a latent, with that code at each of its values (InfoGAN)."""
 
 
 def sample(args: list[str]) -> int:
     """`jaxgan sample RUN --out FILE`."""
+    import jax
     import numpy as np
 
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.experiment.base import check_seed
     from jaxgan.experiment.inputs import refuse_undrawn
     from jaxgan.experiment.sampling import make_sampler, write_npz
+    from jaxgan.imaging import grid, save_image
 
     options, choices = parse_with_choices(
         SampleOptions, args, "sample", "Samples from a run's generator.", refuse_undrawn
     )
-    if options.count < 1:
-        raise ValueError(f"--count must be 1 or more, not {options.count}")
+    count = options.count if options.count is not None else 64 if options.sweep is None else 10
+    if count < 1:
+        raise ValueError(f"--count must be 1 or more, not {count}")
     check_seed("seed", options.seed)
     kind = check_out(options.out, (".png", ".npz"))
     run = load_chosen(options)
     one = run.draw(1, options.seed, choices)
-    refuse_more_than_memory(run, one, f"--count {options.count}", options.count, kind)
+    swept = sweep_of(run, options.sweep) if options.sweep is not None else None
+    columns = 1 if swept is None else swept(one[0]).shape[1]
+    refuse_more_than_memory(run, one, f"--count {count}", count * columns, kind)
     with kept_programs(options.run):
-        drawn = run.draw(options.count, options.seed, choices)
+        drawn = run.draw(count, options.seed, choices)
+        if swept is not None:
+            latents = swept(drawn[0])
+            rest = jax.tree.map(lambda leaf: leaf.repeat(columns, axis=0), drawn[1:])
+            drawn = (latents.reshape(-1, latents.shape[-1]), *rest)
         samples = make_sampler(run.game)(run.variables, *drawn)
     if kind == ".npz":
         labels = drawn[1] if len(drawn) > 1 else None
@@ -55,11 +69,25 @@ def sample(args: list[str]) -> int:
             if names := getattr(run.spec, "class_names", ()):
                 arrays["label_names"] = np.array(names)
         write_npz(options.out, arrays)
-    else:
+    elif swept is None:
         run.experiment.save_samples(options.out, samples)
+    else:
+        save_image(options.out, grid(samples, columns=columns))
     told = run.inputs.told(choices)
-    print(f"{options.count} samples{' ' + told if told else ''}: {options.out}")
+    print(f"{len(samples)} samples{' ' + told if told else ''}: {options.out}")
     return 0
+
+
+def sweep_of(run: "Run", name: str) -> "Callable[[Array], Array]":
+    """The sweep of that name; a ValueError where there is none, or it cannot be shown."""
+    sweeps = run.inputs.sweeps
+    if not sweeps:
+        raise ValueError(f"{run.directory} has no codes to sweep; see --codes.categorical of train")
+    if name not in sweeps:
+        raise ValueError(f"--sweep must be {' or '.join(sweeps)}, not {name}")
+    if not run.spec.is_image:
+        raise ValueError(f"--sweep shows images, and {run.directory} makes points")
+    return sweeps[name]
 
 
 def refuse_more_than_memory(

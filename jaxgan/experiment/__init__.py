@@ -3,7 +3,7 @@
 from jaxgan.experiment.adversarial import AdversarialExperiment
 from jaxgan.experiment.autoencoding import AutoencodingExperiment
 from jaxgan.experiment.base import BaseExperiment, Phase, check
-from jaxgan.experiment.generation import DIGITS, Experiment
+from jaxgan.experiment.generation import DIGITS, CodeOptions, Experiment
 from jaxgan.experiment.inpainting import InpaintingExperiment
 from jaxgan.experiment.inputs import Inputs, LabelChoice, NoChoice, Reading
 from jaxgan.experiment.mixture import MixtureExperiment
@@ -23,6 +23,7 @@ __all__ = [
     "AdversarialExperiment",
     "AutoencodingExperiment",
     "BaseExperiment",
+    "CodeOptions",
     "ContextEncoderOptions",
     "DiscriminatorOptions",
     "Experiment",

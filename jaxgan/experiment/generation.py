@@ -12,6 +12,8 @@ import numpy as np
 
 from jaxgan import latent, losses, penalties
 from jaxgan.augment import annealed, instance_noise, pack
+from jaxgan.codes import Codes, check_codes, outputs_for, sweep, take_apart
+from jaxgan.codes import prior as coded_prior
 from jaxgan.data import Source, Spec
 from jaxgan.evaluation import Better, Evaluator, FeatureChoice, metric_names
 from jaxgan.experiment.adversarial import (
@@ -30,12 +32,14 @@ from jaxgan.experiment.sampling import (
     save_over_centers,
 )
 from jaxgan.games import Game, Turn, adversarial
-from jaxgan.games.adversarial import View, average_logits
+from jaxgan.games.adversarial import Head, View, average_logits
+from jaxgan.games.heads import auxiliary_classifier, recognised_codes
 from jaxgan.games.regularized import Regularizer, regularized
 from jaxgan.games.unrolled import unrolled
 from jaxgan.keys import derive
 from jaxgan.latent import Prior
 from jaxgan.layers.spectral_norm import spectrally_normalized
+from jaxgan.networks import Network
 from jaxgan.networks.families import (
     DiscriminatorOptions,
     GeneratorOptions,
@@ -43,8 +47,31 @@ from jaxgan.networks.families import (
     make_discriminator,
     make_generator,
 )
+from jaxgan.networks.heads import with_heads, with_label_channels, without_labels
 from jaxgan.options import AtLeast, AtMost
 from jaxgan.types import Array, Key, PyTree
+
+
+@dataclass(frozen=True)
+class CodeOptions:
+    """Codes at the end of each latent, which the discriminator must recognise (InfoGAN)."""
+
+    categorical: tuple[int, ...] = ()
+    """Categories of each categorical code (the paper, MNIST: 10)."""
+    continuous: Annotated[int, AtLeast(0)] = 0
+    """Codes that are numbers, uniform in [-1, 1] (the paper, MNIST: 2)."""
+    categorical_weight: Annotated[float, AtLeast(0)] = 1.0
+    """What both players pay for categories that are not recognised."""
+    continuous_weight: Annotated[float, AtLeast(0)] = 0.1
+    """What both pay for numbers that are not."""
+    learn_variance: bool = False
+    """Let the discriminator say how sure it is of each number; by default variances are 1."""
+    hidden: Annotated[int, AtLeast(0)] = 128
+    """Units of the layer between the discriminator's features and its guess; 0: none."""
+
+    def codes(self) -> Codes:
+        """What a latent ends in."""
+        return Codes(self.categorical, self.continuous)
 
 
 @dataclass(frozen=True)
@@ -61,7 +88,15 @@ class Experiment(AdversarialExperiment):
     channels: Literal[1, 3] | None = None
     """Force grey (1) or colour (3) images."""
     conditional: bool = False
-    """Give both networks the labels."""
+    """Give the generator the labels, and the discriminator as label_use has it."""
+    label_use: Literal["projection", "channels", "classifier"] = "projection"
+    """What a conditional discriminator does with labels: project them on its features, see them as
+    channels beside the image, or name the class of what it sees (AC-GAN)."""
+    classifier_weight: Annotated[float, AtLeast(0)] = 1.0
+    """AC-GAN: what the discriminator pays for classes that it names wrongly, of real and fake."""
+    classifier_generator_weight: Annotated[float, AtLeast(0)] = 0.1
+    """AC-GAN: what the generator pays for them."""
+    codes: CodeOptions = field(default_factory=CodeOptions)
 
     generator: GeneratorOptions = field(default_factory=GeneratorOptions)
     discriminator: DiscriminatorOptions = field(default_factory=DiscriminatorOptions)
@@ -103,6 +138,17 @@ class Experiment(AdversarialExperiment):
         if self.batch_size % self.packing:
             raise ValueError(
                 f"packing must divide batch_size {self.batch_size}, and {self.packing} does not"
+            )
+        if self.label_use != "projection" and not self.conditional:
+            raise ValueError(
+                f"label_use {self.label_use} needs labels: set conditional to True, or leave "
+                "label_use out"
+            )
+        check_codes(self.codes.codes())
+        if self.codes.codes().size and self.packing > 1:
+            raise ValueError(
+                f"packing {self.packing} shows samples together, and codes are of each alone: set "
+                "packing to 1 or leave codes out"
             )
         self._check_that_inputs_count()
 
@@ -158,7 +204,7 @@ class Experiment(AdversarialExperiment):
             )
         classes = self._classes(spec)
         generator = make_generator(self.generator, spec.shape, classes)
-        discriminator = make_discriminator(self.discriminator, spec.shape, classes)
+        discriminator = self._make_discriminator(spec.shape, classes)
         if self.generator.spectral_norm:
             generator = spectrally_normalized(generator)
         if self.discriminator.spectral_norm:
@@ -179,6 +225,7 @@ class Experiment(AdversarialExperiment):
             ),
             view=self._view(),
             memories={"lecam": average_logits(0.99)} if self.lecam_weight else {},
+            heads=self._heads(),
         )
         game = regularized(game, self._regularizers())
         foreseen = self.discriminator_optimizer.build(differentiable=True)
@@ -190,14 +237,38 @@ class Experiment(AdversarialExperiment):
 
     def prior(self) -> Prior:
         """How latents are drawn."""
-        return latent.prior(self.generator.latent_size, self.generator.latent_distribution)
+        size, distribution = self.generator.latent_size, self.generator.latent_distribution
+        codes = self.codes.codes()
+        return (
+            coded_prior(size, codes, distribution)
+            if codes.size
+            else latent.prior(size, distribution)
+        )
 
     def inputs(self, spec: Spec) -> Inputs:
-        normal = self.generator.latent_distribution == "normal"
-        walk = latent.spherical if normal else latent.linear
-        inputs = latents_and_labels(self.prior(), self._classes(spec), walk, spec.class_names)
-        size = self.generator.latent_size
-        return inputs._replace(kernel=lambda variables: first_kernel(variables.params, size))
+        normal, size = self.generator.latent_distribution == "normal", self.generator.latent_size
+        codes = self.codes.codes()
+        over_noise = latent.spherical if normal else latent.linear
+
+        def walk(a: Array, b: Array, steps: int) -> Array:
+            noise = over_noise(a[..., :size], b[..., :size], steps)
+            return jnp.concatenate([noise, latent.linear(a[..., size:], b[..., size:], steps)], -1)
+
+        def truncate(latents: Array, limit: float) -> Array:
+            noise = latent.truncated(latents[..., :size], limit)
+            return jnp.concatenate([noise, latents[..., size:]], -1)
+
+        inputs = latents_and_labels(
+            self.prior(),
+            self._classes(spec),
+            walk,
+            spec.class_names,
+            truncate if normal else None,
+        )
+        whole = size + codes.size
+        return inputs._replace(
+            kernel=lambda variables: first_kernel(variables.params, whole), sweeps=sweeps(codes)
+        )
 
     def save_samples(
         self, path: Path, samples: np.ndarray, row_labels: list[str] | None = None
@@ -228,6 +299,33 @@ class Experiment(AdversarialExperiment):
 
     def metric_names(self, spec: Spec) -> Mapping[str, Better]:
         return metric_names(spec, conditional=self.conditional)
+
+    def _make_discriminator(self, shape: tuple[int, ...], classes: int) -> Network:
+        """The discriminator, with what it does with labels and the heads that it needs."""
+        codes, outputs = self.codes.codes(), {}
+        if self.label_use == "classifier":
+            outputs["classes"] = classes
+        if codes.size:
+            outputs["codes"] = outputs_for(codes, self.codes.learn_variance)
+        projected = classes if self.label_use == "projection" else 0
+        network = make_discriminator(
+            self.discriminator, shape, projected, with_features=bool(outputs)
+        )
+        if outputs:
+            network = with_heads(network, outputs, {"codes": self.codes.hidden})
+        if self.label_use == "channels":
+            return with_label_channels(network, classes)
+        return without_labels(network) if self.label_use == "classifier" else network
+
+    def _heads(self) -> dict[str, Head]:
+        codes, heads = self.codes.codes(), {}
+        if self.label_use == "classifier":
+            weights = self.classifier_weight, self.classifier_generator_weight
+            heads["classes"] = auxiliary_classifier(*weights)
+        if codes.size:
+            weights = self.codes.categorical_weight, self.codes.continuous_weight
+            heads["codes"] = recognised_codes(codes, *weights)
+        return heads
 
     def _classes(self, spec: Spec) -> int:
         return spec.num_classes if self.conditional else 0
@@ -285,6 +383,26 @@ class Experiment(AdversarialExperiment):
             return pack(images, self.packing)
 
         return view
+
+
+def sweeps(codes: Codes) -> dict[str, Callable[[Array], Array]]:
+    """Of each code by its name, what `Inputs.sweeps` are.
+
+    Where a number is swept, the rows show the categories of the first code in turn.
+    """
+    categories, numbers = len(codes.categorical), codes.continuous
+    names = ["category"] if categories == 1 else [f"category-{i + 1}" for i in range(categories)]
+    names += ["number"] if numbers == 1 else [f"number-{i + 1}" for i in range(numbers)]
+
+    def of(code: int, latents: Array) -> Array:
+        if code >= categories > 0:
+            turns = jnp.arange(len(latents)) % codes.categorical[0]
+            parts = take_apart(latents, codes)
+            first = jax.nn.one_hot(turns, codes.categorical[0])
+            latents = parts._replace(categorical=(first, *parts.categorical[1:])).joined()
+        return jax.vmap(lambda one: sweep(one, codes, code))(latents)
+
+    return {name: partial(of, code) for code, name in enumerate(names)}
 
 
 DIGITS = Experiment(

@@ -1,7 +1,7 @@
 """What a run's `sample` takes: drawn from a key, or read from images."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,9 @@ class LabelChoice:
     label: str | int | None = None
     """Class asked for, by its name or its number; where names are numbers, as those of folders may
     be, a number is a name. By default a conditional run gives each class in turn."""
+    truncation: float | None = None
+    """Cut normal latents off at this distance from 0, above 0: samples become likelier and more
+    alike (BigGAN: 2 down to 0.04)."""
 
 
 class Reading(NamedTuple):
@@ -69,6 +72,8 @@ class Inputs(NamedTuple):
       read: `(choices) -> Reading`, for runs that take images; None: images are not taken.
       told: `(choices) -> words`, what was chosen about samples, such as "of class 3, cat"; empty
         where nothing was.
+      sweeps: by the name of a code, `(latents [R, L]) -> [R, K, L]`: each latent with that code at
+        each of its values (InfoGAN).
       kernel: `(variables) -> [L, ...]`, the weights that latents of L numbers meet first; None:
         there are no such weights.
     """
@@ -78,6 +83,7 @@ class Inputs(NamedTuple):
     walk: Callable[[Array, Array, int], Array] | None = None
     read: Callable[[Any], Reading] | None = None
     told: Callable[[Any], str] = lambda choices: ""
+    sweeps: Mapping[str, Callable[[Array], Array]] = {}
     kernel: Callable[[Variables], Array] | None = None
 
 
@@ -111,6 +117,7 @@ def latents_and_labels(
     num_classes: int,
     walk: Callable[[Array, Array, int], Array] | None,
     class_names: tuple[str, ...] = (),
+    truncate: Callable[[Array, float], Array] | None = None,
 ) -> Inputs:
     """The inputs of a generator from latents, conditional where there are classes.
 
@@ -119,11 +126,19 @@ def latents_and_labels(
       num_classes: of a conditional run, else 0.
       walk: between latents, as `Inputs.walk`.
       class_names: by which a class may be asked for, one a class or none.
+      truncate: `(latents, limit) -> latents`, such as `latent.truncated`; None: the latents' tails
+        cannot be cut off.
     """
 
     def draw(key: Key, count: int, choices: LabelChoice) -> tuple[Any, Array | None]:
         label = label_number(choices.label, num_classes, class_names)
         latents = prior(key, count)
+        if choices.truncation is not None:
+            if truncate is None:
+                raise ValueError(
+                    f"truncation {choices.truncation} is of normal latents, and this run's are not"
+                )
+            latents = truncate(latents, choices.truncation)
         if not num_classes:
             return latents, None
         if label is None:
@@ -132,10 +147,13 @@ def latents_and_labels(
 
     def told(choices: LabelChoice) -> str:
         label = label_number(choices.label, num_classes, class_names)
-        if label is None:
-            return ""
-        name = class_names[label] if class_names else str(label)
-        return f"of class {label}" + (f", {name}" if name != str(label) else "")
+        words = []
+        if label is not None:
+            name = class_names[label] if class_names else str(label)
+            words.append(f"of class {label}" + (f", {name}" if name != str(label) else ""))
+        if choices.truncation is not None:
+            words.append(f"of latents within {choices.truncation:g}")
+        return ", ".join(words)
 
     return Inputs(LabelChoice, draw, walk, told=told)
 

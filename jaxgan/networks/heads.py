@@ -17,11 +17,11 @@ class Heads(nn.Module):
 
     Attributes:
       outputs: numbers a sample, by the head's name.
-      hidden: units of a dense layer with LeakyReLU before each, as InfoGAN has it; 0: none.
+      hidden: units of a dense layer with LeakyReLU before a head, as InfoGAN has it, by its name.
     """
 
     outputs: Mapping[str, int]
-    hidden: int = 0
+    hidden: Mapping[str, int]
 
     @nn.compact
     def __call__(self, features: Array, *, train: bool) -> dict[str, Array]:
@@ -30,13 +30,15 @@ class Heads(nn.Module):
         found = {}
         for name, outputs in self.outputs.items():
             x = flat
-            if self.hidden:
-                x = nn.leaky_relu(nn.Dense(self.hidden, name=f"{name}_hidden")(x), 0.2)
+            if units := self.hidden.get(name, 0):
+                x = nn.leaky_relu(nn.Dense(units, name=f"{name}_hidden")(x), 0.2)
             found[name] = nn.Dense(outputs, name=name)(x)
         return found
 
 
-def with_heads(discriminator: Network, outputs: Mapping[str, int], hidden: int = 0) -> Network:
+def with_heads(
+    discriminator: Network, outputs: Mapping[str, int], hidden: Mapping[str, int] | None = None
+) -> Network:
     """A discriminator that gives a dict of `logits` and what its heads make of its features.
 
     Args:
@@ -47,7 +49,7 @@ def with_heads(discriminator: Network, outputs: Mapping[str, int], hidden: int =
     Raises:
       ValueError: when first traced, for a discriminator without features.
     """
-    heads = from_linen(Heads(dict(outputs), hidden))
+    heads = from_linen(Heads(dict(outputs), dict(hidden or {})))
 
     def features_of(output: PyTree) -> Array:
         if not hasattr(output, "keys") or "features" not in output:
@@ -85,20 +87,20 @@ def with_heads(discriminator: Network, outputs: Mapping[str, int], hidden: int =
 
 
 def with_label_channels(discriminator: Network, num_classes: int) -> Network:
-    """A discriminator that is shown each image's label: as many channels more, one of them 1.
+    """A discriminator that is shown each sample's label: as many channels more, one of them 1.
 
-    The plain conditional discriminator of Mirza & Osindero 2014 (arXiv:1411.1784), for images.
+    The plain conditional discriminator of Mirza & Osindero 2014 (arXiv:1411.1784).
 
     Args:
-      discriminator: takes images alone.
+      discriminator: takes images `[B, H, W, C]` or points `[B, D]` alone.
       num_classes: channels of labels.
     """
 
     def shown(images: Array, labels: Array) -> Array:
-        maps = nn.one_hot(labels, num_classes, dtype=images.dtype)[:, None, None]
-        return jnp.concatenate(
-            [images, jnp.broadcast_to(maps, (*images.shape[:3], num_classes))], axis=-1
-        )
+        maps = nn.one_hot(labels, num_classes, dtype=images.dtype)
+        maps = maps.reshape(len(images), *[1] * (images.ndim - 2), num_classes)
+        maps = jnp.broadcast_to(maps, (*images.shape[:-1], num_classes))
+        return jnp.concatenate([images, maps], axis=-1)
 
     def init(key: Key, images: Array, labels: Array) -> Variables:
         return discriminator.init(key, shown(images, labels), None)

@@ -40,7 +40,7 @@ def test_heads_read_the_features_of_every_family(family):
 
 
 def test_a_hidden_layer_before_each_head():
-    judge = with_heads(trunk(), {"codes": 2}, hidden=6)
+    judge = with_heads(trunk(), {"codes": 2}, hidden={"codes": 6})
     variables = judge.init(KEY, IMAGES, None)
     layers = variables["heads"].params
     features = trunk().apply(variables["trunk"], IMAGES, None, train=False)[0]["features"]
