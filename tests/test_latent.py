@@ -248,3 +248,22 @@ def test_what_directions_share_is_taken_away():
 def test_directions_that_cannot_be_found_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_truncated_latents_keep_their_quantiles():
+    """Against SciPy's truncated normal distribution."""
+    stats = pytest.importorskip("scipy.stats")
+    normal = latent.draw_latents(jax.random.key(0), 500, 4)
+    for limit in (0.04, 0.5, 2.0):
+        cut = np.asarray(latent.truncated(normal, limit))
+        expected = stats.truncnorm(-limit, limit).ppf(stats.norm.cdf(np.asarray(normal, float)))
+        np.testing.assert_allclose(cut, expected, atol=2e-5)
+        assert np.abs(cut).max() <= limit
+    np.testing.assert_allclose(latent.truncated(normal, 6.0), normal, atol=1e-3)
+    assert np.isfinite(latent.truncated(jnp.array([-30.0, 0.0, 30.0]), 2.0)).all()
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+def test_a_limit_must_be_above_0(limit):
+    with pytest.raises(ValueError, match="truncated at a limit above 0"):
+        latent.truncated(jnp.zeros((1, 2)), limit)

@@ -13,6 +13,7 @@ from jaxgan.cli.diagnose import diagnose
 from jaxgan.cli.directions import directions, edit
 from jaxgan.cli.evaluate import evaluate
 from jaxgan.cli.interpolate import interpolate
+from jaxgan.cli.project import project
 from jaxgan.cli.report import report
 from jaxgan.cli.resume import resume
 from jaxgan.cli.sample import sample
@@ -29,6 +30,7 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   interpolate RUN         walk between latents: a grid (.png) or an animation (.gif)
   directions RUN          find directions along which samples change, and keep them by name
   edit RUN                samples changed along directions: a grid (.png) or animation (.gif)
+  project RUN IMAGE ...   find the latents of images, and how near their samples come
   translate RUN           translate a folder of images, with a run of two domains
   reconstruct RUN         encode a folder of images and decode it, with an autoencoder
   evaluate RUN            measure a run's samples, alone or against another run's
@@ -77,6 +79,7 @@ def _run(args: list[str]) -> int:
         "interpolate": interpolate,
         "directions": directions,
         "edit": edit,
+        "project": project,
         "translate": translate,
         "reconstruct": reconstruct,
         "evaluate": evaluate,
