@@ -101,7 +101,7 @@ def truncated(latents: ArrayLike, limit: float) -> Array:
       (arXiv:1809.11096), section 3.1.
     """
     if not limit > 0:
-        raise ValueError(f"latents are truncated at a limit above 0, not {limit}")
+        raise ValueError(f"latents are truncated at a limit above 0, not {limit:g}")
     latents = wide(jnp.asarray(latents))
     root = jnp.sqrt(jnp.asarray(2, latents.dtype))
     share = jax.lax.erf(limit / root) * jax.lax.erf(latents / root)

@@ -67,6 +67,9 @@ def project(args: list[str]) -> int:
         )
     check_seed("seed", options.seed)
     kind = check_out(options.out, (".png", ".npz"))
+    for path in options.images:
+        if not path.is_file():
+            raise ValueError(f"there is no image {path}")
     run = load_chosen(options)
     if not getattr(run.spec, "is_image", False):
         raise ValueError(f"project takes images, and {options.run} makes points")

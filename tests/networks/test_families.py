@@ -20,9 +20,10 @@ from jaxgan.networks.families import (
 )
 from jaxgan.options import check_values
 
-LATENTS = jax.ShapeDtypeStruct((3, 5), jnp.float32)
+LATENTS = jax.ShapeDtypeStruct((3, 20), jnp.float32)
 LABELS = jax.ShapeDtypeStruct((3,), jnp.int32)
 IMAGE, POINT = (8, 8, 1), (2,)
+SMALLEST = dict.fromkeys(FAMILIES, IMAGE) | {"biggan": (32, 32, 1)}
 SIDES = {
     "generator": (make_generator, GeneratorOptions),
     "discriminator": (make_discriminator, DiscriminatorOptions),
@@ -31,17 +32,19 @@ every_family = pytest.mark.parametrize("family", FAMILIES)
 every_side = pytest.mark.parametrize("side", SIDES)
 
 
-def build(side: str, shape=IMAGE, classes: int = 0, **options) -> Network:
+def build(side: str, shape=None, classes: int = 0, **options) -> Network:
     make, kind = SIDES[side]
-    return make(kind(**{"width": 4} | options), shape, classes)
+    options = kind(**{"width": 4} | options)
+    return make(options, shape or SMALLEST[options.family], classes)
 
 
-def input_of(side: str, shape=IMAGE) -> jax.ShapeDtypeStruct:
+def input_of(side: str, shape) -> jax.ShapeDtypeStruct:
     return LATENTS if side == "generator" else jax.ShapeDtypeStruct((3, *shape), jnp.float32)
 
 
-def shapes(side: str, shape=IMAGE, classes: int = 0, **options):
+def shapes(side: str, shape=None, classes: int = 0, **options):
     """Output and variables of a network, by shape and type."""
+    shape = shape or SMALLEST[options["family"]]
     network = build(side, shape, classes, **options)
     inputs = input_of(side, shape), LABELS if classes else None
     variables = jax.eval_shape(network.init, jax.random.key(0), *inputs)
@@ -51,19 +54,20 @@ def shapes(side: str, shape=IMAGE, classes: int = 0, **options):
 
 def program(side: str, **options) -> str:
     """The text of a training pass."""
-    network, example = build(side, **options), input_of(side)
+    network, example = build(side, **options), input_of(side, SMALLEST[options["family"]])
     variables = jax.eval_shape(network.init, jax.random.key(0), example)
     apply = partial(network.apply, train=True, key=jax.random.key(1))
     return str(jax.make_jaxpr(apply)(variables, example))
 
 
 def test_the_families_are_what_the_options_allow():
-    assert set(FAMILIES) == {"dcgan", "resnet", "mlp"}
+    assert set(FAMILIES) == {"dcgan", "resnet", "biggan", "mlp"}
     for kind in (GeneratorOptions, DiscriminatorOptions):
         assert get_args(get_type_hints(kind)["family"]) == tuple(FAMILIES)
         for family in FAMILIES:
             check_values(kind(family=family))
-        with pytest.raises(ValueError, match="family must be one of dcgan, resnet, mlp, not 'vae'"):
+        message = "family must be one of dcgan, resnet, biggan, mlp, not 'vae'"
+        with pytest.raises(ValueError, match=message):
             check_values(kind(family="vae"))
     assert [name for name, family in FAMILIES.items() if family.points] == ["mlp"]
 
@@ -80,15 +84,17 @@ def test_a_family_is_two_functions_of_options_a_shape_and_what_they_make(family)
 def test_features_are_what_logits_are_made_from(family):
     """Their last layer, applied by hand, gives the same logits as without them."""
     options = DiscriminatorOptions(family=family, width=4)
-    images = jax.random.normal(jax.random.key(0), (3, *IMAGE))
-    plain, told = (make_discriminator(options, IMAGE, with_features=on) for on in (False, True))
-    variables = plain.init(jax.random.key(1), images)
+    shape = SMALLEST[family]
+    images = jax.random.normal(jax.random.key(0), (3, *shape))
+    plain, told = (make_discriminator(options, shape, with_features=on) for on in (False, True))
+    variables = jax.jit(plain.init)(jax.random.key(1), images)
     logits, _ = plain.apply(variables, images, train=False)
     output, _ = told.apply(variables, images, train=False)
     assert set(output) == {"logits", "features"}
     np.testing.assert_array_equal(output["logits"], logits)
     features = output["features"]
-    features = features.mean((1, 2)) if family == "resnet" else features.reshape(3, -1)
+    reduce = {"resnet": features.mean, "biggan": features.sum}.get(family)
+    features = reduce((1, 2)) if reduce else features.reshape(3, -1)
     last = variables.params[max(name for name in variables.params if name.startswith("Dense"))]
     by_hand = features @ last["kernel"][:, 0] + last["bias"]
     np.testing.assert_allclose(by_hand, logits, rtol=1e-4, atol=1e-5)
@@ -96,8 +102,10 @@ def test_features_are_what_logits_are_made_from(family):
 
 @every_family
 @pytest.mark.parametrize("classes", [0, 10])
-@pytest.mark.parametrize("shape", [(8, 8, 1), (16, 16, 3)])
-def test_images_come_out_and_logits(family, classes, shape):
+@pytest.mark.parametrize(("times", "channels"), [(1, 1), (2, 3)])
+def test_images_come_out_and_logits(family, classes, times, channels):
+    side = times * SMALLEST[family][0]
+    shape = (side, side, channels)
     samples, _ = shapes("generator", shape, classes, family=family)
     assert (samples.shape, samples.dtype) == ((3, *shape), jnp.float32)
     logits, _ = shapes("discriminator", shape, classes, family=family)
@@ -121,6 +129,27 @@ def test_a_family_of_images_refuses_points(side, family):
     )
 
 
+@pytest.mark.parametrize(
+    ("side", "option", "value"),
+    [
+        ("generator", "attention", 8),
+        ("generator", "hierarchical", False),
+        ("generator", "shared_size", 64),
+        ("discriminator", "attention", 8),
+    ],
+)
+def test_options_of_one_family_are_refused_by_the_others(side, option, value):
+    default = getattr(SIDES[side][1](), option)
+    build(side, family="biggan", **{option: value})
+    for family in FAMILIES.keys() - {"biggan"}:
+        with pytest.raises(ValueError, match="is an option") as caught:
+            build(side, family=family, **{option: value})
+        assert str(caught.value) == (
+            f"{side}.{option} is an option of the family biggan, and {side}.family={family} takes "
+            f"{default} alone, not {value}"
+        )
+
+
 @every_side
 @every_family
 def test_the_width_and_the_classes_are_heard(side, family):
@@ -141,13 +170,19 @@ def test_the_depth_is_heard_by_the_family_that_has_one(side):
         for family in FAMILIES
     }
     assert sizes["mlp"][1] - sizes["mlp"][0] >= 2 * (4 * 4 + 4)  # Two layers of 4 units more
-    for family in ("dcgan", "resnet"):  # Theirs follows from the size of the images.
+    for family in FAMILIES.keys() - {"mlp"}:  # Theirs follows from the size of the images.
         assert sizes[family][0] == sizes[family][1]
 
 
 @every_side
 @every_family
 def test_the_normalization_is_heard(side, family):
+    if (side, family) == ("generator", "biggan"):  # which has one alone
+        assert shapes(side, family=family, normalization="batch")[1].state.keys() == {"batch_stats"}
+        for kind in ("group", "none"):
+            with pytest.raises(ValueError, match=f"normalization='{kind}'; allowed is 'batch'"):
+                build(side, family=family, normalization=kind)
+        return
     found = {
         kind: shapes(side, family=family, normalization=kind)[1]
         for kind in ("batch", "group", "none")
@@ -179,12 +214,13 @@ def test_remat_is_heard(side, family):
 
 @every_family
 def test_dropout_is_heard_in_training_alone(family):
-    images = jax.random.normal(jax.random.key(0), (3, *IMAGE))
+    images = jax.random.normal(jax.random.key(0), (3, *SMALLEST[family]))
+    options = {"family": family, "normalization": "none"}
+    start = jax.jit(build("discriminator", **options).init)
+    variables = start(jax.random.key(1), images, None)
 
     def logits(train, dropout, number):
-        options = {"family": family, "normalization": "none", "dropout": dropout}
-        network = build("discriminator", **options)
-        variables = network.init(jax.random.key(1), images, None)
+        network = build("discriminator", **options, dropout=dropout)
         key = jax.random.key(number)
         return np.asarray(network.apply(variables, images, None, train=train, key=key)[0])
 
@@ -209,9 +245,10 @@ def test_options_that_no_network_can_have(side):
 
 @every_family
 def test_a_discriminator_with_outputs_is_an_encoder_and_a_generator_may_end_without_tanh(family):
-    images = jnp.ones((2, 8, 8, 1))
-    encoder = make_discriminator(DiscriminatorOptions(family=family, width=4), (8, 8, 1), outputs=6)
-    plain = make_discriminator(DiscriminatorOptions(family=family, width=4), (8, 8, 1))
+    shape = SMALLEST[family]
+    images = jnp.ones((2, *shape))
+    encoder = make_discriminator(DiscriminatorOptions(family=family, width=4), shape, outputs=6)
+    plain = make_discriminator(DiscriminatorOptions(family=family, width=4), shape)
     shapes = [
         jax.eval_shape(network.init, jax.random.key(0), images).params
         for network in (encoder, plain)
@@ -223,10 +260,11 @@ def test_a_discriminator_with_outputs_is_an_encoder_and_a_generator_may_end_with
     assert codes.shape == (2, 6)
     assert jax.tree.structure(shapes[0]) == jax.tree.structure(shapes[1])
 
-    options = GeneratorOptions(family=family, width=4, latent_size=3, normalization="none")
-    free = make_generator(options, (8, 8, 1), bounded=False)
-    bounded = make_generator(options, (8, 8, 1))
-    latents = 30 * jax.random.normal(jax.random.key(1), (2, 3))
+    kind = "batch" if family == "biggan" else "none"
+    options = GeneratorOptions(family=family, width=4, latent_size=4, normalization=kind)
+    free = make_generator(options, shape, bounded=False)
+    bounded = make_generator(options, shape)
+    latents = 30 * jax.random.normal(jax.random.key(1), (2, 4))
     variables = jax.jit(free.init)(jax.random.key(0), latents)
     output = free.apply(variables, latents, train=False)[0]
     np.testing.assert_allclose(
