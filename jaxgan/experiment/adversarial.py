@@ -37,6 +37,8 @@ class AdversarialExperiment(BaseExperiment):
     discriminator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     discriminator_steps: Annotated[int, AtLeast(1), AtMost(1000)] = 1
     """Discriminator updates a step, each on a minibatch of its own."""
+    ema_start: Annotated[int, AtLeast(0)] = 0
+    """Step before which the average is the generator itself (BigGAN: 20,000)."""
     simultaneous: bool = False
     """Update the generator against the discriminator from before the step."""
 
@@ -61,7 +63,11 @@ class AdversarialExperiment(BaseExperiment):
         }
 
     def make_step_options(self) -> dict[str, Any]:
-        return {"ema_decay": self.ema_decay, "simultaneous": self.simultaneous}
+        return {
+            "ema_decay": self.ema_decay,
+            "ema_start": self.ema_start,
+            "simultaneous": self.simultaneous,
+        }
 
 
 def make_penalty(

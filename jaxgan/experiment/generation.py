@@ -39,6 +39,7 @@ from jaxgan.games.unrolled import unrolled
 from jaxgan.keys import derive
 from jaxgan.latent import Prior
 from jaxgan.layers.spectral_norm import spectrally_normalized
+from jaxgan.matrices import Axes, usual_axes
 from jaxgan.networks import Network
 from jaxgan.networks.families import (
     DiscriminatorOptions,
@@ -206,7 +207,7 @@ class Experiment(AdversarialExperiment):
         generator = make_generator(self.generator, spec.shape, classes)
         discriminator = self._make_discriminator(spec.shape, classes)
         if self.generator.spectral_norm:
-            generator = spectrally_normalized(generator)
+            generator = spectrally_normalized(generator, generator_weights)
         if self.discriminator.spectral_norm:
             discriminator = spectrally_normalized(discriminator)
         game = adversarial(
@@ -383,6 +384,14 @@ class Experiment(AdversarialExperiment):
             return pack(images, self.packing)
 
         return view
+
+
+def generator_weights(path: tuple[str, ...], weight: Array) -> Axes | None:
+    """Which of a generator's parameters spectral normalization divides: not the labels' embedding.
+
+    BigGAN's authors found that it cripples a generator.
+    """
+    return None if "Embed_0" in path else usual_axes(path, weight)
 
 
 def sweeps(codes: Codes) -> dict[str, Callable[[Array], Array]]:

@@ -87,6 +87,8 @@ class BatchNorm(nn.Module):
       axis_name: mapped axis over which statistics are averaged. The shift is then the mean of
         theirs, so that their means and squares are about one number.
       dtype: dtype of the result, else that of `x` or float32, whichever is wider.
+      use_scale: whether there is a scale; 1 without.
+      use_bias: whether there is a bias; 0 without.
 
     References:
       Ioffe and Szegedy, Batch Normalization, 2015 (arXiv:1502.03167).
@@ -94,6 +96,8 @@ class BatchNorm(nn.Module):
 
     axis_name: str | None = None
     dtype: DTypeLike | None = None
+    use_scale: bool = True
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -101,8 +105,12 @@ class BatchNorm(nn.Module):
         channels = x.shape[-1:]
         old_mean = self.variable("batch_stats", "mean", jnp.zeros, channels, jnp.float32)
         old_variance = self.variable("batch_stats", "var", jnp.ones, channels, jnp.float32)
-        scale = self.param("scale", _scale_init, channels, jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
+        scale: Array | float = 1.0
+        bias: Array | float = 0.0
+        if self.use_scale:
+            scale = self.param("scale", _scale_init, channels, jnp.float32)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
         dtype = jnp.promote_types(x.dtype, jnp.float32)
         if train:
             axis_name = None if self.is_initializing() else self.axis_name

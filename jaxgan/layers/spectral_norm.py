@@ -97,10 +97,11 @@ def init_vectors(
         shape = (*form.shape[:-2], form.shape[-1])
         return _per_matrix(_unit, given)(jax.random.normal(leaf_key, shape, form.dtype))
 
+    def iterate(_: int, vectors: PyTree) -> PyTree:
+        return power_iteration(params, vectors, axes=axes)
+
     vectors = jax.tree_util.tree_map_with_path(draw, params)
-    for _ in range(iterations):
-        vectors = power_iteration(params, vectors, axes=axes)
-    return vectors
+    return jax.lax.fori_loop(0, iterations, iterate, vectors)  # Written out, it compiles slowly.
 
 
 def power_iteration(params: PyTree, vectors: PyTree, *, axes: Rule = usual_axes) -> PyTree:

@@ -4,10 +4,10 @@ A new family is a file with `make_generator` and `make_discriminator`, and a lin
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 
-from jaxgan.networks import dcgan, mlp, resnet
+from jaxgan.networks import biggan, dcgan, mlp, resnet
 from jaxgan.networks.network import Network
 from jaxgan.options import AtLeast, AtMost, Within
 from jaxgan.types import Array, PyTree
@@ -25,16 +25,21 @@ class Family(NamedTuple):
         with_features) -> Network`, which gives a logit a sample, or as many outputs, or a dict of
         `logits` and `features`.
       points: whether it takes points too, and not images alone.
+      options: those of `OWN` that it takes.
     """
 
     make_generator: Callable[["GeneratorOptions", Shape, int, bool], Network]
     make_discriminator: Callable[["DiscriminatorOptions", Shape, int, int, bool], Network]
     points: bool = False
+    options: tuple[str, ...] = ()
 
 
+OWN = ("attention", "hierarchical", "shared_size")
+"""Options that only families which name them take; others refuse all but the default."""
 FAMILIES = {
     "dcgan": Family(dcgan.make_generator, dcgan.make_discriminator),
     "resnet": Family(resnet.make_generator, resnet.make_discriminator),
+    "biggan": Family(biggan.make_generator, biggan.make_discriminator, options=OWN),
     "mlp": Family(mlp.make_generator, mlp.make_discriminator, points=True),
 }
 if TYPE_CHECKING:
@@ -50,9 +55,9 @@ class GeneratorOptions:
     """The generator and its latents."""
 
     family: FamilyName = "dcgan"
-    """Kind of network: dcgan or resnet (images), or mlp (images and points)."""
+    """Kind of network: dcgan, resnet or biggan (images), or mlp (images and points)."""
     width: Annotated[int, AtLeast(1)] = 64
-    """Channels next to the image (dcgan) or of every layer (resnet), units of a layer (mlp)."""
+    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan); units (mlp)."""
     depth: Annotated[int, AtLeast(1), AtMost(100)] = 2
     """Hidden layers; mlp only, the others' depth follows from the image's size."""
     normalization: Normalization = "batch"
@@ -63,6 +68,12 @@ class GeneratorOptions:
     """Numbers in a latent."""
     latent_distribution: Literal["normal", "uniform"] = "normal"
     """Standard normal, or uniform in [-1, 1]."""
+    attention: Annotated[int, AtLeast(0)] = 0
+    """Pixels a side of the map that self-attention follows; 0: none; biggan only."""
+    hierarchical: bool = True
+    """Give each block a part of the latent; biggan only."""
+    shared_size: Annotated[int, AtLeast(1)] = 128
+    """Numbers of a class's embedding, which all blocks share; biggan only."""
     orthogonal_weight: Annotated[float, AtLeast(0)] = 0.0
     """Weight of the penalty on kernels whose outputs are not orthogonal (BigGAN: 1e-4)."""
     dtype: DType = "float32"
@@ -76,15 +87,17 @@ class DiscriminatorOptions:
     """The discriminator."""
 
     family: FamilyName = "dcgan"
-    """Kind of network: dcgan or resnet (images), or mlp (images and points)."""
+    """Kind of network: dcgan, resnet or biggan (images), or mlp (images and points)."""
     width: Annotated[int, AtLeast(1)] = 64
-    """Channels next to the image (dcgan) or of every layer (resnet), units of a layer (mlp)."""
+    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan); units (mlp)."""
     depth: Annotated[int, AtLeast(1), AtMost(100)] = 2
     """Hidden layers; mlp only."""
     normalization: Normalization = "batch"
     """Normalisation before each activation but the first."""
     dropout: Annotated[float, Within(0, 1)] = 0.0
     """Share of activations dropped in training."""
+    attention: Annotated[int, AtLeast(0)] = 0
+    """Pixels a side of the map that self-attention follows; 0: none; biggan only."""
     spectral_norm: bool = False
     """Divide every weight matrix by its largest singular value."""
     clip: Annotated[float, AtLeast(0)] = 0.0
@@ -109,9 +122,10 @@ def make_generator(
       bounded: False leaves out the tanh, for likelihoods that take what comes before it.
 
     Raises:
-      ValueError: for a family of images and points, and what the family itself refuses.
+      ValueError: for a family of images and points, for an option that the family does not have,
+        and what the family itself refuses.
     """
-    family = _family("generator", options.family, shape)
+    family = _family("generator", options, shape)
     return family.make_generator(options, shape, num_classes, bounded)
 
 
@@ -129,20 +143,25 @@ def make_discriminator(
     features it gives a dict of `logits` [B] and `features` [B, ...], the hidden layer that the
     logits are made from.
     """
-    family = _family("discriminator", options.family, shape)
+    family = _family("discriminator", options, shape)
     return family.make_discriminator(options, shape, num_classes, outputs, with_features)
 
 
 def first_kernel(params: PyTree, latent_size: int) -> Array:
     """The weights that latents meet first in a generator of any family, `[latent_size, ...]`.
 
-    Those that a label's embedding meets, which comes after the latent, are left out.
+    Those that a label's embedding meets, which comes after the latent, are left out. A latent in
+    parts, as that of biggan, meets several layers: see `jaxgan.networks.biggan.latent_kernel`.
     """
     layer = next(name for name in ("DenseGeneral_0", "Dense_0") if name in params)
-    return params[layer]["kernel"][:latent_size]
+    kernel = params[layer]["kernel"]
+    if len(kernel) < latent_size:
+        return biggan.latent_kernel(params, latent_size)
+    return kernel[:latent_size]
 
 
-def _family(side: str, name: str, shape: Shape) -> Family:
+def _family(side: str, options: GeneratorOptions | DiscriminatorOptions, shape: Shape) -> Family:
+    name = options.family
     family = FAMILIES[name]
     if len(shape) != 3 and not family.points:
         allowed = " or ".join(f"{side}.family={n}" for n, f in FAMILIES.items() if f.points)
@@ -150,4 +169,12 @@ def _family(side: str, name: str, shape: Shape) -> Family:
             f"{side}.family={name} is for images, and the data are points of shape {shape}: "
             f"take {allowed}"
         )
+    for option in fields(options):
+        value = getattr(options, option.name)
+        if option.name in OWN and option.name not in family.options and value != option.default:
+            allowed = " or ".join(n for n, f in FAMILIES.items() if option.name in f.options)
+            raise ValueError(
+                f"{side}.{option.name} is an option of the family {allowed}, and "
+                f"{side}.family={name} takes {option.default} alone, not {value}"
+            )
     return family

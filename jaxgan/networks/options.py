@@ -12,6 +12,8 @@ _AT_LEAST = {
     "layers": 1,
     "num_classes": 0,
     "label_features": 1,
+    "attention": 0,
+    "shared_size": 1,
     "outputs": 0,
 }
 

@@ -31,6 +31,7 @@ def make_train_step(
     *,
     simultaneous: bool = False,
     ema_decay: float = 0.999,
+    ema_start: int = 0,
     prepare: Prepare | None = None,
     constraints: Mapping[str, Constraint] | None = None,
     loop: bool = False,
@@ -46,6 +47,7 @@ def make_train_step(
         ones. Takes one turn a side.
       ema_decay: in [0, 1), the decay of the average; early steps decay faster
         (`(1 + n) / (10 + n)` after n steps) so that the random start is soon forgotten.
+      ema_start: step before which the average is the side itself (BigGAN: 20,000).
       prepare: `(batch, key) -> batch`, run on every minibatch inside the step: normalising, random
         flips and crops.
       constraints: by side, `params -> params`, applied after each of its updates, such as
@@ -84,6 +86,8 @@ def make_train_step(
         )
     if not 0 <= ema_decay < 1:
         raise ValueError(f"ema_decay must be in [0, 1), not {ema_decay}")
+    if ema_start < 0:
+        raise ValueError(f"ema_start must be 0 or more, not {ema_start}")
     constrained = dict(constraints or {})
 
     def minibatch(batch: Batch, index: Array | int, key: Key) -> Batch:
@@ -147,6 +151,8 @@ def make_train_step(
             current[move.side], carry = played
             scalars |= found
         decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
+        if ema_start:
+            decay = jnp.where(state.step < ema_start, 0.0, decay)
 
         def average(old: Array, new: Array) -> Array:
             floating = jnp.issubdtype(new.dtype, jnp.floating)

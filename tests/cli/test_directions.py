@@ -67,7 +67,7 @@ def test_directions_of_the_weights_serve_gans_and_autoencoders(run, capfd):
     np.testing.assert_allclose(np.stack(list(vectors(run).values())), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", sorted(FAMILIES.keys() - {"biggan"}))  # Its latent has parts.
 @pytest.mark.parametrize("classes", [0, 10])
 def test_the_first_weights_are_those_that_latents_meet(family, classes):
     network = make_generator(GeneratorOptions(family=family, width=4), (8, 8, 1), classes)

@@ -114,6 +114,15 @@ SANE = {
         "discriminator.family": ("mlp", "mlp", "mlp", "mlp", "resnet", "dcgan"),
         "generator.width": (4, 1, 3),
         "generator.latent_size": (2, 1, 5),
+        "generator.attention": (0,),
+        "generator.hierarchical": (True,),
+        "generator.shared_size": (128,),
+        "discriminator.attention": (0,),
+        "label_use": ("projection", "channels", "classifier"),
+        "codes.categorical": ((), (), (3,)),
+        "codes.continuous": (0, 0, 2),
+        "codes.hidden": (0, 4),
+        "ema_start": (0, 0, 1),
         "discriminator.width": (4, 1, 3),
         "penalty_weight": (1.0, 0.0),
         "penalty_every": (1, 2, 16),
@@ -218,8 +227,12 @@ def fit(values: dict[str, Any]) -> None:
         values["image_size"] = 8
     if data in UNLABELLED:
         values["conditional"] = False
+    if not values["conditional"]:
+        values["label_use"] = "projection"
     if values["conditional"] or values["batch_size"] % 2:
         values["packing"] = 1
+    if values["packing"] > 1:
+        values |= {"codes.categorical": (), "codes.continuous": 0}
     for side in ("generator", "discriminator"):
         single = values["batch_size"] <= values["packing"] or values[f"{side}.width"] == 1
         if values[f"{side}.family"] == "mlp" and single:

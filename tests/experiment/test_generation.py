@@ -282,7 +282,8 @@ def test_networks_follow_their_options():
 def test_sides_steps_and_constraints_follow_their_options():
     plain = Experiment(ema_decay=0.9, simultaneous=True)
     assert plain.make_optimizers().keys() == {"generator", "discriminator"}
-    assert plain.make_step_options() == {"ema_decay": 0.9, "simultaneous": True}
+    options = {"ema_decay": 0.9, "ema_start": 0, "simultaneous": True}
+    assert plain.make_step_options() == options
     assert plain.make_constraints() == {}
     assert plain.make_game(IMAGES).minibatches == 1
     assert Experiment(discriminator_steps=3).make_game(IMAGES).minibatches == 3

@@ -77,6 +77,19 @@ def test_alternating_step_by_hand():
     assert float(scalars["generator_update_ratio"]) == pytest.approx(0.22)
 
 
+def test_an_average_begins_at_its_step():
+    step = make_train_step(scalar_game(), SGD, ema_decay=0.5, ema_start=2)
+    state, batch = start(scalar_game()), {"real": jnp.array([2.0, 4.0])}
+    for _ in range(2):
+        state, _ = step(state, batch, ROOT)
+        assert float(state.ema.params["w"]) == w(state, "generator")
+    before = w(state, "generator")
+    state, _ = step(state, batch, ROOT)
+    decay = (1 + 2) / (10 + 2)
+    expected = decay * before + (1 - decay) * w(state, "generator")
+    assert float(state.ema.params["w"]) == pytest.approx(expected)
+
+
 def test_simultaneous_step_by_hand():
     step = make_train_step(scalar_game(), SGD, simultaneous=True)
     state, _ = step(start(scalar_game()), {"real": jnp.array([2.0, 4.0])}, ROOT)
@@ -471,6 +484,7 @@ def test_one_compilation_serves_states_made_separately():
         (2, {"simultaneous": True}, "simultaneous updates take one turn a side.* discr.* 2 times"),
         (None, {"ema_decay": 1.0}, r"ema_decay must be in \[0, 1\), not 1.0"),
         (None, {"ema_decay": -0.1}, "ema_decay must be in"),
+        (None, {"ema_start": -1}, "ema_start must be 0 or more, not -1"),
     ],
 )
 def test_refuses_options_out_of_range(steps, options, message):
