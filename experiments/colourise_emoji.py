@@ -4,8 +4,8 @@
     jaxgan train experiments/colourise_emoji.py
     jaxgan translate runs/colourise_emoji/latest --input grey --output coloured
 
-`emoji` may be any folder of colour images with sub-folders train and test: they are made grey inside
-the step. The same network without a discriminator: `--adversarial-weight 0`.
+`emoji` may be any folder of colour images with sub-folders train and test: they are made grey
+inside the step. The same network without a discriminator: `--adversarial-weight 0`.
 """
 
 from jaxgan.experiment import OptimizerOptions, PairedExperiment, PatchOptions, UNetOptions

@@ -21,6 +21,7 @@ NOT_AT_HAND = {
     "mnist": Spec((28, 28, 1), 10),
     "stacked_mnist": Spec((28, 28, 3), 1000, gauge="stacked"),
     "cifar10": Spec((32, 32, 3), 10),
+    "imagenet2012": Spec((128, 128, 3), 1000),
     "usps_train.npz": Spec((16, 16, 1), 10),
     "cycle_gan/horse2zebra": Spec((256, 256, 3), 2),
     "faces": Spec((64, 64, 1), 0),

@@ -1,0 +1,42 @@
+"""BigGAN on CIFAR-10 (Brock 2019), as its authors' PyTorch code runs it, at a quarter of the width.
+
+    jaxgan data prepare cifar10
+    jaxgan train experiments/biggan_cifar10.py
+    jaxgan sample runs/biggan_cifar10/latest --truncation 0.5 --out likely.png
+
+The whole network is `--generator.width 64 --discriminator.width 64 --steps 125000`, for an
+accelerator. That code has batches of 50 and four discriminator steps.
+"""
+
+from jaxgan.experiment import (
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
+
+adam = OptimizerOptions(learning_rate=2e-4, beta1=0.0)
+
+experiment = Experiment(
+    name="biggan_cifar10",
+    data="cifar10",
+    steps=5_000,
+    batch_size=50,
+    flip=True,
+    conditional=True,
+    generator=GeneratorOptions(
+        family="biggan", width=16, latent_size=128, spectral_norm=True, orthogonal_weight=1e-4
+    ),
+    discriminator=DiscriminatorOptions(
+        family="biggan", width=16, normalization="none", spectral_norm=True
+    ),
+    loss="hinge",
+    discriminator_steps=4,
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
+    ema_start=1_000,
+    sample_every=1_000,
+    checkpoint_every=1_000,
+    evaluate_every=1_000,
+    best_metric="frechet",
+)

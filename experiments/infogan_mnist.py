@@ -1,0 +1,32 @@
+"""InfoGAN on MNIST (Chen 2016): a code of ten categories and two numbers, without any label.
+
+    jaxgan data prepare mnist
+    jaxgan train experiments/infogan_mnist.py
+    jaxgan sample runs/infogan_mnist/latest --sweep category --out categories.png
+    jaxgan sample runs/infogan_mnist/latest --sweep number-1 --out slant.png
+
+Latents, weights of the codes and rates are the paper's; networks are the DCGAN's.
+"""
+
+from jaxgan.experiment import (
+    CodeOptions,
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
+
+experiment = Experiment(
+    name="infogan_mnist",
+    data="mnist",
+    steps=5000,
+    codes=CodeOptions(categorical=(10,), continuous=2),
+    generator=GeneratorOptions(width=32, latent_size=62),
+    discriminator=DiscriminatorOptions(width=32),
+    generator_optimizer=OptimizerOptions(learning_rate=1e-3, beta1=0.5),
+    discriminator_optimizer=OptimizerOptions(learning_rate=2e-4, beta1=0.5),
+    sample_every=1000,
+    checkpoint_every=1000,
+    evaluate_every=1000,
+    best_metric="frechet",
+)
