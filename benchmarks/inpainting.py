@@ -8,6 +8,7 @@ scikit-image's biharmonic equation, where it is installed. L1 is of numbers in [
 """
 
 import argparse
+import dataclasses
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,9 +50,12 @@ def by_biharmonic(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--data", help="where the data lie now")
     options = parser.parse_args()
     runs = {str(directory): jaxgan.load(directory) for directory in options.runs}
     experiment = next(iter(runs.values())).experiment
+    if options.data:
+        experiment = dataclasses.replace(experiment, data=options.data)
     held_out = reference_of(experiment, experiment.open_source()).source
     count = min(MOST, len(held_out))
     real = held_out.take(np.arange(count))["real"]

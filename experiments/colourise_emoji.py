@@ -10,22 +10,22 @@ inside the step. The same network without a discriminator: `--adversarial-weight
 
 from jaxgan.experiment import OptimizerOptions, PairedExperiment, PatchOptions, UNetOptions
 
-adam = OptimizerOptions(learning_rate=2e-4, beta1=0.5, decay_start=750, decay_end=1_500)
+adam = OptimizerOptions(learning_rate=2e-4, beta1=0.5, decay_start=2_250, decay_end=4_500)
 
 experiment = PairedExperiment(
     name="colourise_emoji",
     data="emoji",
     image_size=64,
     degrade="grey",
-    steps=1_500,
-    batch_size=16,
+    steps=4_500,
+    batch_size=4,
     load_size=72,
     flip=True,
-    generator=UNetOptions(width=32),
+    generator=UNetOptions(width=32, depth=4, dropout=0.0),
     discriminator=PatchOptions(width=16, normalization="batch", inner_bias=False),
     generator_optimizer=adam,
     discriminator_optimizer=adam,
-    sample_every=500,
-    checkpoint_every=500,
-    evaluate_every=500,
+    sample_every=1_500,
+    checkpoint_every=1_500,
+    evaluate_every=1_500,
 )
