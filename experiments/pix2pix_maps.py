@@ -6,7 +6,8 @@ A folder of that name holds train/ and val/ with photograph and map side by side
 b-to-a` paints photographs of maps. Meant for an accelerator. A shorter run at 64 pixels:
 
     jaxgan train experiments/pix2pix_maps.py --data maps --image-size 64 --load-size 71 \\
-        --generator.width 32 --generator.depth 4 --discriminator.width 32 --discriminator.layers 2 \\
+        --generator.width 32 --generator.depth 4 --discriminator.width 32 \\
+        --discriminator.layers 2 \\
         --generator-optimizer.learning-rate 5e-4 --discriminator-optimizer.learning-rate 5e-4 \\
         --batch-size 4 --steps 4000 --evaluate-every 1000 --checkpoint-every 1000
 

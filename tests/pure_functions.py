@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan import augment, consistency, degrade, latent, losses, metrics, penalties
+from jaxgan import augment, codes, consistency, degrade, latent, losses, metrics, penalties
 from jaxgan.data import minibatch
 from jaxgan.games import pool, weighting
 from jaxgan.layers import spectral_norm
@@ -190,6 +190,14 @@ def calls():
     yield "weight directions", lambda: latent.weight_directions(REAL, 2)
     few = features[0].astype(np.float32)
     yield "feature directions", lambda: latent.feature_directions(few, np.square(few), 2)
+    yield "truncated", lambda: latent.truncated(REAL, 0.5)
+    mixed = codes.Codes((3, 2), 1)
+    coded = codes.prior(2, mixed)(key(), 4)
+    parts = codes.take_apart(coded, mixed)
+    yield "coded prior", lambda: coded
+    yield "categorical loss", lambda: codes.categorical_loss(coded[:, 2:], parts)
+    yield "continuous loss", lambda: codes.continuous_loss(coded[:, 2:], parts)
+    yield "sweep", lambda: codes.sweep(coded[0], mixed, 2, steps=3)
     yield "without", lambda: latent.without(REAL[0], FAKE[:2])
     yield "diversity", lambda: metrics.sample_diversity(*features)
 
