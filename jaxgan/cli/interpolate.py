@@ -16,7 +16,7 @@ from jaxgan.cli.sample import refuse_more_than_memory
 class InterpolateOptions(GeneratorChoice):
     out: Path
     """Where to: a grid, one walk a row (.png), or an animation (.gif)."""
-    seeds: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] = ()
     """Latents to walk through, by seed, two or more; by default 0 and 1, and with --labels 0
     alone."""
     labels: tuple[str, ...] = ()

@@ -251,7 +251,7 @@ class Experiment(AdversarialExperiment):
         codes = self.codes.codes()
         over_noise = latent.spherical if normal else latent.linear
 
-        def walk(a: Array, b: Array, steps: int) -> Array:
+        def beside_codes(a: Array, b: Array, steps: int) -> Array:
             noise = over_noise(a[..., :size], b[..., :size], steps)
             return jnp.concatenate([noise, latent.linear(a[..., size:], b[..., size:], steps)], -1)
 
@@ -262,7 +262,7 @@ class Experiment(AdversarialExperiment):
         inputs = latents_and_labels(
             self.prior(),
             self._classes(spec),
-            walk,
+            beside_codes if codes.size else over_noise,
             spec.class_names,
             truncate if normal else None,
         )

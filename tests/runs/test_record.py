@@ -321,7 +321,8 @@ def test_prolonging_records_the_new_steps_only(tmp_path):
     run.prolong(tmp_path / "run", Experiment(steps=20))
     experiment, after = run.read(tmp_path / "run")
     assert experiment == Experiment(steps=20)
-    assert after == before | {"experiment": dataclasses.asdict(experiment)}
+    options = json.loads(json.dumps(dataclasses.asdict(experiment)))  # Tuples are lists there.
+    assert after == before | {"experiment": options}
     assert not list((tmp_path / "run").glob("*.partial"))
 
 
