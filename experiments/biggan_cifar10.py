@@ -2,7 +2,7 @@
 
     jaxgan data prepare cifar10
     jaxgan train experiments/biggan_cifar10.py
-    jaxgan sample runs/biggan_cifar10/latest --truncation 0.5 --out likely.png
+    jaxgan sample RUN --truncation 0.5 --out likely.png
 
 The whole network is `--generator.width 64 --discriminator.width 64 --steps 125000`, for an
 accelerator. That code has batches of 50 and four discriminator steps.

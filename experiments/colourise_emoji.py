@@ -2,10 +2,11 @@
 
     python -m benchmarks.held_out emoji64.npz emoji --test 200
     jaxgan train experiments/colourise_emoji.py
-    jaxgan translate runs/colourise_emoji/latest --input grey --output coloured
+    jaxgan translate RUN --input grey --output coloured
 
 `emoji` may be any folder of colour images with sub-folders train and test: they are made grey
-inside the step. The same network without a discriminator: `--adversarial-weight 0`.
+inside the step. The same network without a discriminator: `--adversarial-weight 0`. They gave
+LPIPS .209 and .205.
 """
 
 from jaxgan.experiment import OptimizerOptions, PairedExperiment, PatchOptions, UNetOptions

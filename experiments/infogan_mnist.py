@@ -2,8 +2,8 @@
 
     jaxgan data prepare mnist
     jaxgan train experiments/infogan_mnist.py
-    jaxgan sample runs/infogan_mnist/latest --sweep category --out categories.png
-    jaxgan sample runs/infogan_mnist/latest --sweep number-1 --out slant.png
+    jaxgan sample RUN --sweep category --out categories.png
+    jaxgan sample RUN --sweep number-1 --out slant.png
 
 Latents, weights of the codes and rates are the paper's; networks are the DCGAN's.
 """
