@@ -20,8 +20,8 @@ from scipy.optimize import linear_sum_assignment
 
 import jaxgan
 from jaxgan.codes import take_apart
-from jaxgan.data.source import host
 from jaxgan.evaluation.judges import judge_of
+from jaxgan.evaluation.sets import host
 from jaxgan.experiment.sampling import make_sampler, reference_of
 from jaxgan.metrics import frechet_distance
 from jaxgan.metrics.classifier import Classifier
@@ -55,17 +55,18 @@ def assignment_error(categories: np.ndarray, classes: np.ndarray, count: int) ->
     return float(1 - table[rows, columns].sum() / len(categories))
 
 
-def row(run: Run, judge: Classifier, real: dict[str, np.ndarray]) -> list[str]:
+def row(run: Run, judge: Classifier, real: np.ndarray, real_labels: np.ndarray) -> list[str]:
+    """The cells of a run; `real` are the judge's features of test images."""
     drawn = run.draw(SAMPLES)
     images = make_sampler(run.game)(run.variables, *drawn)
-    features, real_features = judge.features(images), judge.features(real["real"])
-    classes = judge.probabilities(images).argmax(1)
-    cells = [f"{frechet_distance(features, real_features):.2f}"]
+    features = judge.features(images)
+    classes = judge.probabilities_of(features).argmax(1)
+    cells = [f"{frechet_distance(features, real):.2f}"]
     labels = None if drawn[1] is None else np.asarray(drawn[1])
     if labels is None:
         cells += ["", "", ""]
     else:
-        diversity, within = within_classes(features, labels, real_features, real["label"])
+        diversity, within = within_classes(features, labels, real, real_labels)
         cells += [f"{(classes == labels).mean():.4f}", f"{diversity:.3f}", f"{within:.2f}"]
     codes = run.experiment.codes.codes()
     if not codes.categorical:
@@ -82,10 +83,12 @@ def main() -> None:
     experiment = next(iter(runs.values())).experiment
     source = experiment.open_source()
     reference = reference_of(experiment, source).source
-    judge, real = judge_of(source, reference), host(reference, np.arange(len(reference)))
+    judge, test = judge_of(source, reference), host(reference, np.arange(len(reference)))
+    real = judge.features(test["real"])
     print("| run | Fréchet | label | diversity | within | error |\n|---|---|---|---|---|---|")
     for name, run in runs.items():
-        print(f"| {name} | {' | '.join(row(run, judge, real))} |", flush=True)
+        cells = row(run, judge, real, test["label"])
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How well do runs fill holes, beside what fills them without learning?
 
-    python -m benchmarks.inpainting RUN [RUN ...]
+    python -m benchmarks.inpainting RUN [RUN ...] [--data FOLDER]
 
 All runs are of one data set and one kind of hole. Measured are the images that training did not
 see, whole, holes filled and the rest as it is: by each run, by the mean of the known pixels, and by
@@ -23,8 +23,6 @@ from jaxgan.imaging import to_uint8
 from jaxgan.keys import derive
 from jaxgan.metrics import laplacian_variance, lpips, psnr, ssim
 
-Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""`(images, masks) -> images`, uint8 [N, H, W, C], masks bool [N, H, W, 1]."""
 MOST = 500
 """Images that are measured."""
 
