@@ -26,15 +26,24 @@ class GeneratorChoice:
     """Take the best checkpoint."""
     ema: bool = True
     """Take the averaged generator, or the one in training."""
+    standing: int = 0
+    """Take the batch statistics of this many batches of samples instead of those that training left
+    (BigGAN's standing statistics, of 100), within the truncation where that is given."""
 
 
-def load_chosen(options: GeneratorChoice) -> "Run":
-    """The run that the options name, by the checkpoint that they ask for."""
+def load_chosen(options: GeneratorChoice, choices: Any = None) -> "Run":
+    """The run that the options name, by the checkpoint that they ask for.
+
+    Args:
+      options: of the command.
+      choices: about samples, of which standing statistics are taken.
+    """
     from jaxgan.training.trained import load
 
     if options.best and options.step is not None:
         raise ValueError(f"--best and --step {options.step} ask for two checkpoints; take one")
-    return load(options.run, step=options.step, best=options.best, averaged=options.ema)
+    run = load(options.run, step=options.step, best=options.best, averaged=options.ema)
+    return run.with_standing(options.standing, choices) if options.standing else run
 
 
 def parse_with_places(

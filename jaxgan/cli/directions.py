@@ -58,7 +58,7 @@ def directions(args: list[str]) -> int:
     by = options.by or ("labels" if options.labels else "weights")
     if (by == "labels") != (options.labels is not None):
         raise ValueError(f"--labels FILE and --by labels go together, and --by is {by}")
-    run = load_chosen(options)
+    run = load_chosen(options, choices)
     one = run.draw(1, 0, choices)
     size = latent_size(run, one)
     refuse_more_than_memory(run, one, f"--count {options.count}", options.count, ".npz")
@@ -199,7 +199,7 @@ def edit(args: list[str]) -> int:
     for seed in options.seeds:
         check_seed("seed", seed)
     kind = check_out(options.out, (".png", ".gif"))
-    run = load_chosen(options)
+    run = load_chosen(options, choices)
     if not getattr(run.spec, "is_image", False):
         raise ValueError(f"edit shows images, and {options.run} makes points")
     one = run.draw(1, 0, choices)

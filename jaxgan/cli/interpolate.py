@@ -72,7 +72,7 @@ def interpolate(args: list[str]) -> int:
     for seed in seeds:
         check_seed("seed", seed)
     kind = check_out(options.out, (".png", ".gif"))
-    run = load_chosen(options)
+    run = load_chosen(options, choices)
     ways_through = [dataclasses.replace(choices, label=label) for label in options.labels]
     ways_through = ways_through or [choices] * len(seeds)
     one = run.draw(1, 0, ways_through[0])

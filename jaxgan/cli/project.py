@@ -70,7 +70,7 @@ def project(args: list[str]) -> int:
     for path in options.images:
         if not path.is_file():
             raise ValueError(f"there is no image {path}")
-    run = load_chosen(options)
+    run = load_chosen(options, choices)
     if not getattr(run.spec, "is_image", False):
         raise ValueError(f"project takes images, and {options.run} makes points")
     height, width, channels = run.spec.shape

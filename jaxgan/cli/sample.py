@@ -49,7 +49,7 @@ def sample(args: list[str]) -> int:
         raise ValueError(f"--count must be 1 or more, not {count}")
     check_seed("seed", options.seed)
     kind = check_out(options.out, (".png", ".npz"))
-    run = load_chosen(options)
+    run = load_chosen(options, choices)
     one = run.draw(1, options.seed, choices)
     swept = sweep_of(run, options.sweep) if options.sweep is not None else None
     columns = 1 if swept is None else swept(one[0]).shape[1]

@@ -242,4 +242,4 @@ def adversarial(
         Move("discriminator", discriminator_loss, repeat=discriminator_steps),
         Move("generator", generator_loss),
     )
-    return Game(init, moves, sample)
+    return Game(init, moves, sample, network=generator)

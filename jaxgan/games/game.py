@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 
-from jaxgan.networks.network import Variables
+from jaxgan.networks.network import Network, Variables
 from jaxgan.types import Array, Batch, Key, PyTree, Scalars
 
 Sides: TypeAlias = Mapping[str, Variables]
@@ -92,12 +92,14 @@ class Game(NamedTuple):
       sample: `(variables of the averaged side, *inputs) -> samples`, deterministic, with the stored
         statistics. What the inputs are is the game's: latents and labels, or images to translate.
       averaged: the side of which the state keeps a moving average, which is what gets sampled.
+      network: what `sample` applies to its variables and inputs, where that is a single network.
     """
 
     init: Callable[[Key, Batch], tuple[dict[str, Variables], PyTree]]
     moves: tuple[Move, ...]
     sample: Callable[..., Any]
     averaged: str = "generator"
+    network: Network | None = None
 
     @property
     def minibatches(self) -> int:

@@ -56,6 +56,8 @@ class DCGANGenerator(nn.Module):
       impl: how transposed convolutions are computed, see `ConvTranspose`.
       dtype: dtype of the computation; parameters and images are float32.
       bounded: end in tanh; otherwise images are whatever the last layer gives.
+      hidden: units of a dense layer before the first map, normalized and with ReLU as the others;
+        0: none. InfoGAN has 1024, without which codes can only add to the first map.
 
     Raises:
       ValueError: if an attribute is out of its range, above all the size of the image.
@@ -72,6 +74,7 @@ class DCGANGenerator(nn.Module):
     groups: int = 0
     bias: bool = True
     bounded: bool = True
+    hidden: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,6 +108,9 @@ class DCGANGenerator(nn.Module):
         x = append_label(
             latents, labels, num_classes=self.num_classes, features=self.label_features
         )
+        if self.hidden:
+            dense = nn.Dense(self.hidden, use_bias=inner_bias, dtype=self.dtype, kernel_init=_init)
+            x = activate(dense(x))
         base = (height >> k, width >> k, inner)
         x = nn.DenseGeneral(base, use_bias=inner_bias, dtype=self.dtype, kernel_init=_init)(x)
         x = activate(x)
@@ -258,7 +264,10 @@ def make_generator(
         )
     width, dtype = options.width, jnp.dtype(options.dtype)
     module = DCGANGenerator(
-        *(shape, width, options.normalization, num_classes), dtype=dtype, bounded=bounded
+        *(shape, width, options.normalization, num_classes),
+        dtype=dtype,
+        bounded=bounded,
+        hidden=options.hidden,
     )
     return from_linen(module, remat=options.remat)
 

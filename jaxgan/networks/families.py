@@ -34,12 +34,13 @@ class Family(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-OWN = ("attention", "hierarchical", "shared_size")
+BIGGAN = ("attention", "hierarchical", "shared_size")
+OWN = (*BIGGAN, "hidden")
 """Options that only families which name them take; others refuse all but the default."""
 FAMILIES = {
-    "dcgan": Family(dcgan.make_generator, dcgan.make_discriminator),
+    "dcgan": Family(dcgan.make_generator, dcgan.make_discriminator, options=("hidden",)),
     "resnet": Family(resnet.make_generator, resnet.make_discriminator),
-    "biggan": Family(biggan.make_generator, biggan.make_discriminator, options=OWN),
+    "biggan": Family(biggan.make_generator, biggan.make_discriminator, options=BIGGAN),
     "mlp": Family(mlp.make_generator, mlp.make_discriminator, points=True),
 }
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class GeneratorOptions:
     """Numbers in a latent."""
     latent_distribution: Literal["normal", "uniform"] = "normal"
     """Standard normal, or uniform in [-1, 1]."""
+    hidden: Annotated[int, AtLeast(0)] = 0
+    """Units of a dense layer between latents and the first map; 0: none; dcgan only."""
     attention: Annotated[int, AtLeast(0)] = 0
     """Pixels a side of the map that self-attention follows; 0: none; biggan only."""
     hierarchical: bool = True
@@ -153,7 +156,7 @@ def first_kernel(params: PyTree, latent_size: int) -> Array:
     Those that a label's embedding meets, which comes after the latent, are left out. A latent in
     parts, as that of biggan, meets several layers: see `jaxgan.networks.biggan.latent_kernel`.
     """
-    layer = next(name for name in ("DenseGeneral_0", "Dense_0") if name in params)
+    layer = next(name for name in ("Dense_0", "DenseGeneral_0") if name in params)
     kernel = params[layer]["kernel"]
     if len(kernel) < latent_size:
         return biggan.latent_kernel(params, latent_size)

@@ -13,6 +13,7 @@ _AT_LEAST = {
     "num_classes": 0,
     "label_features": 1,
     "attention": 0,
+    "hidden": 0,
     "shared_size": 1,
     "outputs": 0,
 }

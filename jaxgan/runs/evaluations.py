@@ -7,6 +7,7 @@ evaluation.json holds
     protocol    samples, reference, features and the metrics' settings: equal where figures compare
     experiment  name of the experiment, its data, and the run's seed, of which the latents are drawn
     step, ema   which generator
+    standing    of how many batches its standing statistics are; 0: it has those of the training
     code        SHA-256 of the library's source
     versions, python, device
 """
@@ -32,6 +33,7 @@ def make_record(
     data: str,
     step: int,
     ema: bool,
+    standing: int,
     metrics: dict[str, float],
     real: dict[str, float],
     protocol: dict[str, Any],
@@ -43,6 +45,7 @@ def make_record(
       data: the name of its data.
       step: of the checkpoint.
       ema: whether the averaged side was measured.
+      standing: batches of which its batch statistics are; 0: those that training left.
       metrics: of the samples.
       real: what real data score in the same place.
       protocol: what the numbers depend on.
@@ -58,6 +61,7 @@ def make_record(
         },
         "step": step,
         "ema": ema,
+        "standing": standing,
         "code": code_digest(),
         **environment(),
     }

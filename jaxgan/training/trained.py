@@ -24,6 +24,7 @@ from jaxgan.experiment.inputs import Inputs, refuse_undrawn, refuse_unread
 from jaxgan.experiment.sampling import make_sampler
 from jaxgan.games import Game
 from jaxgan.networks import Variables
+from jaxgan.networks.standing import standing_statistics
 from jaxgan.runs import record
 from jaxgan.runs.data import (
     Known,
@@ -38,6 +39,7 @@ from jaxgan.training.checkpoints import Checkpoints, Expected
 from jaxgan.training.program import abstract_state
 from jaxgan.training.state import TrainingState
 from jaxgan.training.trainer import places_of
+from jaxgan.types import Key
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Run:
       variables: the averaged side, or where asked for the one in training.
       averaged: which of the two.
       data: who the run's data were; None where it recorded none.
+      standing: batches of which its batch statistics are; 0: those that training left.
     """
 
     directory: Path
@@ -63,6 +66,7 @@ class Run:
     variables: Variables
     averaged: bool = True
     data: Known = None
+    standing: int = 0
 
     @property
     def inputs(self) -> Inputs:
@@ -166,7 +170,7 @@ class Run:
             on_protocol(evaluator.protocol)
             metrics, real = evaluator.measure(self.variables), evaluator.real()
         return make_record(
-            *(experiment, source.name, self.step, self.averaged),
+            *(experiment, source.name, self.step, self.averaged, self.standing),
             *(metrics, real, evaluator.protocol),
         )
 
@@ -180,6 +184,36 @@ class Run:
             found = checkpoints.restore(self.step)
         assert found is not None  # A step that is asked for is there, or refused.
         return found[1]
+
+    def with_standing(self, batches: int = 100, choices: Any = None) -> "Run":
+        """The run with batch statistics of many batches of 64 samples, see `networks.standing`.
+
+        Args:
+          batches: 2 or more.
+          choices: an instance of `inputs.choices`, such as a truncation. A label is left out: what
+            is remembered is of all classes.
+
+        Raises:
+          ValueError: for fewer batches, and for a run whose generator keeps no batch statistics or
+            draws no inputs.
+        """
+        inputs, network = self.inputs, self.game.network
+        if inputs.draw is None or network is None:
+            raise ValueError(
+                f"standing statistics are of a generator's batches, and {self.directory} has none"
+            )
+        choices, drawn = choices or inputs.choices(), inputs.draw
+        if getattr(choices, "label", None) is not None:
+            choices = dataclasses.replace(choices, label=None)
+
+        def draw(key: Key) -> tuple[Any, ...]:
+            return drawn(key, 64, choices)
+
+        with kept_programs(self.directory):
+            variables = standing_statistics(
+                network, self.variables, draw, jax.random.key(0), batches
+            )
+        return dataclasses.replace(self, variables=variables, standing=batches)
 
     def _choices(self, given: dict[str, Any]) -> Any:
         kind = self.inputs.choices

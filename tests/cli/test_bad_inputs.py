@@ -861,6 +861,8 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "label 10 does not exist: labels are 0 to 9"),
         ("latents cut off at 0", [run], "sample run --out a.png --truncation 0",
          "latents are truncated at a limit above 0, not 0"),
+        ("statistics of one batch", [run], "sample run --out a.png --standing 1",
+         "standing statistics are of 2 batches or more, not 1"),
         ("a sweep without codes", [run], "sample run --out a.png --sweep number",
          "run has no codes to sweep; see --codes.categorical of train"),
         ("a walk of one class", [run], "interpolate run --out a.png --labels 3",

@@ -115,6 +115,7 @@ SANE = {
         "generator.width": (4, 1, 3),
         "generator.latent_size": (2, 1, 5),
         "generator.attention": (0,),
+        "generator.hidden": (0,),
         "generator.hierarchical": (True,),
         "generator.shared_size": (128,),
         "discriminator.attention": (0,),

@@ -3,7 +3,9 @@
 import dataclasses
 from functools import partial
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -27,8 +29,10 @@ from jaxgan.experiment import (
 )
 from jaxgan.games import adversarial
 from jaxgan.keys import derive
+from jaxgan.layers.attention import SelfAttention
 from jaxgan.layers.conv import conv, conv_transpose
 from jaxgan.networks import from_linen
+from jaxgan.networks.biggan import UpBlock
 from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from jaxgan.training import init_state, make_train_step
 from jaxgan.training.trainer import make_trainer
@@ -163,6 +167,55 @@ def test_convolutions_have_their_gradients_under_shard_map(function, shape):
     )
     for found, wanted in zip(mapped(kernel, x), expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-4)
+
+
+class Conditioned(nn.Module):
+    """A block of BigGAN over a chunk of the latent and a class, and attention after it."""
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x, condition, *, train):
+        y = UpBlock(8, train, self.axis_name, name="block")(x, condition)
+        return SelfAttention(name="attention")(y)
+
+
+@pytest.mark.parametrize("mapped", [False, True], ids=["jit", "shard_map"])
+def test_blocks_of_biggan_are_those_of_the_whole_batch_over_four_devices(mapped):
+    """Batch statistics, class-conditional gains, attention: values, gradients and statistics."""
+    mesh = sharding.data_mesh(jax.devices()[:4])
+    keys = jax.random.split(jax.random.key(2), 3)
+    x = 2 + jax.random.normal(keys[0], (8, 4, 4, 8))
+    condition = jax.random.normal(keys[1], (8, 6))
+    module = Conditioned()
+    variables = module.init(keys[2], x, condition, train=False)
+    params, stats = variables["params"], {"batch_stats": variables["batch_stats"]}
+    params["attention"]["scale"] = jnp.ones_like(params["attention"]["scale"])
+
+    def both(params, x, condition, axis_name=None):
+        def loss(params, x):
+            y, state = Conditioned(axis_name).apply(
+                {"params": params, **stats}, x, condition, train=True, mutable=["batch_stats"]
+            )
+            return (y**2).sum(), state
+
+        (_, state), gradients = jax.value_and_grad(loss, (0, 1), has_aux=True)(params, x)
+        return gradients, state
+
+    expected = jax.jit(both)(params, x, condition)
+    rows, whole = sharding.rows(mesh), sharding.whole(mesh)
+    function = both
+    if mapped:
+        function = jax.shard_map(
+            partial(both, axis_name="data"),
+            mesh=mesh,
+            in_specs=(P(), P("data"), P("data")),
+            out_specs=((P(), P("data")), P()),
+        )
+    placed = jax.device_put(params, whole), *jax.device_put((x, condition), rows)
+    found = jax.jit(function)(*placed)
+    assert len(found[0][1].sharding.device_set) == 4
+    assert_close(found, expected, atol=1e-3)
 
 
 def program_of(experiment, mesh=None):

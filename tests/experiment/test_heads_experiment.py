@@ -25,13 +25,14 @@ from jaxgan.runs.log import digest
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 SMALL = {"family": "mlp", "width": 8, "depth": 1, "normalization": "none"}
+BATCH = SMALL | {"normalization": "batch"}
 TINY = Experiment(
     name="tiny",
     steps=2,
     conditional=True,
     label_use="classifier",
     codes=CodeOptions(categorical=(3,), continuous=2, hidden=4),
-    generator=GeneratorOptions(**SMALL, latent_size=4),
+    generator=GeneratorOptions(**BATCH, latent_size=4, spectral_norm=True),
     discriminator=DiscriminatorOptions(**SMALL, spectral_norm=True),
     **dict.fromkeys(("log_every", "sample_every", "checkpoint_every"), 1),
 )
@@ -86,6 +87,35 @@ def test_truncation_leaves_codes_alone(run):
     plain, cut = (run.draw(5, 0, LabelChoice(truncation=limit))[0] for limit in (None, 0.5))
     np.testing.assert_allclose(cut[:, :4], latent.truncated(plain[:, :4], 0.5))
     np.testing.assert_array_equal(cut[:, 4:], plain[:, 4:])
+
+
+def test_standing_statistics_are_of_the_samples_that_are_asked_for(run, tmp_path):
+    plain, cut = run.with_standing(4), run.with_standing(4, LabelChoice(label=3, truncation=0.1))
+    assert (plain.standing, run.standing) == (4, 0)
+    statistics = [r.variables.state["batch_stats"] for r in (run, plain, cut)]
+    variances = [jax.tree.leaves(s)[-1].mean() for s in statistics]
+    # Noise hardly varies then, and classes and codes do.
+    assert 0 < variances[2] < variances[1] != variances[0]
+    every_class = run.with_standing(4, LabelChoice(truncation=0.1))
+    jax.tree.map(np.testing.assert_array_equal, cut.variables.state, every_class.variables.state)
+    command = f"sample {run.directory} --count 3 --truncation 0.1 --standing 4 --out {{}}"
+    assert main(command.format(tmp_path / "a.npz").split()) == 0
+    with np.load(tmp_path / "a.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], every_class.sample(3, truncation=0.1))
+    assert not np.array_equal(every_class.sample(3), run.sample(3))
+
+
+def test_a_generator_without_batch_statistics_has_no_standing_ones(run):
+    plain = dataclasses.replace(TINY, generator=GeneratorOptions(**SMALL, latent_size=4))
+    game = plain.make_game(run.spec)
+    other = dataclasses.replace(run, experiment=plain, game=game._replace(network=None))
+    with pytest.raises(ValueError, match="tiny has none"):
+        other.with_standing()
+    batch = {"real": jnp.zeros((2, 8, 8, 1)), "label": jnp.arange(2)}
+    sides, _ = game.init(jax.random.key(0), batch)
+    other = dataclasses.replace(other, game=game, variables=sides["generator"])
+    with pytest.raises(ValueError, match="no batch statistics"):
+        other.with_standing(2)
 
 
 def test_walks_keep_noise_on_the_shell_and_codes_straight(run):

@@ -8,6 +8,7 @@ import pytest
 from jaxgan.experiment import GeneratorOptions
 from jaxgan.networks import dcgan
 from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator, doublings, stage_widths
+from jaxgan.networks.families import first_kernel
 
 RANDOM = np.random.default_rng(0)
 LATENTS = RANDOM.normal(size=(4, 10)).astype(np.float32)
@@ -65,6 +66,19 @@ def test_one_doubling_gets_a_3x3_convolution_next_to_the_image():
     assert _count(generator) == 10 * 4 * 4 * 8 + 2 * 8 + 16 * 8 * 4 + 2 * 4 + (9 * 4 + 1)
     _, discriminator = _shapes(DCGANDiscriminator(width=4), jnp.ones((2, 8, 8, 1)))
     assert _count(discriminator) == (9 * 4 + 4) + 16 * 4 * 8 + 2 * 8 + (4 * 4 * 8 + 1)
+
+
+def test_a_hidden_layer_stands_between_latents_and_the_first_map():
+    """5 units: 10 numbers each and no bias, normalized with a scale and a bias."""
+    plain, hidden = (
+        _shapes(DCGANGenerator((8, 8, 1), width=4, hidden=units), jnp.ones((2, 10)))[1]
+        for units in (0, 5)
+    )
+    assert hidden["params"]["Dense_0"]["kernel"].shape == (10, 5)
+    first_map = 4 * 4 * 8
+    assert _count(hidden) == _count(plain) + 10 * 5 + 2 * 5 - (10 - 5) * first_map
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), hidden["params"])
+    assert first_kernel(params, 10).shape == (10, 5)
 
 
 def test_channels_double_inwards_up_to_eight_widths():

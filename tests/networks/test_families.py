@@ -130,22 +130,23 @@ def test_a_family_of_images_refuses_points(side, family):
 
 
 @pytest.mark.parametrize(
-    ("side", "option", "value"),
+    ("own", "side", "option", "value"),
     [
-        ("generator", "attention", 8),
-        ("generator", "hierarchical", False),
-        ("generator", "shared_size", 64),
-        ("discriminator", "attention", 8),
+        ("biggan", "generator", "attention", 8),
+        ("biggan", "generator", "hierarchical", False),
+        ("biggan", "generator", "shared_size", 64),
+        ("biggan", "discriminator", "attention", 8),
+        ("dcgan", "generator", "hidden", 8),
     ],
 )
-def test_options_of_one_family_are_refused_by_the_others(side, option, value):
+def test_options_of_one_family_are_refused_by_the_others(own, side, option, value):
     default = getattr(SIDES[side][1](), option)
-    build(side, family="biggan", **{option: value})
-    for family in FAMILIES.keys() - {"biggan"}:
+    build(side, family=own, **{option: value})
+    for family in FAMILIES.keys() - {own}:
         with pytest.raises(ValueError, match="is an option") as caught:
             build(side, family=family, **{option: value})
         assert str(caught.value) == (
-            f"{side}.{option} is an option of the family biggan, and {side}.family={family} takes "
+            f"{side}.{option} is an option of the family {own}, and {side}.family={family} takes "
             f"{default} alone, not {value}"
         )
 
