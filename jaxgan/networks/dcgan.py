@@ -144,6 +144,8 @@ class DCGANDiscriminator(nn.Module):
       dtype: dtype of the computation; parameters and logits are float32.
       outputs: numbers an image in place of a logit, as an encoder gives them; 0: a logit.
       with_features: give a dict of `logits` and `features`, what the last layer reads.
+      hidden: units of a dense layer after the last map, normalized as those before; 0: none.
+        InfoGAN has 1024.
 
     Raises:
       ValueError: if an attribute is out of its range, or later the size of the images.
@@ -159,6 +161,7 @@ class DCGANDiscriminator(nn.Module):
     bias: bool = True
     outputs: int = 0
     with_features: bool = False
+    hidden: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -171,6 +174,20 @@ class DCGANDiscriminator(nn.Module):
         """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, or `[B, outputs]`, float32."""
         k = doublings(images.shape[1:])
         x = images
+
+        def activate(x: Array, normalized: bool) -> Array:
+            if normalized:
+                x = named_norm(
+                    x,
+                    self.normalization,
+                    train=train,
+                    groups=self.groups,
+                    axis_name=self.axis_name,
+                    dtype=self.dtype,
+                )
+            x = nn.leaky_relu(x, 0.2)
+            return nn.Dropout(self.dropout, deterministic=not train)(x)
+
         for i, features in enumerate(stage_widths(self.width, k)):
             normalized = i > 0 and self.normalization != "none"
             size, stride = (3, 1) if i == 0 and k == 1 else (4, 2)
@@ -182,17 +199,16 @@ class DCGANDiscriminator(nn.Module):
                 dtype=self.dtype,
                 kernel_init=_init,
             )(x)
-            if normalized:
-                x = named_norm(
-                    x,
-                    self.normalization,
-                    train=train,
-                    groups=self.groups,
-                    axis_name=self.axis_name,
-                    dtype=self.dtype,
-                )
-            x = nn.leaky_relu(x, 0.2)
-            x = nn.Dropout(self.dropout, deterministic=not train)(x)
+            x = activate(x, normalized)
+        if self.hidden:
+            normalized = self.normalization != "none"
+            dense = nn.Dense(
+                self.hidden,
+                use_bias=not normalized and self.bias,
+                dtype=self.dtype,
+                kernel_init=_init,
+            )
+            x = activate(dense(x.reshape(len(x), -1)), normalized)
         hidden = x.astype(jnp.float32)
         x = hidden.reshape(len(x), -1)
         if self.outputs:
@@ -286,5 +302,6 @@ def make_discriminator(
         dtype=dtype,
         outputs=outputs,
         with_features=with_features,
+        hidden=options.hidden,
     )
     return from_linen(module, remat=options.remat)

@@ -99,6 +99,8 @@ class DiscriminatorOptions:
     """Normalisation before each activation but the first."""
     dropout: Annotated[float, Within(0, 1)] = 0.0
     """Share of activations dropped in training."""
+    hidden: Annotated[int, AtLeast(0)] = 0
+    """Units of a dense layer after the last map; 0: none; dcgan only."""
     attention: Annotated[int, AtLeast(0)] = 0
     """Pixels a side of the map that self-attention follows; 0: none; biggan only."""
     spectral_norm: bool = False

@@ -119,6 +119,7 @@ SANE = {
         "generator.hierarchical": (True,),
         "generator.shared_size": (128,),
         "discriminator.attention": (0,),
+        "discriminator.hidden": (0,),
         "label_use": ("projection", "channels", "classifier"),
         "codes.categorical": ((), (), (3,)),
         "codes.continuous": (0, 0, 2),

@@ -81,6 +81,18 @@ def test_a_hidden_layer_stands_between_latents_and_the_first_map():
     assert first_kernel(params, 10).shape == (10, 5)
 
 
+def test_a_hidden_layer_stands_between_the_last_map_and_the_logit():
+    options = {"width": 4, "hidden": 5, "with_features": True}
+    plain = _shapes(DCGANDiscriminator(4), jnp.ones((2, 8, 8, 1)))[1]
+    output, hidden = _shapes(DCGANDiscriminator(**options), jnp.ones((2, 8, 8, 1)))
+    last_map = 4 * 4 * 8
+    assert _count(hidden) == _count(plain) + (last_map + 2) * 5 - (last_map - 5)
+    assert output["features"].shape == (2, 5)
+    assert output["logits"].shape == (2,)
+    bare = _shapes(DCGANDiscriminator(**options, normalization="none"), jnp.ones((2, 8, 8, 1)))[1]
+    assert bare["params"]["Dense_0"]["bias"].shape == (5,)
+
+
 def test_channels_double_inwards_up_to_eight_widths():
     assert stage_widths(4, 1) == stage_widths(4, 2) == [4, 8]
     assert stage_widths(64, 5) == [64, 128, 256, 512, 512]

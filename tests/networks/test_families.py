@@ -137,6 +137,7 @@ def test_a_family_of_images_refuses_points(side, family):
         ("biggan", "generator", "shared_size", 64),
         ("biggan", "discriminator", "attention", 8),
         ("dcgan", "generator", "hidden", 8),
+        ("dcgan", "discriminator", "hidden", 8),
     ],
 )
 def test_options_of_one_family_are_refused_by_the_others(own, side, option, value):
