@@ -4,6 +4,7 @@ from jaxgan.experiment.adversarial import AdversarialExperiment
 from jaxgan.experiment.autoencoding import AutoencodingExperiment
 from jaxgan.experiment.base import BaseExperiment, Phase, check
 from jaxgan.experiment.generation import DIGITS, CodeOptions, Experiment
+from jaxgan.experiment.growing import GrowingExperiment
 from jaxgan.experiment.inpainting import InpaintingExperiment
 from jaxgan.experiment.inputs import Inputs, LabelChoice, NoChoice, Reading
 from jaxgan.experiment.mixture import MixtureExperiment
@@ -28,6 +29,7 @@ __all__ = [
     "DiscriminatorOptions",
     "Experiment",
     "GeneratorOptions",
+    "GrowingExperiment",
     "InpaintingExperiment",
     "Inputs",
     "LabelChoice",

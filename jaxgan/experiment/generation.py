@@ -204,7 +204,7 @@ class Experiment(AdversarialExperiment):
                 f"packing {self.packing} takes no labels: set conditional to False or packing to 1"
             )
         classes = self._classes(spec)
-        generator = make_generator(self.generator, spec.shape, classes)
+        generator = self._generator_for(spec.shape, classes)
         discriminator = self._make_discriminator(spec.shape, classes)
         if self.generator.spectral_norm:
             generator = spectrally_normalized(generator, generator_weights)
@@ -309,14 +309,20 @@ class Experiment(AdversarialExperiment):
         if codes.size:
             outputs["codes"] = outputs_for(codes, self.codes.learn_variance)
         projected = classes if self.label_use == "projection" else 0
-        network = make_discriminator(
-            self.discriminator, shape, projected, with_features=bool(outputs)
-        )
+        network = self._discriminator_for(shape, projected, bool(outputs))
         if outputs:
             network = with_heads(network, outputs, {"codes": self.codes.hidden})
         if self.label_use == "channels":
             return with_label_channels(network, classes)
         return without_labels(network) if self.label_use == "classifier" else network
+
+    def _generator_for(self, shape: tuple[int, ...], classes: int) -> Network:
+        return make_generator(self.generator, shape, classes)
+
+    def _discriminator_for(
+        self, shape: tuple[int, ...], classes: int, with_features: bool
+    ) -> Network:
+        return make_discriminator(self.discriminator, shape, classes, with_features=with_features)
 
     def _heads(self) -> dict[str, Head]:
         codes, heads = self.codes.codes(), {}

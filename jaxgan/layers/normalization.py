@@ -187,6 +187,28 @@ def instance_norm(x: Array, *, epsilon: float = 1e-5) -> Array:
     return (centered * jax.lax.rsqrt(variance + epsilon)).astype(x.dtype)
 
 
+def pixel_norm(x: Array, *, epsilon: float = 1e-8) -> Array:
+    """Every pixel's vector of channels divided by its root mean square: x / √(mean x² + ε).
+
+    Progressive growing normalizes its latents and every layer of the generator so; nothing is
+    learnt, and no statistics are kept.
+
+    Args:
+      x: `[B, ..., C]`.
+      epsilon: ε.
+
+    Returns:
+      The same shape and dtype; the mean of squares is computed in float32.
+
+    References:
+      Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and Variation,
+      2018 (arXiv:1710.10196), section 4.2.
+    """
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    squares = jnp.square(wide).mean(-1, keepdims=True)
+    return (wide * jax.lax.rsqrt(squares + epsilon)).astype(x.dtype)
+
+
 def num_groups(channels: int) -> int:
     """The most groups, up to 32, that divide the channels and leave at least 4 in a group."""
     most = max(1, min(32, channels // 4))

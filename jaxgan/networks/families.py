@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 
-from jaxgan.networks import biggan, dcgan, mlp, resnet
+from jaxgan.networks import biggan, dcgan, growing, mlp, resnet
 from jaxgan.networks.network import Network
 from jaxgan.options import AtLeast, AtMost, Within
 from jaxgan.types import Array, PyTree
@@ -41,6 +41,7 @@ FAMILIES = {
     "dcgan": Family(dcgan.make_generator, dcgan.make_discriminator, options=("hidden",)),
     "resnet": Family(resnet.make_generator, resnet.make_discriminator),
     "biggan": Family(biggan.make_generator, biggan.make_discriminator, options=BIGGAN),
+    "growing": Family(growing.make_generator, growing.make_discriminator),
     "mlp": Family(mlp.make_generator, mlp.make_discriminator, points=True),
 }
 if TYPE_CHECKING:
@@ -56,13 +57,14 @@ class GeneratorOptions:
     """The generator and its latents."""
 
     family: FamilyName = "dcgan"
-    """Kind of network: dcgan, resnet or biggan (images), or mlp (images and points)."""
+    """Kind of network: dcgan, resnet, biggan or growing (images), or mlp (images and points)."""
     width: Annotated[int, AtLeast(1)] = 64
-    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan); units (mlp)."""
+    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan), of small maps
+    (growing); units (mlp)."""
     depth: Annotated[int, AtLeast(1), AtMost(100)] = 2
     """Hidden layers; mlp only, the others' depth follows from the image's size."""
     normalization: Normalization = "batch"
-    """Normalisation before each activation."""
+    """Normalisation before each activation; growing takes none, and has its own."""
     spectral_norm: bool = False
     """Divide every weight matrix by its largest singular value."""
     latent_size: Annotated[int, AtLeast(1)] = 100
@@ -90,13 +92,14 @@ class DiscriminatorOptions:
     """The discriminator."""
 
     family: FamilyName = "dcgan"
-    """Kind of network: dcgan, resnet or biggan (images), or mlp (images and points)."""
+    """Kind of network: dcgan, resnet, biggan or growing (images), or mlp (images and points)."""
     width: Annotated[int, AtLeast(1)] = 64
-    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan); units (mlp)."""
+    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan), of small maps
+    (growing); units (mlp)."""
     depth: Annotated[int, AtLeast(1), AtMost(100)] = 2
     """Hidden layers; mlp only."""
     normalization: Normalization = "batch"
-    """Normalisation before each activation but the first."""
+    """Normalisation before each activation but the first; growing takes none."""
     dropout: Annotated[float, Within(0, 1)] = 0.0
     """Share of activations dropped in training."""
     hidden: Annotated[int, AtLeast(0)] = 0
@@ -158,7 +161,7 @@ def first_kernel(params: PyTree, latent_size: int) -> Array:
     Those that a label's embedding meets, which comes after the latent, are left out. A latent in
     parts, as that of biggan, meets several layers: see `jaxgan.networks.biggan.latent_kernel`.
     """
-    layer = next(name for name in ("Dense_0", "DenseGeneral_0") if name in params)
+    layer = next(name for name in ("Dense_0", "DenseGeneral_0", "dense") if name in params)
     kernel = params[layer]["kernel"]
     if len(kernel) < latent_size:
         return biggan.latent_kernel(params, latent_size)

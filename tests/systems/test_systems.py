@@ -1,7 +1,8 @@
 """Whole systems that the library does not know, each in a file of its own beside this one.
 
 An autoencoder (one side), a mixture fitted by EM (an update instead of a loss), a game of three
-sides, and a DCGAN that grows in two phases. Each trains, is killed, resumes to the bit, verifies,
+sides, a DCGAN that grows in two phases; and beside them the growing networks that the library does
+know, in three. Each trains, is killed, resumes to the bit, verifies,
 samples, evaluates and reports, by the same code as every GAN.
 """
 
@@ -64,8 +65,9 @@ class Reporter:
 
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-SYSTEMS = ["autoencoder", "mixture", "three_sides", "growing"]
+SYSTEMS = ["autoencoder", "mixture", "three_sides", "growing", "progressive"]
 GROWING = pytest.mark.parametrize("system", ["growing"], indirect=True, scope="module")
+PROGRESSIVE = pytest.mark.parametrize("system", ["progressive"], indirect=True, scope="module")
 MIXTURE = pytest.mark.parametrize("system", ["mixture"], indirect=True, scope="module")
 
 
@@ -99,11 +101,12 @@ def test_what_it_logs_is_its_own(system):
         "mixture": {"log_likelihood", "mixture_update_ratio"},
         "three_sides": {"encoder_loss", "generator_loss", "discriminator_loss"},
         "growing": {"generator_loss", "discriminator_loss"},
+        "progressive": {"generator_loss", "discriminator_loss"},
     }[name]
     lines = [line for line in read_metrics(folder) if "images_seen" in line]
     assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
     assert all(own < set(line) for line in lines)
-    assert ("discriminator_loss" in lines[0]) == (name in ("three_sides", "growing"))
+    assert ("discriminator_loss" in lines[0]) == (name in ("three_sides", "growing", "progressive"))
     assert any("diversity" in line for line in read_metrics(folder))
 
 
@@ -116,8 +119,14 @@ def test_samples_are_counted_through_the_phases(system):
 
 @pytest.mark.parametrize(
     "disturbed",
-    [{"kill": 3}, {"stop": 3}, {"stop": BORDER}, {"kill": BORDER + 1}, {"stop": BORDER + 1}],
-    ids=["before any checkpoint", "in a phase", "at its border", "killed behind it", "behind it"],
+    [
+        *({"kill": 3}, {"stop": 3}, {"stop": BORDER}, {"kill": BORDER + 1}, {"stop": BORDER + 1}),
+        {"stop": BORDER + 2},  # where the library's growing networks have faded in
+    ],
+    ids=[
+        *("before any checkpoint", "in a phase", "at its border", "killed behind it", "behind it"),
+        "at the next border",
+    ],
 )
 def test_resumes_to_the_bit(system, tmp_path, disturbed):
     _, trainer, undisturbed, expected = system
@@ -138,6 +147,29 @@ def test_a_checkpoint_knows_its_phase(system):
     assert [trainer.expected(step).phase for step in (1, 4, 5, 8)] == [0, 0, 1, 1]
     assert load(folder, step=BORDER).sample(2).shape == (2, 8, 8, 1)
     assert load(folder).sample(2).shape == (2, 16, 16, 1)
+
+
+@PROGRESSIVE
+def test_a_fading_size_has_a_phase_of_its_own(system):
+    _, trainer, folder, _ = system
+    assert [trainer.expected(step).phase for step in (1, 4, 5, 6, 7, 8)] == [0, 0, 1, 1, 2, 2]
+    # Images of all sizes are shown at the last one, those of 4 pixels in squares of 2.
+    small, large = (load(folder, step=step).sample(2) for step in (BORDER, STEPS))
+    assert small.shape == large.shape == (2, 8, 8, 1)
+    np.testing.assert_array_equal(small, small[:, ::2, ::2].repeat(2, 1).repeat(2, 2))
+    assert not np.array_equal(large, large[:, ::2, ::2].repeat(2, 1).repeat(2, 2))
+
+
+@PROGRESSIVE
+def test_optimisers_restart_with_a_size_and_not_where_it_has_faded_in(system):
+    _, trainer, _, _ = system
+    state, counts = None, []
+    for program, steps in zip(trainer.programs, (4, 2, 2), strict=True):
+        state = program.start(state)
+        counts.append([int(side.opt_state[0].count) for side in state.sides.values()])
+        for _ in range(steps):
+            state, _ = program.steps(state, int(state.step), 1)
+    assert counts == [[0, 0], [0, 0], [2, 2]]
 
 
 @GROWING
