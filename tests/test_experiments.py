@@ -28,6 +28,7 @@ NOT_AT_HAND = {
     "emoji": Spec((64, 64, 3), 0),
     "t91": Spec((72, 72, 3), 0),
     "maps": Spec((256, 256, 3), 0),
+    "photos": Spec((1024, 1024, 3), 0),
 }
 """Data that a machine may lack, by the name their experiments give; no experiment trains here."""
 
@@ -42,7 +43,9 @@ def spec_of(experiment: BaseExperiment) -> Spec | PairSpec | PairedSpec:
         real = NOT_AT_HAND[experiment.data]
         return PairedSpec(real, real if experiment.data == "maps" else None)
     if not isinstance(experiment, UnpairedExperiment):
-        return NOT_AT_HAND.get(experiment.data) or open_source(experiment.data).spec
+        spec = NOT_AT_HAND.get(experiment.data) or open_source(experiment.data).spec
+        size = experiment.image_size
+        return spec._replace(shape=(size, size, spec.shape[-1])) if size else spec
     size, domains = experiment.image_size, (experiment.data_x, experiment.data_y)
     specs = [NOT_AT_HAND[name or experiment.data_x] for name in domains]
     if size:
@@ -58,7 +61,7 @@ def in_steps(experiment: BaseExperiment) -> BaseExperiment:
     """The experiment without epochs, which only its data can turn into steps."""
     if isinstance(experiment, UnpairedExperiment):
         return dataclasses.replace(experiment, epochs=0, decay_epochs=0)
-    return experiment
+    return experiment.resolved()
 
 
 def state_of(experiment: BaseExperiment) -> TrainingState:
@@ -68,7 +71,7 @@ def state_of(experiment: BaseExperiment) -> TrainingState:
 
 
 def test_an_experiment_fits_together(file):
-    experiment = run.load_file(file)
+    experiment = in_steps(run.load_file(file))
     check(experiment)
     assert experiment.name == file.stem  # Its runs are found by the file's name.
     assert sum(phase.steps for phase in experiment.phases()) == experiment.steps

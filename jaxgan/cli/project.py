@@ -37,6 +37,7 @@ class ProjectOptions(GeneratorChoice):
 
 def project(args: list[str]) -> int:
     """`jaxgan project RUN IMAGE ... --out FILE`."""
+    import jax
     import jax.numpy as jnp
     import numpy as np
 
@@ -73,7 +74,9 @@ def project(args: list[str]) -> int:
     run = load_chosen(options, choices)
     if not getattr(run.spec, "is_image", False):
         raise ValueError(f"project takes images, and {options.run} makes points")
-    height, width, channels = run.spec.shape
+    one = run.draw(1, options.seed, choices)
+    # What is made, which an early phase of a growing run enlarges.
+    _, height, width, channels = jax.eval_shape(run.game.sample, run.variables, *one).shape
     if height != width:
         raise ValueError(f"project takes square images, and {options.run} makes {height}x{width}")
     drawn = run.draw(options.samples, options.seed, choices)

@@ -16,6 +16,7 @@ from jaxgan.experiment.vae_gan import VAEGANExperiment
 from jaxgan.networks.context_encoder import ContextEncoderOptions
 from jaxgan.networks.cyclegan import PatchOptions, TranslatorOptions
 from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
+from jaxgan.networks.growing import GrowingDiscriminatorOptions, GrowingGeneratorOptions
 from jaxgan.networks.super_resolution import SRGANDiscriminatorOptions, SuperResolutionOptions
 from jaxgan.networks.unet import UNetOptions
 
@@ -29,7 +30,9 @@ __all__ = [
     "DiscriminatorOptions",
     "Experiment",
     "GeneratorOptions",
+    "GrowingDiscriminatorOptions",
     "GrowingExperiment",
+    "GrowingGeneratorOptions",
     "InpaintingExperiment",
     "Inputs",
     "LabelChoice",

@@ -94,9 +94,11 @@ class Experiment(AdversarialExperiment):
     """What a conditional discriminator does with labels: project them on its features, see them as
     channels beside the image, or name the class of what it sees (AC-GAN)."""
     classifier_weight: Annotated[float, AtLeast(0)] = 1.0
-    """AC-GAN: what the discriminator pays for classes that it names wrongly, of real and fake."""
+    """AC-GAN: what the discriminator pays for classes that it names wrongly (the paper: 1)."""
     classifier_generator_weight: Annotated[float, AtLeast(0)] = 0.1
-    """AC-GAN: what the generator pays for them."""
+    """AC-GAN: what the generator pays for them (the paper: 1; WGAN-GP's code: 0.1)."""
+    classifier_fakes: bool = False
+    """AC-GAN: teach the classifier by fakes too (the paper), and not by real images alone."""
     codes: CodeOptions = field(default_factory=CodeOptions)
 
     generator: GeneratorOptions = field(default_factory=GeneratorOptions)
@@ -328,7 +330,7 @@ class Experiment(AdversarialExperiment):
         codes, heads = self.codes.codes(), {}
         if self.label_use == "classifier":
             weights = self.classifier_weight, self.classifier_generator_weight
-            heads["classes"] = auxiliary_classifier(*weights)
+            heads["classes"] = auxiliary_classifier(*weights, fakes=self.classifier_fakes)
         if codes.size:
             weights = self.codes.categorical_weight, self.codes.continuous_weight
             heads["codes"] = recognised_codes(codes, *weights)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from jaxgan.data import Source, Spec
 from jaxgan.evaluation import Evaluator, FeatureChoice
@@ -14,7 +14,7 @@ from jaxgan.games import Game
 from jaxgan.games.fading import fading
 from jaxgan.layers.resample import upsample_nearest
 from jaxgan.networks import Network, growing
-from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
+from jaxgan.networks.growing import GrowingDiscriminatorOptions, GrowingGeneratorOptions
 from jaxgan.options import Above, AtLeast
 from jaxgan.types import Array, Key, PyTree
 
@@ -53,15 +53,12 @@ class GrowingExperiment(Experiment):
     learning_rates: tuple[float, ...] = ()
     """Both sides' learning rate at 4, 8, 16, ... pixels; empty: the optimisers' own (the paper)."""
 
-    generator: GeneratorOptions = field(
-        default_factory=lambda: GeneratorOptions(
-            family="growing", width=512, latent_size=512, normalization="none"
-        )
+    # A kind's own options, where a plain Experiment has those of a family.
+    generator: GrowingGeneratorOptions = field(  # type: ignore[assignment]
+        default_factory=GrowingGeneratorOptions
     )
-    discriminator: DiscriminatorOptions = field(
-        default_factory=lambda: DiscriminatorOptions(
-            family="growing", width=512, normalization="none"
-        )
+    discriminator: GrowingDiscriminatorOptions = field(  # type: ignore[assignment]
+        default_factory=GrowingDiscriminatorOptions
     )
     generator_optimizer: OptimizerOptions = ADAM
     discriminator_optimizer: OptimizerOptions = ADAM
@@ -75,11 +72,6 @@ class GrowingExperiment(Experiment):
     def check(self, prefix: str) -> None:
         """Raises a ValueError for sizes and tables that make no schedule."""
         super().check(prefix)
-        for side, options in (("generator", self.generator), ("discriminator", self.discriminator)):
-            if options.family != "growing":
-                raise ValueError(
-                    f"{side}.family of a growing run must be growing, not {options.family}"
-                )
         for name, size in (("image_size", self.image_size), ("start_size", self.start_size)):
             if size is None or size < growing.SMALLEST or size & (size - 1):
                 raise ValueError(f"{name} of a growing run must be 4, 8, 16, ..., not {size}")
@@ -96,6 +88,9 @@ class GrowingExperiment(Experiment):
                 )
             if min(table) <= 0:
                 raise ValueError(f"{name} must be above 0, not {min(table)}")
+
+    def _check_that_inputs_count(self) -> None:
+        """Nothing here normalizes latents away."""
 
     def _tables(self) -> dict[str, tuple[int, ...] | tuple[float, ...]]:
         tables: dict[str, tuple[int, ...] | tuple[float, ...]] = {"batch_sizes": self.batch_sizes}
@@ -142,18 +137,24 @@ class GrowingExperiment(Experiment):
         if self.learning_rates:
             rate = self.learning_rates[growing.sizes((size,)).index(size)]
             optimizers = {n: replace(o, learning_rate=rate) for n, o in optimizers.items()}
-        common = {entry.name: getattr(self, entry.name) for entry in fields(Experiment)}
+        mine = {entry.name: getattr(self, entry.name) for entry in fields(GrowingExperiment)}
         changed = {"image_size": size, "batch_size": self._batch(size), **optimizers}
-        return GrowingPhase(
-            **(common | changed),
-            shown_size=self.image_size,
-            fade_start=first,
-            fade_steps=fade_steps,
+        shown = {"shown_size": self.image_size, "fade_start": first, "fade_steps": fade_steps}
+        return GrowingPhase(**(mine | changed | shown))
+
+    def _generator_for(self, shape: tuple[int, ...], classes: int) -> Network:
+        return growing.make_generator(self.generator, shape, classes)
+
+    def _discriminator_for(
+        self, shape: tuple[int, ...], classes: int, with_features: bool
+    ) -> Network:
+        return growing.make_discriminator(
+            self.discriminator, shape, classes, with_features=with_features
         )
 
 
 @dataclass(frozen=True)
-class GrowingPhase(Experiment):
+class GrowingPhase(GrowingExperiment):
     """One size of a growing run. Its samples are shown and measured at the size of the last."""
 
     shown_size: int = 0
@@ -175,8 +176,7 @@ class GrowingPhase(Experiment):
         return game._replace(sample=sample)
 
     def preview(self, source: Source, game: Game, root_key: Key) -> Preview:
-        whole = self._whole()
-        return whole.preview(whole.open_source(), game, root_key)
+        return super().preview(self._shown().open_source(), game, root_key)
 
     def evaluator(
         self,
@@ -187,28 +187,21 @@ class GrowingPhase(Experiment):
         thorough: bool = False,
         features: FeatureChoice | None = None,
     ) -> Evaluator | None:
-        whole = self._whole()
-        return whole.evaluator(
-            whole.open_source(), game, root_key, thorough=thorough, features=features
+        shown = self._shown()
+        return super(GrowingPhase, shown).evaluator(
+            shown.open_source(), game, root_key, thorough=thorough, features=features
         )
 
-    def _whole(self) -> Experiment:
-        """The experiment at the last size, which opens what samples are measured against."""
-        common: dict[str, Any] = {
-            entry.name: getattr(self, entry.name) for entry in fields(Experiment)
-        }
-        return Experiment(**(common | {"image_size": self.shown_size}))
+    def _shown(self) -> Self:
+        """The experiment whose data are of the last size."""
+        return replace(self, image_size=self.shown_size)
 
     def _generator_for(self, shape: tuple[int, ...], classes: int) -> Network:
-        return growing.make_generator(self.generator, shape, classes, fade_steps=self.fade_steps)
+        return growing.make_generator(self.generator, shape, classes, self.fade_steps)
 
     def _discriminator_for(
         self, shape: tuple[int, ...], classes: int, with_features: bool
     ) -> Network:
         return growing.make_discriminator(
-            self.discriminator,
-            shape,
-            classes,
-            with_features=with_features,
-            fade_steps=self.fade_steps,
+            self.discriminator, shape, classes, self.fade_steps, with_features=with_features
         )

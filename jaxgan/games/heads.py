@@ -17,19 +17,20 @@ def auxiliary_classifier(
     discriminator_weight: float = 1.0,
     generator_weight: float = 0.1,
     *,
-    fakes: bool = True,
+    fakes: bool = False,
     name: str = "classes",
 ) -> Head:
     """AC-GAN: the discriminator names the class of what it sees, the generator helps it.
 
     With CE the mean cross entropy of the class that was asked for, the discriminator pays
-    w · (CE(real) + CE(fake)), the generator w' · CE(fake). The paper weighs both by 1; 1 and .1 are
-    those of the code of WGAN-GP, which teaches the classifier by real images alone.
+    w · CE(real), the generator w' · CE(fake), with the weights 1 and .1 of WGAN-GP's code. In the
+    paper both weights are 1, and the discriminator pays w · (CE(real) + CE(fake)). A discriminator
+    that tells fakes easily then learns whatever the generator draws for a class as that class.
 
     Args:
       discriminator_weight: w, 0 or more.
       generator_weight: w', 0 or more.
-      fakes: teach the classifier by fakes too.
+      fakes: teach the classifier by fakes too, as the paper does.
       name: of the discriminator's output, logits `[B, K]`.
 
     Raises:

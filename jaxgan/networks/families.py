@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 
-from jaxgan.networks import biggan, dcgan, growing, mlp, resnet
+from jaxgan.networks import biggan, dcgan, mlp, resnet
 from jaxgan.networks.network import Network
 from jaxgan.options import AtLeast, AtMost, Within
 from jaxgan.types import Array, PyTree
@@ -41,7 +41,6 @@ FAMILIES = {
     "dcgan": Family(dcgan.make_generator, dcgan.make_discriminator, options=("hidden",)),
     "resnet": Family(resnet.make_generator, resnet.make_discriminator),
     "biggan": Family(biggan.make_generator, biggan.make_discriminator, options=BIGGAN),
-    "growing": Family(growing.make_generator, growing.make_discriminator),
     "mlp": Family(mlp.make_generator, mlp.make_discriminator, points=True),
 }
 if TYPE_CHECKING:
@@ -57,14 +56,13 @@ class GeneratorOptions:
     """The generator and its latents."""
 
     family: FamilyName = "dcgan"
-    """Kind of network: dcgan, resnet, biggan or growing (images), or mlp (images and points)."""
+    """Kind of network: dcgan, resnet or biggan (images), or mlp (images and points)."""
     width: Annotated[int, AtLeast(1)] = 64
-    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan), of small maps
-    (growing); units (mlp)."""
+    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan); units (mlp)."""
     depth: Annotated[int, AtLeast(1), AtMost(100)] = 2
     """Hidden layers; mlp only, the others' depth follows from the image's size."""
     normalization: Normalization = "batch"
-    """Normalisation before each activation; growing takes none, and has its own."""
+    """Normalisation before each activation."""
     spectral_norm: bool = False
     """Divide every weight matrix by its largest singular value."""
     latent_size: Annotated[int, AtLeast(1)] = 100
@@ -92,14 +90,13 @@ class DiscriminatorOptions:
     """The discriminator."""
 
     family: FamilyName = "dcgan"
-    """Kind of network: dcgan, resnet, biggan or growing (images), or mlp (images and points)."""
+    """Kind of network: dcgan, resnet or biggan (images), or mlp (images and points)."""
     width: Annotated[int, AtLeast(1)] = 64
-    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan), of small maps
-    (growing); units (mlp)."""
+    """Channels by the image (dcgan), of all layers (resnet), their unit (biggan); units (mlp)."""
     depth: Annotated[int, AtLeast(1), AtMost(100)] = 2
     """Hidden layers; mlp only."""
     normalization: Normalization = "batch"
-    """Normalisation before each activation but the first; growing takes none."""
+    """Normalisation before each activation but the first."""
     dropout: Annotated[float, Within(0, 1)] = 0.0
     """Share of activations dropped in training."""
     hidden: Annotated[int, AtLeast(0)] = 0

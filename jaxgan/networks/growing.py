@@ -25,7 +25,8 @@ References:
   Variation, 2018 (arXiv:1710.10196), appendix A.
 """
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -39,14 +40,51 @@ from jaxgan.networks.adapters import from_linen
 from jaxgan.networks.labels import append_label, project_label
 from jaxgan.networks.network import Network
 from jaxgan.networks.options import check_options
+from jaxgan.options import AtLeast
 from jaxgan.types import Array
 
-if TYPE_CHECKING:  # Options are of all families, and so above each.
-    from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
-
+Shape: TypeAlias = tuple[int, ...]
 SMALLEST = 4
 COLLECTION = "fading"
 """Of a network's state, where the steps of the fading that are done are counted."""
+
+
+@dataclass(frozen=True)
+class GrowingGeneratorOptions:
+    """The generator and its latents."""
+
+    width: Annotated[int, AtLeast(1)] = 512
+    """Channels of small maps; from 64 pixels on they halve with each size."""
+    spectral_norm: bool = False
+    """Divide every weight matrix by its largest singular value."""
+    latent_size: Annotated[int, AtLeast(1)] = 512
+    """Numbers in a latent."""
+    latent_distribution: Literal["normal", "uniform"] = "normal"
+    """Standard normal, or uniform in [-1, 1]; either is brought to the same length."""
+    orthogonal_weight: Annotated[float, AtLeast(0)] = 0.0
+    """Weight of the penalty on kernels whose outputs are not orthogonal."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of the layers' computation; weights, losses and penalties are float32."""
+    remat: bool = False
+    """Recompute activations in the backward pass: less memory, more time (a CPU ignores it)."""
+
+
+@dataclass(frozen=True)
+class GrowingDiscriminatorOptions:
+    """The discriminator."""
+
+    width: Annotated[int, AtLeast(1)] = 512
+    """Channels of small maps; from 64 pixels on they halve with each size."""
+    spectral_norm: bool = False
+    """Divide every weight matrix by its largest singular value."""
+    clip: Annotated[float, AtLeast(0)] = 0.0
+    """Clip every weight to [-clip, clip] after each update (WGAN: 0.01); 0: do not."""
+    orthogonal_weight: Annotated[float, AtLeast(0)] = 0.0
+    """Weight of the penalty on kernels whose outputs are not orthogonal."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of the layers' computation; weights, losses and penalties are float32."""
+    remat: bool = False
+    """Recompute activations in the backward pass: less memory, more time (a CPU ignores it)."""
 
 
 class GrowingGenerator(nn.Module):
@@ -118,7 +156,6 @@ class GrowingDiscriminator(nn.Module):
       fade_steps: steps in which the size of the images fades in; 0: it does not.
       num_classes: number of classes of a conditional discriminator; 0 for none.
       group: samples of which the standard deviation is taken.
-      outputs: numbers an image in place of a logit; 0: a logit.
       with_features: give a dict of `logits` and `features`, what the last layer reads.
       dtype: dtype of the computation; parameters and logits are float32.
 
@@ -130,7 +167,6 @@ class GrowingDiscriminator(nn.Module):
     fade_steps: int = 0
     num_classes: int = 0
     group: int = 4
-    outputs: int = 0
     with_features: bool = False
     dtype: DTypeLike = jnp.float32
 
@@ -142,7 +178,7 @@ class GrowingDiscriminator(nn.Module):
     def __call__(
         self, images: Array, labels: Array | None = None, *, train: bool
     ) -> Array | dict[str, Array]:
-        """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, or `[B, outputs]`, float32."""
+        """Images `[B, H, W, C]`, labels int32 `[B]` -> logits `[B]`, float32."""
         del train
         _check(images.shape[1:], self.fade_steps)
         all_sizes = sizes(images.shape[1:])
@@ -167,10 +203,8 @@ class GrowingDiscriminator(nn.Module):
         x = nn.leaky_relu(conv(x), 0.2).reshape(len(x), -1)
         x = nn.leaky_relu(EqualizedDense((self.width,), dtype=self.dtype, name="dense")(x), 0.2)
         hidden = x.astype(jnp.float32)
-        logits = EqualizedDense((self.outputs or 1,), 1.0, name="logits")(hidden)
-        if self.outputs:
-            return logits
-        logits = logits[:, 0] + project_label(hidden, labels, num_classes=self.num_classes)
+        logits = EqualizedDense((1,), 1.0, name="logits")(hidden)[:, 0]
+        logits += project_label(hidden, labels, num_classes=self.num_classes)
         return {"logits": logits, "features": hidden} if self.with_features else logits
 
     def _from_image(self, images: Array) -> Array:
@@ -219,25 +253,10 @@ def _check(shape: tuple[int, ...], fade_steps: int) -> None:
         raise ValueError(f"the smallest size, {SMALLEST} pixels, cannot fade in")
 
 
-def _refuse(side: str, option: str, value: object, only: object) -> None:
-    """Raises a ValueError for an option that these networks do not have."""
-    if value != only:
-        raise ValueError(
-            f"{side}.{option} of growing networks is {only}, for they have none to choose, "
-            f"not {value}"
-        )
-
-
 def make_generator(
-    options: "GeneratorOptions",
-    shape: tuple[int, ...],
-    num_classes: int = 0,
-    bounded: bool = True,
-    fade_steps: int = 0,
+    options: GrowingGeneratorOptions, shape: Shape, num_classes: int = 0, fade_steps: int = 0
 ) -> Network:
-    """The family's generator, by the experiment's options; images are never bounded."""
-    del bounded
-    _refuse("generator", "normalization", options.normalization, "none")
+    """The generator of one size, by its options."""
     module = GrowingGenerator(
         shape, options.width, fade_steps, num_classes, dtype=jnp.dtype(options.dtype)
     )
@@ -245,21 +264,18 @@ def make_generator(
 
 
 def make_discriminator(
-    options: "DiscriminatorOptions",
-    shape: tuple[int, ...],
+    options: GrowingDiscriminatorOptions,
+    shape: Shape,
     num_classes: int = 0,
-    outputs: int = 0,
-    with_features: bool = False,
     fade_steps: int = 0,
+    *,
+    with_features: bool = False,
 ) -> Network:
-    """The family's discriminator, by the experiment's options."""
+    """The discriminator of one size, by its options."""
     _check(shape, fade_steps)
-    _refuse("discriminator", "normalization", options.normalization, "none")
-    _refuse("discriminator", "dropout", options.dropout, 0.0)
     module = GrowingDiscriminator(
         *(options.width, fade_steps, num_classes),
         dtype=jnp.dtype(options.dtype),
-        outputs=outputs,
         with_features=with_features,
     )
     return from_linen(module, remat=options.remat)

@@ -19,6 +19,9 @@ from jaxgan.experiment import (
     DiscriminatorOptions,
     Experiment,
     GeneratorOptions,
+    GrowingDiscriminatorOptions,
+    GrowingExperiment,
+    GrowingGeneratorOptions,
     InpaintingExperiment,
     OptimizerOptions,
     PairedExperiment,
@@ -31,6 +34,7 @@ from jaxgan.games import adversarial
 from jaxgan.keys import derive
 from jaxgan.layers.attention import SelfAttention
 from jaxgan.layers.conv import conv, conv_transpose
+from jaxgan.layers.minibatch_deviation import minibatch_deviation
 from jaxgan.networks import from_linen
 from jaxgan.networks.biggan import UpBlock
 from jaxgan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -218,6 +222,20 @@ def test_blocks_of_biggan_are_those_of_the_whole_batch_over_four_devices(mapped)
     assert_close(found, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("mapped", [False, True], ids=["jit", "shard_map"])
+def test_groups_of_a_minibatch_lie_on_one_device(mapped):
+    """Sixteen samples over four devices: a group of four each, and nothing is exchanged."""
+    mesh = sharding.data_mesh(jax.devices()[:4])
+    x = jax.random.normal(jax.random.key(3), (16, 2, 2, 3))
+    function = minibatch_deviation
+    if mapped:
+        function = jax.shard_map(function, mesh=mesh, in_specs=P("data"), out_specs=P("data"))
+    compiled = jax.jit(function).lower(jax.device_put(x, sharding.rows(mesh))).compile()
+    assert not sharding.collective_bytes(compiled.as_text())
+    found = compiled(jax.device_put(x, sharding.rows(mesh)))
+    np.testing.assert_allclose(found, minibatch_deviation(x), rtol=1e-5)
+
+
 def program_of(experiment, mesh=None):
     (program,) = make_trainer(experiment, mesh).programs
     return program
@@ -335,6 +353,35 @@ def test_images_of_conditions_are_learnt_alike_on_one_device(experiment):
         states.append((sharding.local(state), np.asarray(scalars)))
     # The weights of L1's terms are 100, and a gradient that flips a sign moves a weight by 1e-6.
     assert_close(states[1], states[0], atol=1e-5)
+
+
+def test_a_growing_run_goes_on_with_four_devices():
+    """From 4 pixels to 8 that fade in: groups of four samples, α, the optimisers of a new size."""
+    experiment = GrowingExperiment(
+        image_size=8,
+        batch_sizes=(16, 16),
+        train_images=32,
+        fade_images=32,
+        steps=4,
+        generator=GrowingGeneratorOptions(width=4, latent_size=4),
+        discriminator=GrowingDiscriminatorOptions(width=4),
+        **SHARED,
+    )
+    one, four = (
+        make_trainer(experiment, sharding.data_mesh(jax.devices()[:count])).programs
+        for count in (1, 4)
+    )
+    state, ends = one[0].start(None), []
+    for step in range(2):
+        state, _ = one[0].steps(state, step, 1)
+    begun = jax.device_get(state)
+    for programs in (one, four):
+        state = programs[1].start(begun)
+        for step in range(2, 4):
+            state, scalars = programs[1].steps(state, step, 1)
+        ends.append((sharding.local(state), np.asarray(scalars)))
+    assert int(ends[0][0].ema.state["fading"]["steps"]) == 1
+    assert_close(ends[1], ends[0], atol=1e-5)
 
 
 class Streamed(Experiment):

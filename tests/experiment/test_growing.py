@@ -7,9 +7,9 @@ import pytest
 
 from jaxgan.data import Spec
 from jaxgan.experiment import (
-    DiscriminatorOptions,
-    GeneratorOptions,
+    GrowingDiscriminatorOptions,
     GrowingExperiment,
+    GrowingGeneratorOptions,
     OptimizerOptions,
     check,
 )
@@ -111,8 +111,8 @@ def test_classes_are_projected_or_named():
     small = GrowingExperiment(
         image_size=8,
         conditional=True,
-        generator=GeneratorOptions("growing", 4, normalization="none", latent_size=4),
-        discriminator=DiscriminatorOptions("growing", 4, normalization="none"),
+        generator=GrowingGeneratorOptions(width=4, latent_size=4),
+        discriminator=GrowingDiscriminatorOptions(width=4),
     )
     for use in ("projection", "classifier", "channels"):
         experiment = dataclasses.replace(small, label_use=use, steps=10)
@@ -130,14 +130,6 @@ def test_classes_are_projected_or_named():
         ({"batch_sizes": (8, 8)}, "batch_sizes has 2 numbers, and 4 to 64 pixels are 5 sizes"),
         ({"learning_rates": (1e-3,)}, "learning_rates has 1 numbers, and 4 to 64 pixels are 5"),
         ({"batch_sizes": (8, 8, 8, 8, 0)}, "batch_sizes must be above 0, not 0"),
-        (
-            {"generator": GeneratorOptions()},
-            "generator.family of a growing run must be growing, not dcgan",
-        ),
-        (
-            {"discriminator": DiscriminatorOptions()},
-            "discriminator.family of a growing run must be growing, not dcgan",
-        ),
     ],
 )
 def test_schedules_that_are_none(changes, message):

@@ -50,7 +50,7 @@ def test_both_players_log_what_they_pay(run):
         assert logged[f"{player}_classes"] > 0
         assert logged[f"{player}_codes"] > 0
     # Logits of 10 classes and of 3 categories that know nothing yet, and ½ E u² = 1/6 a number.
-    assert logged["discriminator_classes"] == pytest.approx(2 * np.log(10), rel=0.2)
+    assert logged["discriminator_classes"] == pytest.approx(np.log(10), rel=0.2)
     assert logged["discriminator_codes"] == pytest.approx(np.log(3) + 0.1 / 3, rel=0.2)
 
 

@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 
 from jaxgan.layers.resample import upsample_nearest
-from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
 from jaxgan.networks.growing import (
     COLLECTION,
     GrowingDiscriminator,
     GrowingGenerator,
     channels,
-    make_discriminator,
-    make_generator,
     sizes,
 )
 from jaxgan.networks.network import parameter_count
@@ -185,11 +182,6 @@ def test_sizes_that_are_none(shape):
         shapes(GrowingDiscriminator(4), jnp.ones((1, *shape)))
 
 
-def test_what_cannot_be():
+def test_the_smallest_size_cannot_fade_in():
     with pytest.raises(ValueError, match="the smallest size, 4 pixels, cannot fade in"):
         generator(4, FADE)
-    with pytest.raises(ValueError, match=r"generator.normalization of growing networks is none"):
-        make_generator(GeneratorOptions(family="growing"), (8, 8, 1))
-    options = DiscriminatorOptions(family="growing", normalization="none", dropout=0.5)
-    with pytest.raises(ValueError, match=r"discriminator.dropout of growing networks is 0.0"):
-        make_discriminator(options, (8, 8, 1))

@@ -1,0 +1,21 @@
+"""Networks that grow from 4x4 to 1024x1024 pixels: the paper's schedule (Karras 2018).
+
+    jaxgan train experiments/growing_1024.py --data photos
+
+`photos` is any folder of images, which are read as they are needed. 12 million images are shown on
+the way. Minibatches are the paper's for one device; its eight take four times as many of the large
+images.
+"""
+
+from jaxgan.experiment import GrowingExperiment
+
+experiment = GrowingExperiment(
+    name="growing_1024",
+    data="photos",
+    channels=3,
+    image_size=1024,
+    final_images=2_400_000,
+    flip=True,
+    sample_every=5_000,
+    checkpoint_every=5_000,
+)
