@@ -183,10 +183,10 @@ class GrowingDiscriminator(nn.Module):
         _check(images.shape[1:], self.fade_steps)
         all_sizes = sizes(images.shape[1:])
         largest = all_sizes[-1]
-        seen = {
-            size: self._from_image(average_pool(images, largest // size))
-            for size in (all_sizes if self.is_initializing() else _shown(all_sizes, self))
-        }
+        seen, shown = {}, all_sizes if self.is_initializing() else _shown(all_sizes, self)
+        for size in reversed(shown):
+            images = images if size == largest else average_pool(images)
+            seen[size] = self._from_image(images)
         x = seen[largest]
         for size in reversed(all_sizes[1:]):
             outer, inner = channels(self.width, size), channels(self.width, size // 2)

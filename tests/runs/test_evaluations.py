@@ -13,7 +13,7 @@ PROTOCOL = {"protocol": "labelled images", "samples": 10_000, "features": "f" * 
 def record(**changes):
     experiment = Experiment(name="own", data="ring", seed=3)
     return records.make_record(
-        experiment, "a ring", 7, True, {"kl": 0.5}, {"kl": 0.1}, PROTOCOL | changes
+        experiment, "a ring", 7, True, 100, {"kl": 0.5}, {"kl": 0.1}, PROTOCOL | changes
     )
 
 
@@ -24,7 +24,7 @@ def test_a_record_says_what_was_measured_how_and_with_what(tmp_path):
     assert read == record()
     assert read == records.read_record(tmp_path)
     assert read["experiment"] == {"name": "own", "data": "a ring", "seed": 3}
-    assert (read["step"], read["ema"]) == (7, True)
+    assert (read["step"], read["ema"], read["standing"]) == (7, True, 100)
     assert (read["metrics"], read["real"]) == ({"kl": 0.5}, {"kl": 0.1})
     assert set(read["versions"]) == set(PACKAGES)
     assert len(read["code"]) == 64
