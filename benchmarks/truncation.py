@@ -2,10 +2,9 @@
 
     python -m benchmarks.truncation RUN [RUN ...] --plot truncation.png
 
-Each RUN is of one labelled set of images, its generator from normal latents, with batch statistics
-of 100 batches at each limit, without which precision and recall are those of wrong statistics
-(`--standing 0`: with those that training left). 5,000 samples against 5,000 test images, 3
-neighbours, features of the set's classifier.
+Each RUN is of one labelled set of images, its generator from normal latents. With `--standing 100`
+batch statistics are those of 100 batches at each limit, else those that training left. 5,000
+samples against 5,000 test images, 3 neighbours, features of the set's classifier.
 """
 
 import argparse
@@ -48,7 +47,7 @@ def curve(run: Run, judge: Classifier, real: np.ndarray, standing: int) -> list[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--standing", type=int, default=100, help="batches; 0: the training's")
+    parser.add_argument("--standing", type=int, default=0, help="batches; 0: the training's")
     parser.add_argument("--plot", type=Path, help="picture of the curves (.png)")
     options = parser.parse_args()
     runs = [jaxgan.load(directory) for directory in options.runs]

@@ -1,0 +1,30 @@
+"""DCGAN on CIFAR-10 with labels: as many minutes as `biggan_cifar10.py`, 2.5 times the steps.
+
+jaxgan data prepare cifar10
+jaxgan train experiments/dcgan_cifar10.py
+"""
+
+from jaxgan.experiment import (
+    DiscriminatorOptions,
+    Experiment,
+    GeneratorOptions,
+    OptimizerOptions,
+)
+
+adam = OptimizerOptions(learning_rate=2e-4, beta1=0.5)
+
+experiment = Experiment(
+    name="dcgan_cifar10",
+    data="cifar10",
+    steps=7_500,
+    flip=True,
+    conditional=True,
+    generator=GeneratorOptions(width=32),
+    discriminator=DiscriminatorOptions(width=32),
+    generator_optimizer=adam,
+    discriminator_optimizer=adam,
+    sample_every=1_500,
+    checkpoint_every=1_500,
+    evaluate_every=1_500,
+    best_metric="frechet",
+)
