@@ -74,12 +74,11 @@ def project(args: list[str]) -> int:
     run = load_chosen(options, choices)
     if not getattr(run.spec, "is_image", False):
         raise ValueError(f"project takes images, and {options.run} makes points")
-    one = run.draw(1, options.seed, choices)
+    drawn = run.draw(options.samples, options.seed, choices)
     # What is made, which an early phase of a growing run enlarges.
-    _, height, width, channels = jax.eval_shape(run.game.sample, run.variables, *one).shape
+    _, height, width, channels = jax.eval_shape(run.game.sample, run.variables, *drawn).shape
     if height != width:
         raise ValueError(f"project takes square images, and {options.run} makes {height}x{width}")
-    drawn = run.draw(options.samples, options.seed, choices)
     labels = drawn[1] if len(drawn) > 1 else None
     if labels is not None and choices.label is None:
         raise ValueError(f"{options.run} makes images of classes: say which by --label")

@@ -131,25 +131,27 @@ class GrowingExperiment(Experiment):
     def _at(self, size: int, first: int, fade_steps: int) -> "GrowingPhase":
         """The experiment of one size."""
         assert self.image_size is not None
-        optimizers = {"generator_optimizer": self.generator_optimizer} | {
-            "discriminator_optimizer": self.discriminator_optimizer
-        }
+        changed = {"image_size": size, "batch_size": self._batch(size)}
         if self.learning_rates:
             rate = self.learning_rates[growing.sizes((size,)).index(size)]
-            optimizers = {n: replace(o, learning_rate=rate) for n, o in optimizers.items()}
+            for name in ("generator_optimizer", "discriminator_optimizer"):
+                changed[name] = replace(getattr(self, name), learning_rate=rate)
         mine = {entry.name: getattr(self, entry.name) for entry in fields(GrowingExperiment)}
-        changed = {"image_size": size, "batch_size": self._batch(size), **optimizers}
         shown = {"shown_size": self.image_size, "fade_start": first, "fade_steps": fade_steps}
         return GrowingPhase(**(mine | changed | shown))
 
+    def _fading(self) -> int:
+        """Steps in which the size of the networks fades in; a whole run as one has none."""
+        return 0
+
     def _generator_for(self, shape: tuple[int, ...], classes: int) -> Network:
-        return growing.make_generator(self.generator, shape, classes)
+        return growing.make_generator(self.generator, shape, classes, self._fading())
 
     def _discriminator_for(
         self, shape: tuple[int, ...], classes: int, with_features: bool
     ) -> Network:
         return growing.make_discriminator(
-            self.discriminator, shape, classes, with_features=with_features
+            self.discriminator, shape, classes, self._fading(), with_features=with_features
         )
 
 
@@ -176,7 +178,7 @@ class GrowingPhase(GrowingExperiment):
         return game._replace(sample=sample)
 
     def preview(self, source: Source, game: Game, root_key: Key) -> Preview:
-        return super().preview(self._shown().open_source(), game, root_key)
+        return super().preview(self._shown_of(source), game, root_key)
 
     def evaluator(
         self,
@@ -187,21 +189,18 @@ class GrowingPhase(GrowingExperiment):
         thorough: bool = False,
         features: FeatureChoice | None = None,
     ) -> Evaluator | None:
-        shown = self._shown()
-        return super(GrowingPhase, shown).evaluator(
-            shown.open_source(), game, root_key, thorough=thorough, features=features
+        return super(GrowingPhase, self._at_shown_size()).evaluator(
+            self._shown_of(source), game, root_key, thorough=thorough, features=features
         )
 
-    def _shown(self) -> Self:
+    def _at_shown_size(self) -> Self:
         """The experiment whose data are of the last size."""
         return replace(self, image_size=self.shown_size)
 
-    def _generator_for(self, shape: tuple[int, ...], classes: int) -> Network:
-        return growing.make_generator(self.generator, shape, classes, self.fade_steps)
+    def _shown_of(self, source: Source) -> Source:
+        """The phase's data at the size of the last."""
+        own = self.image_size == self.shown_size
+        return source if own else self._at_shown_size().open_source()
 
-    def _discriminator_for(
-        self, shape: tuple[int, ...], classes: int, with_features: bool
-    ) -> Network:
-        return growing.make_discriminator(
-            self.discriminator, shape, classes, self.fade_steps, with_features=with_features
-        )
+    def _fading(self) -> int:
+        return self.fade_steps
