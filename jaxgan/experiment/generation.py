@@ -1,7 +1,7 @@
 """The description of a run that makes images, or points, from latents."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -319,7 +319,8 @@ class Experiment(AdversarialExperiment):
         return without_labels(network) if self.label_use == "classifier" else network
 
     def _generator_for(self, shape: tuple[int, ...], classes: int) -> Network:
-        return make_generator(self.generator, shape, classes)
+        whole = self.generator.latent_size + self.codes.codes().size
+        return make_generator(replace(self.generator, latent_size=whole), shape, classes)
 
     def _discriminator_for(
         self, shape: tuple[int, ...], classes: int, with_features: bool

@@ -308,8 +308,8 @@ def check_latent_size(latent_size: int, shape: tuple[int, ...]) -> None:
         nearest = f"are {below} and {above}" if below else f"is {above}"
         raise ValueError(
             f"hierarchical latents for {shape[0]}x{shape[1]} pixels are cut into {slots} equal "
-            f"chunks, which a latent_size of {latent_size} is not a multiple of; the nearest "
-            f"allowed {nearest}."
+            f"chunks, which a latent of {latent_size} numbers (latent_size and codes) is not a "
+            f"multiple of; the nearest allowed {nearest}."
         )
 
 

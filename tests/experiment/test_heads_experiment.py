@@ -21,6 +21,7 @@ from jaxgan.experiment import (
     LabelChoice,
 )
 from jaxgan.experiment.generation import sweeps
+from jaxgan.matrices import names
 from jaxgan.runs.log import digest
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -54,33 +55,69 @@ def test_both_players_log_what_they_pay(run):
     assert logged["discriminator_codes"] == pytest.approx(np.log(3) + 0.1 / 3, rel=0.2)
 
 
+def goes_on_to_the_same_bits(run):
+    """Whether a run without its last checkpoint, resumed, ends as it did."""
+    expected = digest(run.state())
+    shutil.rmtree(run.directory / "checkpoints" / "2")
+    assert main(["resume", str(run.directory)]) == 0
+    return digest(load(run.directory).state()) == expected
+
+
 def test_a_resumed_run_is_the_same_to_the_bit(run, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(run.directory, copy)
-    shutil.rmtree(copy / "checkpoints" / "2")
-    assert main(["resume", str(copy)]) == 0
-    assert digest(load(copy).state()) == digest(run.state())
+    assert goes_on_to_the_same_bits(load(copy))
+
+
+@pytest.mark.slow
+def test_a_resumed_biggan_with_all_it_can_have_is_the_same_to_the_bit(tmp_path):
+    """Attention, spectral vectors of both sides, a classifier, codes, two discriminator steps."""
+    experiment = dataclasses.replace(
+        TINY,
+        image_size=32,
+        batch_size=8,
+        discriminator_steps=2,
+        generator=GeneratorOptions(
+            *("biggan", 2), attention=16, latent_size=11, spectral_norm=True, orthogonal_weight=1e-4
+        ),
+        discriminator=DiscriminatorOptions(
+            *("biggan", 2), attention=16, normalization="none", spectral_norm=True
+        ),
+        ema_start=1,
+    )
+    run = train(experiment, tmp_path / "run", reporter=Silent())
+    for side in run.state().sides.values():
+        leaves = jax.tree_util.tree_leaves_with_path(side.variables.params)
+        scales = [
+            leaf
+            for path, leaf in leaves
+            if names(path)[-1] == "scale" and "SelfAttention_0" in names(path)
+        ]
+        assert [bool(scale) for scale in scales] == [True]  # It started at 0, and has learnt.
+    assert goes_on_to_the_same_bits(run)
 
 
 @pytest.mark.parametrize("use", ["projection", "channels", "classifier"])
-@pytest.mark.parametrize("family", ["dcgan", "resnet", "mlp"])
-def test_every_family_uses_labels_in_every_way(use, family):
+@pytest.mark.parametrize(
+    ("family", "size"), [("dcgan", 8), ("resnet", 8), ("mlp", 8), ("biggan", 32)]
+)
+def test_every_family_uses_labels_in_every_way(use, family, size):
     experiment = dataclasses.replace(
         TINY,
         label_use=use,
-        generator=GeneratorOptions(family=family, width=4, latent_size=4),
+        generator=GeneratorOptions(family=family, width=4, latent_size=3),  # 8 with the codes
         discriminator=DiscriminatorOptions(family=family, width=4),
     )
-    spec = Spec((8, 8, 1), 10)
+    spec = Spec((size, size, 1), 10)
     game = experiment.make_game(spec)
-    batch = {"real": jnp.zeros((4, 8, 8, 1)), "label": jnp.arange(4)}
+    batch = {"real": jnp.zeros((4, size, size, 1)), "label": jnp.arange(4)}
     sides, _ = jax.eval_shape(game.init, jax.random.key(0), batch)
     assert ("classes" in str(jax.tree.structure(sides["discriminator"].params))) is (
         use == "classifier"
     )
     drawn = experiment.inputs(spec).draw(jax.random.key(0), 2, LabelChoice())
-    assert drawn[0].shape == (2, 4 + 3 + 2)
-    assert jax.eval_shape(game.sample, sides["generator"], *drawn).shape == (2, 8, 8, 1)
+    assert drawn[0].shape == (2, 3 + 3 + 2)
+    assert jax.eval_shape(game.sample, sides["generator"], *drawn).shape == (2, size, size, 1)
 
 
 def test_truncation_leaves_codes_alone(run):

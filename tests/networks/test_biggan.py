@@ -1,4 +1,5 @@
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -539,9 +540,10 @@ def test_sizes_that_are_not_allowed(shape):
 )
 def test_latents_that_chunks_do_not_divide(latent_size, nearest):
     message = (
-        f"32x32 pixels are cut into 4 equal chunks, which a latent_size of {latent_size} is not a "
-        f"multiple of; the nearest allowed {nearest}"
+        f"32x32 pixels are cut into 4 equal chunks, which a latent of {latent_size} numbers "
+        f"(latent_size and codes) is not a multiple of; the nearest allowed {nearest}"
     )
+    message = re.escape(message)
     with pytest.raises(ValueError, match=message):
         _shapes(BigGANGenerator(SHAPE), jnp.ones((2, latent_size)))
     options = {"family": "biggan", "width": 1, "latent_size": latent_size}
