@@ -21,6 +21,11 @@ from jaxgan.networks.resnet import down_blocks
 Shape = tuple[int, ...]
 
 
+def networks_of(experiment: Experiment, shape: Shape) -> tuple[nn.Module, nn.Module]:
+    """The twins of the experiment's networks of images of `shape` (H, W, C)."""
+    return generator_of(experiment, shape), discriminator_of(experiment, shape)
+
+
 def generator_of(experiment: Experiment, shape: Shape) -> nn.Module:
     """The twin of the experiment's generator of images of `shape` (H, W, C)."""
     families = {"mlp": mlp_generator, "dcgan": dcgan_generator, "resnet": resnet_generator}

@@ -134,6 +134,8 @@ def make_gan_step(
             norms = (squared_norms(discriminator(mixed), mixed) + EPSILON).sqrt()
             penalties.append((norms - 1).square().mean())
         value = discriminator_loss(real_logits, fake_logits)
+        if experiment.drift_weight:
+            value = value + experiment.drift_weight * real_logits.square().mean()
         return value + experiment.penalty_weight * sum(penalties) if penalties else value
 
     def step(indices: np.ndarray) -> tuple[Tensor, Tensor]:

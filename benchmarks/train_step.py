@@ -150,19 +150,20 @@ def cases(device: str, dtype: str) -> dict[str, Case]:
     return rows | {"translation generator": translation_case(device, dtype)}
 
 
-def gan_case(experiment: Experiment, device: str, dtype: str) -> Case:
-    """The row of an experiment."""
+def gan_case(
+    experiment: Experiment,
+    device: str,
+    dtype: str,
+    twins: Callable[
+        [Any, tuple[int, ...]], tuple[torch.nn.Module, torch.nn.Module]
+    ] = torch_networks.networks_of,
+) -> Case:
+    """The row of an experiment, whose networks have these twins."""
     minibatches = experiment.discriminator_steps
 
     @cache
     def program() -> Program:
         return make_trainer(experiment).programs[0]
-
-    def peer_networks(shape: tuple[int, ...]) -> tuple[torch.nn.Module, torch.nn.Module]:
-        return (
-            torch_networks.generator_of(experiment, shape),
-            torch_networks.discriminator_of(experiment, shape),
-        )
 
     def ours() -> Run:
         state, most, done = program().start(None), program().steps_per_call, 0
@@ -185,7 +186,7 @@ def gan_case(experiment: Experiment, device: str, dtype: str) -> Case:
         indices = [rng.integers(0, len(source), size, np.int32) for _ in range(64)]
         networks = [
             torch_step.prepared(network, setting, device)
-            for network in peer_networks(source.spec.shape)
+            for network in twins(experiment, source.spec.shape)
         ]
         images = channels_first(source.host["real"]).to(device)
         step = torch_step.make_gan_step(experiment, *networks, images, setting, dtype)
@@ -201,7 +202,7 @@ def gan_case(experiment: Experiment, device: str, dtype: str) -> Case:
         return run
 
     def check() -> float:
-        return largest_difference(program(), *peer_networks(program().source.spec.shape))
+        return largest_difference(program(), *twins(experiment, program().source.spec.shape))
 
     def compiled() -> jax.stages.Compiled:
         return program().compile(False)
@@ -245,7 +246,7 @@ def largest_difference(
         values = step(program.indices(number))
         found = {f"{name}_loss": value.item() for name, value in zip(sides, values, strict=True)}
         for name, network in sides.items():
-            gradients = [parameter.grad for parameter in network.parameters()]
+            gradients = [p.grad for p in network.parameters() if p.grad is not None]
             found[f"{name}_gradient_norm"] = torch.nn.utils.get_total_norm(gradients).item()
         differences += [  # Relative, but for losses that start at 0.
             abs(value - named[name]) / (abs(named[name]) + 0.01) for name, value in found.items()

@@ -3,8 +3,9 @@
     jaxgan data prepare mnist
     jaxgan train experiments/growing_mnist.py
 
-500 steps a size and a fading, and 1,000 at the last size; all numbers but these, the width and the
-latents are the paper's. The same networks at full size from the start: `--start-size 32`.
+250 steps a size and a fading, and 750 at the last size; all numbers but these, the width and the
+latents are the paper's. The same networks at full size from the start, for as many images:
+`--start-size 32 --steps 2250`.
 """
 
 from jaxgan.experiment import (
@@ -18,12 +19,12 @@ experiment = GrowingExperiment(
     data="mnist",
     image_size=32,
     batch_size=64,
-    steps=4_000,
-    train_images=32_000,
-    fade_images=32_000,
-    generator=GrowingGeneratorOptions(width=32, latent_size=64),
-    discriminator=GrowingDiscriminatorOptions(width=32),
-    sample_every=500,
-    checkpoint_every=500,
-    evaluate_every=500,
+    train_images=16_000,
+    fade_images=16_000,
+    final_images=48_000,
+    generator=GrowingGeneratorOptions(width=16, latent_size=64),
+    discriminator=GrowingDiscriminatorOptions(width=16),
+    sample_every=250,
+    checkpoint_every=250,
+    evaluate_every=250,
 )
