@@ -12,7 +12,8 @@ import numpy as np
 from jaxgan import augment, codes, consistency, degrade, latent, losses, metrics, penalties
 from jaxgan.data import minibatch
 from jaxgan.games import pool, weighting
-from jaxgan.layers import spectral_norm
+from jaxgan.layers import normalization, resample, spectral_norm
+from jaxgan.layers.minibatch_deviation import minibatch_deviation
 
 RNG = np.random.default_rng(0)
 REAL, FAKE = (RNG.normal(size=(4, 3)).astype(np.float32) for _ in range(2))
@@ -136,6 +137,9 @@ def calls():
             lambda a=colours: degrade.paint_hole(a, HOLES, np.float64(0.3)),
         )
         yield f"composed {kind}", lambda a=colours: degrade.compose(a, -a, HOLES)
+        maps = minibatch_deviation, normalization.pixel_norm, resample.average_pool
+        for function in maps:
+            yield f"{function.__name__} {kind}", lambda f=function, a=images: f(a)
         yield f"drift {kind}", lambda a=real: penalties.drift_penalty(a, weights=MASK)
         yield (
             f"lecam {kind}",

@@ -8,6 +8,9 @@ import jax.numpy as jnp
 
 from jaxgan.types import Array
 
+LARGE = 8
+"""A larger factor has too many slices: a program of each takes longer to compile than to run."""
+
 
 def upsample_nearest(x: Array, factor: int = 2) -> Array:
     """Repeats every pixel `factor` times along height and width.
@@ -32,7 +35,7 @@ def upsample_nearest(x: Array, factor: int = 2) -> Array:
 def average_pool(x: Array, factor: int = 2) -> Array:
     """The mean over each square of `factor` by `factor` pixels.
 
-    A sum of slices, which XLA runs faster on a CPU than a mean over two axes.
+    For small factors a sum of slices, which XLA runs faster on a CPU than a mean over two axes.
 
     Args:
       x: images `[B, H, W, C]`, H and W multiples of the factor.
@@ -52,6 +55,8 @@ def average_pool(x: Array, factor: int = 2) -> Array:
             f"not {height}x{width}."
         )
     x = x.reshape(batch, height // factor, factor, width // factor, factor, channels)
+    if factor > LARGE:
+        return x.mean((2, 4))
     total = sum(x[:, :, i, :, j] for i in range(factor) for j in range(factor))
     return jnp.asarray(total) / factor**2
 

@@ -37,6 +37,13 @@ def test_images_and_channels_stay_apart(factor):
     np.testing.assert_array_equal(average_pool(repeated, factor), X)
 
 
+@pytest.mark.parametrize("factor", [4, 8, 16])
+def test_average_pool_of_large_squares(factor):
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    blocks = images.reshape(2, 32 // factor, factor, 32 // factor, factor, 3)
+    np.testing.assert_allclose(average_pool(images, factor), blocks.mean((2, 4)), atol=1e-6)
+
+
 def test_gradients():
     """An upsampled pixel gathers the gradient of its copies, a pooled one spreads its own."""
     y = upsample_nearest(X)
