@@ -137,7 +137,10 @@ def calls():
             lambda a=colours: degrade.paint_hole(a, HOLES, np.float64(0.3)),
         )
         yield f"composed {kind}", lambda a=colours: degrade.compose(a, -a, HOLES)
-        maps = minibatch_deviation, normalization.pixel_norm, resample.average_pool
+        maps = (
+            *(minibatch_deviation, resample.average_pool),
+            *(normalization.pixel_norm, normalization.instance_norm),
+        )
         for function in maps:
             yield f"{function.__name__} {kind}", lambda f=function, a=images: f(a)
         yield f"drift {kind}", lambda a=real: penalties.drift_penalty(a, weights=MASK)

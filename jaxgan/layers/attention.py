@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 from jax.typing import DTypeLike
 
+from jaxgan.arrays import wide_type
 from jaxgan.types import Array
 
 
@@ -62,7 +63,7 @@ class SelfAttention(nn.Module):
         if self.pool:
             key, value = _max_pool(key), _max_pool(value)
         query, key, value = (y.reshape(batch, -1, y.shape[-1]) for y in (query, key, value))
-        wide = jnp.promote_types(query.dtype, jnp.float32)
+        wide = wide_type(query.dtype)
         products = jnp.einsum("bqc,bkc->bqk", query, key, preferred_element_type=wide)
         weights = jax.nn.softmax(products, axis=-1).astype(value.dtype)
         found = jnp.einsum("bqk,bkc->bqc", weights, value).reshape(batch, height, width, -1)

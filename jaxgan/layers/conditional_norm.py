@@ -8,10 +8,10 @@ References:
 """
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 from jax.typing import DTypeLike
 
+from jaxgan.arrays import wide_type
 from jaxgan.layers.normalization import BatchNorm
 from jaxgan.types import Array
 
@@ -56,5 +56,5 @@ class ConditionalBatchNorm(nn.Module):
 
         norm = BatchNorm(self.axis_name, use_scale=False, use_bias=False)
         y = norm(x, train=train) * (1 + per_channel("gain")) + per_channel("bias")
-        dtype = jnp.promote_types(x.dtype, jnp.float32) if self.dtype is None else self.dtype
+        dtype = wide_type(x.dtype) if self.dtype is None else self.dtype
         return y.astype(dtype)

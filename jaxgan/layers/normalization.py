@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from jaxgan.arrays import wide, wide_type
 from jaxgan.types import Array, Key
 
 Normalization: TypeAlias = Literal["batch", "group", "instance", "affine_instance", "none"]
@@ -69,7 +70,7 @@ def named_norm(
         groups = groups or num_groups(x.shape[-1])
         if groups < 0 or x.shape[-1] % groups:
             raise ValueError(f"{groups} groups do not divide {x.shape[-1]} channels.")
-        dtype = jnp.promote_types(x.dtype, jnp.float32) if dtype is None else dtype
+        dtype = wide_type(x.dtype) if dtype is None else dtype
         return nn.GroupNorm(num_groups=groups, epsilon=1e-5, dtype=dtype)(_shifted(x, groups))
     if kind == "affine_instance":
         return AffineInstanceNorm()(x)
@@ -111,7 +112,7 @@ class BatchNorm(nn.Module):
             scale = self.param("scale", _scale_init, channels, jnp.float32)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
-        dtype = jnp.promote_types(x.dtype, jnp.float32)
+        dtype = wide_type(x.dtype)
         if train:
             axis_name = None if self.is_initializing() else self.axis_name
             # A pixel of every sample: that of one would gather the batch of several devices.
@@ -144,13 +145,12 @@ class AffineInstanceNorm(nn.Module):
         channels = x.shape[-1:]
         scale = self.param("scale", nn.initializers.ones, channels, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, channels, jnp.float32)
-        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        return (instance_norm(wide) * scale + bias).astype(x.dtype)
+        return (instance_norm(wide(x)) * scale + bias).astype(x.dtype)
 
 
 def _shifted(x: Array, groups: int) -> Array:
     """`x` in float32 or wider, less the first number of each group of channels of each sample."""
-    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    x = wide(x)
     first = x.reshape(len(x), -1, x.shape[-1])[:, 0, :: x.shape[-1] // groups]
     first = jnp.repeat(jax.lax.stop_gradient(first), x.shape[-1] // groups, axis=1)
     return x - first.reshape(len(x), *[1] * (x.ndim - 2), x.shape[-1])
@@ -181,7 +181,7 @@ def instance_norm(x: Array, *, epsilon: float = 1e-5) -> Array:
     if x.ndim < 3:
         raise ValueError(f"instance_norm needs activations [B, ..., C] of rank 3, not {x.shape}.")
     axes = tuple(range(1, x.ndim - 1))
-    centered = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    centered = wide(x)
     centered = centered - jnp.mean(centered, axes, keepdims=True)
     variance = jnp.mean(jnp.square(centered), axes, keepdims=True)
     return (centered * jax.lax.rsqrt(variance + epsilon)).astype(x.dtype)
@@ -204,9 +204,8 @@ def pixel_norm(x: Array, *, epsilon: float = 1e-8) -> Array:
       Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and Variation,
       2018 (arXiv:1710.10196), section 4.2.
     """
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-    squares = jnp.square(wide).mean(-1, keepdims=True)
-    return (wide * jax.lax.rsqrt(squares + epsilon)).astype(x.dtype)
+    squares = jnp.square(wide(x)).mean(-1, keepdims=True)
+    return (wide(x) * jax.lax.rsqrt(squares + epsilon)).astype(x.dtype)
 
 
 def num_groups(channels: int) -> int:
