@@ -22,6 +22,11 @@ __version__ = "0.2.0"
 
 _DOOR = ("load", "resume", "train")
 """Imported when first asked for, as all that they need takes seconds."""
+_MODULES = (
+    *("augment", "codes", "data", "degrade", "evaluation", "experiment", "games", "layers"),
+    *("likelihoods", "metrics", "networks", "projection", "training"),
+)
+"""So are these."""
 
 
 def needs_extra(what: str, error: ModuleNotFoundError) -> str:
@@ -35,8 +40,10 @@ def needs_extra(what: str, error: ModuleNotFoundError) -> str:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _DOOR:
+    if name in _DOOR or name in _MODULES:
         try:
+            if name in _MODULES:
+                return import_module(f"jaxgan.{name}")
             return getattr(import_module("jaxgan.training.launch"), name)
         except ModuleNotFoundError as error:
             if sentence := needs_extra(f"jaxgan.{name}", error):
@@ -46,4 +53,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_DOOR})
+    return sorted({*__all__, *_MODULES, "__version__"})

@@ -15,6 +15,20 @@ from jax.typing import ArrayLike
 from jaxgan.arrays import is_traced, weighted_mean, wide_type
 from jaxgan.types import Array, Number, PyTree
 
+__all__ = [
+    "Difference",
+    "cycle_consistency_loss",
+    "feature_matching_loss",
+    "identity_loss",
+    "perceptual_loss",
+    "reconstruction_loss",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Difference: TypeAlias = Literal["l1", "l2", "charbonnier"]
 
 _LEAST_EPSILON = 1e-18

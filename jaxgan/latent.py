@@ -17,6 +17,27 @@ from jaxgan.arrays import wide
 from jaxgan.keys import own_rows
 from jaxgan.types import Array, Key, PyTree
 
+__all__ = [
+    "DISTRIBUTIONS",
+    "Prior",
+    "attribute_direction",
+    "draw_latents",
+    "feature_directions",
+    "latents_at",
+    "linear",
+    "loop",
+    "prior",
+    "spherical",
+    "truncated",
+    "weight_directions",
+    "without",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 DISTRIBUTIONS = ("normal", "uniform")
 Prior: TypeAlias = Callable[[Key, int], PyTree]
 """`(key, count) -> latents`: arrays whose first axis is `count`. A smaller count must give the head

@@ -31,9 +31,33 @@ from jax.numpy import square
 from jaxgan.arrays import as_logits, check_weights, is_traced, weighted_mean
 from jaxgan.types import Array, Key, Number
 
+__all__ = [
+    "ADVERSARIAL",
+    "AdversarialLoss",
+    "hinge",
+    "least_squares",
+    "make_least_squares",
+    "minimax",
+    "multi_scale",
+    "non_saturating",
+    "relativistic_average",
+    "relativistic_pairing",
+    "wasserstein",
+    "with_targets",
+]
 
-class AdversarialLoss(NamedTuple):
-    """What the two players minimise. Pairs can be pickled and copied.
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class _Players(NamedTuple):
+    discriminator: Callable[..., Array]
+    generator: Callable[..., Array]
+
+
+class AdversarialLoss(_Players):  # A subclass has a docstring an instance.
+    """What the two players minimise. Pairs can be pickled and copied, and `help` explains them.
 
     Attributes:
       discriminator: `(real_logits, fake_logits, real_weights=None, fake_weights=None) -> scalar`.
@@ -42,14 +66,11 @@ class AdversarialLoss(NamedTuple):
         Only the relativistic losses read those of real images, and they need `real_logits`.
     """
 
-    discriminator: Callable[..., Array]
-    generator: Callable[..., Array]
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple]:
+    def __reduce__(self) -> tuple[Any, ...]:
         for name, loss in ADVERSARIAL.items():
             if loss == self:
                 return _named, (name,)  # the very pair: `with_targets` and others compare
-        return AdversarialLoss, tuple(self)
+        return AdversarialLoss, tuple(self), self.__dict__  # with its docstring
 
 
 class _Jitted:
@@ -57,10 +78,11 @@ class _Jitted:
 
     Args:
       function: of a module, or a partial of one.
+      text: the docstring.
     """
 
-    def __init__(self, function: Callable[..., Array]) -> None:
-        self.function, self._compiled = function, jax.jit(function)
+    def __init__(self, function: Callable[..., Array], text: str | None = None) -> None:
+        self.function, self._compiled, self.__doc__ = function, jax.jit(function), text
 
     def __call__(self, *args: Any, **kwargs: Any) -> Array:
         return self._compiled(*args, **kwargs)
@@ -69,8 +91,8 @@ class _Jitted:
         """As that of `jax.jit`."""
         return self._compiled.lower(*args, **kwargs)
 
-    def __reduce__(self) -> tuple[type["_Jitted"], tuple[Callable[..., Array]]]:
-        return _Jitted, (self.function,)
+    def __reduce__(self) -> tuple[type["_Jitted"], tuple[Callable[..., Array], str | None]]:
+        return _Jitted, (self.function, self.__doc__)
 
 
 class _Sample(NamedTuple):
@@ -141,21 +163,54 @@ def _relativistic_generator(
     return loss(fake, real)
 
 
+_ARGUMENTS = """
+
+Args:
+  {first}_logits: float `[B, ...]`, before any sigmoid, in any range.
+  {second}_logits: float `[B', ...]`.{note}
+  real_weights: 0 or more, `[B]` or of the logits' shape; None: 1 each.
+  fake_weights: the same of the fakes.
+
+Returns:
+  The loss, a scalar: float32, or float64 if the logits are.
+
+Raises:
+  ValueError: if logits are not floating point or shapes do not fit.
+"""
+
+
 def _independent(
-    discriminator: Callable[[_Sample, _Sample], Array], generator: Callable[[_Sample], Array]
+    discriminator: Callable[[_Sample, _Sample], Array],
+    generator: Callable[[_Sample], Array],
+    text: str,
 ) -> AdversarialLoss:
     """A loss whose generator is judged by its fakes alone. Both are functions of a module or
     partials of one, as closures cannot be pickled."""
-    return AdversarialLoss(
-        _Jitted(partial(_discriminator, discriminator)), _Jitted(partial(_generator, generator))
+    note = " Not read; some losses need them."
+    return _explained(
+        partial(_discriminator, discriminator), partial(_generator, generator), text, note
     )
 
 
-def _relativistic(loss: Callable[[_Sample, _Sample], Array]) -> AdversarialLoss:
+def _relativistic(loss: Callable[[_Sample, _Sample], Array], text: str) -> AdversarialLoss:
     """A loss of (own, other) logits, the same for both players."""
-    return AdversarialLoss(
-        _Jitted(partial(_discriminator, loss)), _Jitted(partial(_relativistic_generator, loss))
+    return _explained(
+        partial(_discriminator, loss), partial(_relativistic_generator, loss), text, " Needed."
     )
+
+
+def _explained(
+    discriminator: Callable[..., Array], generator: Callable[..., Array], text: str, note: str
+) -> AdversarialLoss:
+    """The pair, jitted, with `text` and the arguments as docstrings."""
+    of_discriminator = _ARGUMENTS.format(first="real", second="fake", note="")
+    of_generator = _ARGUMENTS.format(first="fake", second="real", note=note)
+    pair = AdversarialLoss(
+        _Jitted(discriminator, f"The discriminator's loss. {text}{of_discriminator}"),
+        _Jitted(generator, f"The generator's loss. {text}{of_generator}"),
+    )
+    pair.__doc__ = text
+    return pair
 
 
 def _named(name: str) -> AdversarialLoss:
@@ -179,9 +234,11 @@ def multi_scale(loss: AdversarialLoss) -> AdversarialLoss:
       Wang et al., High-Resolution Image Synthesis with Conditional GANs, 2018 (arXiv:1711.11585).
     """
 
-    return AdversarialLoss(
+    pair = AdversarialLoss(
         partial(_multi_scale_discriminator, loss), partial(_multi_scale_generator, loss)
     )
+    pair.__doc__ = f"The sum over scales, whose logits come as a list. {loss.__doc__}"
+    return pair
 
 
 def _scales(name: str, given: Any, scales: int | None = None) -> list:
@@ -246,8 +303,10 @@ def _minimax_generator(fake: _Sample) -> Array:
     return -_mean(softplus, fake)
 
 
-minimax = _independent(_logistic, _minimax_generator)
-"""The zero-sum game.
+minimax = _independent(
+    _logistic,
+    _minimax_generator,
+    """The zero-sum game.
 
     discriminator  E softplus(-D(x)) + E softplus(D(g))
     generator      -E softplus(D(g)) = E log(1 - sigmoid(D(g)))
@@ -259,18 +318,31 @@ smooths real labels unless told otherwise: its label_smoothing of .25 gives the 
 is a smoothing of .125 here; see `with_targets`.
 
 References:
-  Goodfellow et al., Generative Adversarial Networks, 2014 (arXiv:1406.2661).
-"""
+  Goodfellow et al., Generative Adversarial Networks, 2014 (arXiv:1406.2661).""",
+)
 
-non_saturating = _independent(_logistic, _logistic_generator)
-"""The discriminator of `minimax` with a generator that maximises log sigmoid(D(g)).
+non_saturating = _independent(
+    _logistic,
+    _logistic_generator,
+    """The discriminator of `minimax` with a generator that maximises log sigmoid(D(g)).
 
     discriminator  E softplus(-D(x)) + E softplus(D(g))
     generator      E softplus(-D(g))
 
 References:
-  Goodfellow et al., Generative Adversarial Networks, 2014 (arXiv:1406.2661), section 3.
-"""
+  Goodfellow et al., Generative Adversarial Networks, 2014 (arXiv:1406.2661), section 3.""",
+)
+
+
+_SQUARES = """Least squares with the targets {b} for real, {a} for fake and {c} for the generator.
+
+    discriminator  ½ E(D(x) - {b})² + ½ E(D(g) - {a})²
+    generator      ½ E(D(g) - {c})²
+
+`make_least_squares` makes it with other targets.
+
+References:
+  Mao et al., Least Squares Generative Adversarial Networks, 2017 (arXiv:1611.04076)."""
 
 
 def make_least_squares(
@@ -298,6 +370,7 @@ def make_least_squares(
     return _independent(
         partial(_squares, real_target=real_target, fake_target=fake_target),
         partial(_squares_generator, target=generator_target),
+        _SQUARES.format(b=real_target, a=fake_target, c=generator_target),
     )
 
 
@@ -314,7 +387,6 @@ def _squared(target: Number) -> Callable[[Array], Array]:
 
 
 least_squares = make_least_squares()
-"""`make_least_squares` with the targets 1 for real, 0 for fake and 1 for the generator."""
 
 
 def _itself(logits: Array) -> Array:
@@ -329,8 +401,10 @@ def _minus_mean(fake: _Sample) -> Array:
     return -_mean(_itself, fake)
 
 
-wasserstein = _independent(_difference_of_means, _minus_mean)
-"""The difference of means, for a discriminator kept Lipschitz by a penalty or by clipping.
+wasserstein = _independent(
+    _difference_of_means,
+    _minus_mean,
+    """The difference of means, for a discriminator kept Lipschitz by a penalty or by clipping.
 
     discriminator  E D(g) - E D(x)
     generator      -E D(g)
@@ -339,8 +413,8 @@ Minus the discriminator's loss estimates the Wasserstein distance, up to the Lip
 pytorch_GAN_zoo sums over the batch where this takes the mean.
 
 References:
-  Arjovsky et al., Wasserstein GAN, 2017 (arXiv:1701.07875).
-"""
+  Arjovsky et al., Wasserstein GAN, 2017 (arXiv:1701.07875).""",
+)
 
 
 def _hinge(real: _Sample, fake: _Sample) -> Array:
@@ -349,15 +423,17 @@ def _hinge(real: _Sample, fake: _Sample) -> Array:
     )
 
 
-hinge = _independent(_hinge, _minus_mean)
-"""Margins for the discriminator, the plain mean for the generator.
+hinge = _independent(
+    _hinge,
+    _minus_mean,
+    """Margins for the discriminator, the plain mean for the generator.
 
     discriminator  E max(0, 1 - D(x)) + E max(0, 1 + D(g))
     generator      -E D(g)
 
 References:
-  Lim & Ye, Geometric GAN, 2017 (arXiv:1705.02894).
-"""
+  Lim & Ye, Geometric GAN, 2017 (arXiv:1705.02894).""",
+)
 
 
 def _pairing(own: _Sample, other: _Sample) -> Array:
@@ -371,16 +447,17 @@ def _pairing(own: _Sample, other: _Sample) -> Array:
     return weighted_mean(softplus(other.logits - own.logits), weights)
 
 
-relativistic_pairing = _relativistic(_pairing)
-"""Each real image against the fake of the same index; batches of equal size.
+relativistic_pairing = _relativistic(
+    _pairing,
+    """Each real image against the fake of the same index; batches of equal size.
 
     discriminator  E softplus(-(D(x_i) - D(g_i)))
     generator      E softplus(-(D(g_i) - D(x_i)))
 
 References:
   Jolicoeur-Martineau, The Relativistic Discriminator, 2018 (arXiv:1807.00734).
-  Huang et al., The GAN Is Dead; Long Live the GAN! (R3GAN), 2024 (arXiv:2501.05441).
-"""
+  Huang et al., The GAN Is Dead; Long Live the GAN! (R3GAN), 2024 (arXiv:2501.05441).""",
+)
 
 
 def _averages(own: _Sample, other: _Sample) -> Array:
@@ -390,8 +467,9 @@ def _averages(own: _Sample, other: _Sample) -> Array:
     )
 
 
-relativistic_average = _relativistic(_averages)
-"""Each image against the average of the other kind, over all images and patches.
+relativistic_average = _relativistic(
+    _averages,
+    """Each image against the average of the other kind, over all images and patches.
 
     discriminator  E softplus(-(D(x) - E D(g))) + E softplus(D(g) - E D(x))
     generator      E softplus(-(D(g) - E D(x))) + E softplus(D(x) - E D(g))
@@ -399,8 +477,8 @@ relativistic_average = _relativistic(_averages)
 The author's text halves the sum; TF-GAN does not, nor does this.
 
 References:
-  Jolicoeur-Martineau, The Relativistic Discriminator, 2018 (arXiv:1807.00734).
-"""
+  Jolicoeur-Martineau, The Relativistic Discriminator, 2018 (arXiv:1807.00734).""",
+)
 
 ADVERSARIAL: dict[str, AdversarialLoss] = {
     "minimax": minimax,
@@ -521,4 +599,6 @@ def with_targets(
         flip=flip,
         key=key if random else None,
     )
-    return AdversarialLoss(discriminator, loss.generator)
+    pair = AdversarialLoss(discriminator, loss.generator)
+    pair.__doc__ = f"With the targets of `with_targets`. {loss.__doc__}"
+    return pair

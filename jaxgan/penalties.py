@@ -60,6 +60,28 @@ from jaxgan.keys import derive
 from jaxgan.matrices import Axes, Rule, matrices, names, usual_axes
 from jaxgan.types import Array, Key, Number, PyTree
 
+__all__ = [
+    "approximate_r1_penalty",
+    "approximate_r2_penalty",
+    "clip_weights",
+    "dragan_penalty",
+    "drift_penalty",
+    "gradient_penalty",
+    "input_gradient_penalty",
+    "kernel_axes",
+    "lazy",
+    "lazy_adam",
+    "lecam_penalty",
+    "orthogonal_penalty",
+    "r1_penalty",
+    "r2_penalty",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 DiscriminatorFn = Callable[[PyTree], Array]
 
 EPSILON = 1e-12

@@ -5,6 +5,8 @@ With D = log 3 the sigmoid is 3/4, softplus(D) = log 4 and softplus(-D) = log(4/
 
 import copy
 import pickle
+import pydoc
+import re
 from typing import NamedTuple
 
 import jax
@@ -517,3 +519,28 @@ def test_made_losses_pickle():
         assert again.generator(fake) == loss.generator(fake)
     scales = pickle.loads(pickle.dumps(losses.multi_scale(losses.hinge)))
     assert scales.generator([fake]) == losses.hinge.generator(fake)
+
+
+@pytest.mark.parametrize("name", losses.ADVERSARIAL)
+def test_help_explains_a_loss(name):
+    """Its formula and its source, and for each player the arguments in their order."""
+    loss = losses.ADVERSARIAL[name]
+    shown = pydoc.plain(pydoc.render_doc(loss))
+    assert "discriminator  " in shown
+    assert "generator  " in shown
+    assert "arXiv:" in shown
+    for player, first in (("discriminator", "real"), ("generator", "fake")):
+        shown = pydoc.plain(pydoc.render_doc(getattr(loss, player)))
+        assert f"The {player}'s loss. " in shown
+        arguments = re.findall(r"(\w+_(?:logits|weights)):", shown)
+        assert arguments[0] == f"{first}_logits"
+        assert sorted(arguments) == ["fake_logits", "fake_weights", "real_logits", "real_weights"]
+
+
+def test_what_is_made_of_a_loss_explains_itself_too():
+    softened = losses.with_targets(losses.minimax, smoothing=0.1)
+    scales = losses.multi_scale(losses.hinge)
+    for pair, source in ((softened, "1406.2661"), (scales, "1705.02894")):
+        assert source in pair.__doc__
+        assert pickle.loads(pickle.dumps(pair)).__doc__ == pair.__doc__
+    assert "- 0.9)²" in losses.make_least_squares(real_target=0.9).__doc__

@@ -60,6 +60,29 @@ def test_the_door_opens_when_it_is_first_asked_for():
         jaxgan.unload  # noqa: B018
 
 
+def test_completion_reaches_the_packages():
+    """`jaxgan.<TAB>` names them, and each is imported when asked for."""
+    packages = {"data", "games", "layers", "metrics", "networks", "training"}
+    assert packages <= set(dir(jaxgan))
+    assert all(getattr(jaxgan, name).__name__ == f"jaxgan.{name}" for name in packages)
+    assert packages & {name.partition(".")[2] for name in imported_by("import jaxgan")} == set()
+    assert "jaxgan.games.adversarial" in imported_by("import jaxgan; jaxgan.games.adversarial")
+
+
+@pytest.mark.parametrize("name", ["consistency", "latent", "losses", "penalties"])
+def test_a_module_of_functions_shows_its_own_alone(name):
+    module = getattr(jaxgan, name)
+    shown = {each: getattr(module, each) for each in dir(module)}
+    functions = {
+        each
+        for each, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__ and each[0] != "_"
+    }
+    assert functions <= set(shown)
+    assert not {"Any", "jax", "jnp", "partial"} & set(shown)
+    assert all(shown[each].__doc__ for each in functions)
+
+
 def test_a_command_is_found_without_what_the_others_need():
     """`jaxgan --help` answers at once."""
     assert imported_by("import jaxgan.cli.main") & (HEAVY | {"orbax", "flax", "optax"}) == set()
