@@ -116,9 +116,43 @@ def _plain(message: str) -> str:
             return f"{option} must be {kind}, not {value[1] or value[2]}"
         if several := re.search(r"valid parse for arguments: \[(.*)\]", why):
             return f"{option} cannot take the values {several[1]}"
-    if parts := re.fullmatch(r"(.*Expected one of) \((.*)\)\.", message):
-        return f"{parts[1]} {', '.join(sorted(parts[2].split(', ')))}."
+    if parts := re.fullmatch(r"(.*'(.*)' for argument .*Expected one of) \((.*)\)\.", message):
+        choices = sorted(parts[3].split(", "))
+        return f"{parts[1]} {', '.join(choices)}{_meant(parts[2], choices)}."
     return message
+
+
+SPELLINGS = {
+    "vanilla": "minimax",
+    "standard": "non_saturating",
+    "ns": "non_saturating",
+    "nsgan": "non_saturating",
+    "dcgan": "non_saturating",
+    "gan": "non_saturating",
+    "bce": "non_saturating",
+    "logistic": "non_saturating",
+    "lsgan": "least_squares",
+    "mse": "least_squares",
+    "wgan": "wasserstein",
+    "wgan_gp": "wasserstein --penalty gradient_penalty",
+    "wgangp": "wasserstein --penalty gradient_penalty",
+    "gp": "gradient_penalty",
+    "geometric": "hinge",
+    "sngan": "hinge --discriminator.spectral-norm",
+    "rsgan": "relativistic_pairing",
+    "rpgan": "relativistic_pairing",
+    "r3gan": "relativistic_pairing --penalty r1_r2",
+    "rasgan": "relativistic_average",
+    "ragan": "relativistic_average",
+}
+"""What papers and other code bases write, and what it is here."""
+
+
+def _meant(given: str, choices: list[str]) -> str:
+    """The choice that a value in another spelling means, and options that go with it."""
+    plain = given.lower().replace("-", "_").replace(" ", "_")
+    meant = SPELLINGS.get(plain, plain)
+    return f"; that is {meant} here" if f"'{meant.split()[0]}'" in choices else ""
 
 
 def check_out(path: Path, allowed: tuple[str, ...]) -> str:

@@ -1,8 +1,9 @@
 """The description of a run that makes images, or points, from latents."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -40,14 +41,8 @@ from jaxgan.keys import derive
 from jaxgan.latent import Prior
 from jaxgan.layers.spectral_norm import spectrally_normalized
 from jaxgan.matrices import Axes, usual_axes
-from jaxgan.networks import Network
-from jaxgan.networks.families import (
-    DiscriminatorOptions,
-    GeneratorOptions,
-    first_kernel,
-    make_discriminator,
-    make_generator,
-)
+from jaxgan.networks import Network, families
+from jaxgan.networks.families import DiscriminatorOptions, GeneratorOptions
 from jaxgan.networks.heads import with_heads, with_label_channels, without_labels
 from jaxgan.options import AtLeast, AtMost
 from jaxgan.types import Array, Key, PyTree
@@ -75,9 +70,28 @@ class CodeOptions:
         return Codes(self.categorical, self.continuous)
 
 
+def _all_but(part: str, kind: type, kept: set[str]) -> tuple[str, ...]:
+    return tuple(f"{part}.{entry.name}" for entry in fields(kind) if entry.name not in kept)
+
+
+OF_WEIGHTS = {"spectral_norm", "orthogonal_weight", "clip"}
+OF_LATENTS = {"latent_size", "latent_distribution"}
+SUPERFLUOUS = {
+    "make_generator": _all_but("generator", GeneratorOptions, OF_WEIGHTS | OF_LATENTS),
+    "make_discriminator": _all_but("discriminator", DiscriminatorOptions, OF_WEIGHTS),
+    "make_loss": ("loss",),
+    "make_prior": ("generator.latent_distribution",),
+}
+"""By the method that a subclass may override: options that then have no effect."""
+
+
 @dataclass(frozen=True)
 class Experiment(AdversarialExperiment):
-    """A run, described completely: the same experiment and seed give the same bits."""
+    """A run, described completely: the same experiment and seed give the same bits.
+
+    A subclass may make what it is made of: `make_generator`, `make_discriminator`, `make_loss` and
+    `make_prior`. Its own fields are options too, of the command line and of the record.
+    """
 
     places: ClassVar[tuple[str, ...]] = ("data", "data_dir")
 
@@ -147,6 +161,7 @@ class Experiment(AdversarialExperiment):
                 f"label_use {self.label_use} needs labels: set conditional to True, or leave "
                 "label_use out"
             )
+        self._refuse_superfluous()
         check_codes(self.codes.codes())
         if self.codes.codes().size and self.packing > 1:
             raise ValueError(
@@ -205,9 +220,8 @@ class Experiment(AdversarialExperiment):
             raise ValueError(
                 f"packing {self.packing} takes no labels: set conditional to False or packing to 1"
             )
-        classes = self._classes(spec)
-        generator = self._generator_for(spec.shape, classes)
-        discriminator = self._make_discriminator(spec.shape, classes)
+        generator = self.make_generator(spec)
+        discriminator = self._with_labels(self.make_discriminator(spec), self._classes(spec))
         if self.generator.spectral_norm:
             generator = spectrally_normalized(generator, generator_weights)
         if self.discriminator.spectral_norm:
@@ -216,7 +230,7 @@ class Experiment(AdversarialExperiment):
             generator,
             discriminator,
             self._loss(),
-            prior=self.prior(),
+            prior=self.make_prior(),
             conditional=self.conditional,
             discriminator_steps=self.discriminator_steps,
             penalty=make_penalty(
@@ -238,8 +252,34 @@ class Experiment(AdversarialExperiment):
         limit = self.discriminator.clip
         return {"discriminator": partial(penalties.clip_weights, limit=limit)} if limit else {}
 
-    def prior(self) -> Prior:
-        """How latents are drawn."""
+    def make_generator(self, spec: Spec) -> Network:
+        """Latents `[B, L]` and labels `[B]` or None to samples of the spec.
+
+        A subclass overrides this with a network of its own, made by `networks.from_linen`,
+        `from_nnx` or `from_equinox`. `generator` then says only how latents are drawn, and what is
+        done to weights (`spectral_norm`, `orthogonal_weight`).
+        """
+        whole = self.generator.latent_size + self.codes.codes().size
+        options = replace(self.generator, latent_size=whole)
+        return families.make_generator(options, spec.shape, self._classes(spec))
+
+    def make_discriminator(self, spec: Spec) -> Network:
+        """Samples of the spec, and labels `[B]` or None, to logits `[B]` (of patches, of scales).
+
+        A subclass overrides this as `make_generator`. Where `label_use` is `classifier`, or there
+        are codes, the network gives a dict of `logits` and `features` `[B, F]`.
+        """
+        return families.make_discriminator(
+            *(self.discriminator, spec.shape, self._projected(spec)),
+            with_features=bool(self._head_sizes(self._classes(spec))),
+        )
+
+    def make_loss(self) -> losses.AdversarialLoss:
+        """The adversarial loss; a subclass overrides this with its own pair of functions."""
+        return losses.ADVERSARIAL[self.loss]
+
+    def make_prior(self) -> Prior:
+        """How latents are drawn: `(key, count) -> [count, L]`; a subclass may override this."""
         size, distribution = self.generator.latent_size, self.generator.latent_distribution
         codes = self.codes.codes()
         return (
@@ -250,6 +290,7 @@ class Experiment(AdversarialExperiment):
 
     def inputs(self, spec: Spec) -> Inputs:
         normal, size = self.generator.latent_distribution == "normal", self.generator.latent_size
+        normal = normal and not self._overrides("make_prior")
         codes = self.codes.codes()
         over_noise = latent.spherical if normal else latent.linear
 
@@ -262,15 +303,18 @@ class Experiment(AdversarialExperiment):
             return jnp.concatenate([noise, latents[..., size:]], -1)
 
         inputs = latents_and_labels(
-            self.prior(),
+            self.make_prior(),
             self._classes(spec),
             beside_codes if codes.size else over_noise,
             spec.class_names,
             truncate if normal else None,
         )
+        inputs = inputs._replace(sweeps=sweeps(codes))
+        if self._overrides("make_generator"):
+            return inputs
         whole = size + codes.size
         return inputs._replace(
-            kernel=lambda variables: first_kernel(variables.params, whole), sweeps=sweeps(codes)
+            kernel=lambda variables: families.first_kernel(variables.params, whole)
         )
 
     def save_samples(
@@ -303,29 +347,38 @@ class Experiment(AdversarialExperiment):
     def metric_names(self, spec: Spec) -> Mapping[str, Better]:
         return metric_names(spec, conditional=self.conditional)
 
-    def _make_discriminator(self, shape: tuple[int, ...], classes: int) -> Network:
-        """The discriminator, with what it does with labels and the heads that it needs."""
+    def _head_sizes(self, classes: int) -> dict[str, int]:
+        """Outputs of the heads that the discriminator needs, by name."""
         codes, outputs = self.codes.codes(), {}
         if self.label_use == "classifier":
             outputs["classes"] = classes
         if codes.size:
             outputs["codes"] = outputs_for(codes, self.codes.learn_variance)
-        projected = classes if self.label_use == "projection" else 0
-        network = self._discriminator_for(shape, projected, bool(outputs))
-        if outputs:
-            network = with_heads(network, outputs, {"codes": self.codes.hidden})
+        return outputs
+
+    def _with_labels(self, discriminator: Network, classes: int) -> Network:
+        """The discriminator with its heads, and with what it does with labels."""
+        if outputs := self._head_sizes(classes):
+            discriminator = with_heads(discriminator, outputs, {"codes": self.codes.hidden})
         if self.label_use == "channels":
-            return with_label_channels(network, classes)
-        return without_labels(network) if self.label_use == "classifier" else network
+            return with_label_channels(discriminator, classes)
+        return without_labels(discriminator) if self.label_use == "classifier" else discriminator
 
-    def _generator_for(self, shape: tuple[int, ...], classes: int) -> Network:
-        whole = self.generator.latent_size + self.codes.codes().size
-        return make_generator(replace(self.generator, latent_size=whole), shape, classes)
+    def _overrides(self, hook: str) -> bool:
+        """Whether a class outside the library defines this method."""
+        return getattr(type(self), hook).__module__.partition(".")[0] != "jaxgan"
 
-    def _discriminator_for(
-        self, shape: tuple[int, ...], classes: int, with_features: bool
-    ) -> Network:
-        return make_discriminator(self.discriminator, shape, classes, with_features=with_features)
+    def _refuse_superfluous(self) -> None:
+        """Raises a ValueError for options of what a subclass makes by itself."""
+        usual = type(self)()
+        for hook in filter(self._overrides, SUPERFLUOUS):
+            for option in SUPERFLUOUS[hook]:
+                value = attrgetter(option)(self)
+                if value != attrgetter(option)(usual):
+                    raise ValueError(
+                        f"{option} {value!r} has no effect, for {type(self).__name__} has a "
+                        f"{hook} of its own: leave it out, or give the class an option for it"
+                    )
 
     def _heads(self) -> dict[str, Head]:
         codes, heads = self.codes.codes(), {}
@@ -340,6 +393,10 @@ class Experiment(AdversarialExperiment):
     def _classes(self, spec: Spec) -> int:
         return spec.num_classes if self.conditional else 0
 
+    def _projected(self, spec: Spec) -> int:
+        """Classes that the discriminator projects on its features."""
+        return self._classes(spec) if self.label_use == "projection" else 0
+
     def _regularizers(self) -> dict[str, Regularizer]:
         weights = {
             "generator": self.generator.orthogonal_weight,
@@ -352,7 +409,7 @@ class Experiment(AdversarialExperiment):
         return {side: partial(weighted, weight) for side, weight in weights.items() if weight}
 
     def _loss(self) -> losses.AdversarialLoss | Callable[[Turn], losses.AdversarialLoss]:
-        pair = losses.ADVERSARIAL[self.loss]
+        pair = self.make_loss()
         numbers = {
             "smoothing": self.label_smoothing,
             "noise": self.label_noise,

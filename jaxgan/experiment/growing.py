@@ -144,14 +144,14 @@ class GrowingExperiment(Experiment):
         """Steps in which the size of the networks fades in; a whole run as one has none."""
         return 0
 
-    def _generator_for(self, shape: tuple[int, ...], classes: int) -> Network:
-        return growing.make_generator(self.generator, shape, classes, self._fading())
+    def make_generator(self, spec: Spec) -> Network:
+        classes = self._classes(spec)
+        return growing.make_generator(self.generator, spec.shape, classes, self._fading())
 
-    def _discriminator_for(
-        self, shape: tuple[int, ...], classes: int, with_features: bool
-    ) -> Network:
+    def make_discriminator(self, spec: Spec) -> Network:
         return growing.make_discriminator(
-            self.discriminator, shape, classes, self._fading(), with_features=with_features
+            *(self.discriminator, spec.shape, self._projected(spec), self._fading()),
+            with_features=bool(self._head_sizes(self._classes(spec))),
         )
 
 

@@ -93,6 +93,14 @@ def logit_scalars(real_logits: PyTree, fake_logits: PyTree) -> Scalars:
     }
 
 
+def refuse_other_shape(fake: Any, real: Array) -> None:
+    """Raises a ValueError for a generator whose samples are not of the data's shape."""
+    shape = getattr(fake, "shape", None)
+    if shape != real.shape:
+        made = f"a {type(fake).__name__}" if shape is None else str(list(shape[1:]))
+        raise ValueError(f"the generator makes {made}, and the data are {list(real.shape[1:])}")
+
+
 def adversarial(
     generator: Network,
     discriminator: Network,
@@ -159,6 +167,7 @@ def adversarial(
         latents = jax.tree.map(split_rows, prior(derive(turn.key, "latent"), count))
         key, labels = derive(turn.key, "generator"), labels_of(turn.batch)
         fake, state = run(generator, "generator", variables, latents, labels, key=key)
+        refuse_other_shape(fake, turn.batch["real"])
         return look(fake, turn, "look at fake"), latents, state
 
     def score(

@@ -31,14 +31,17 @@ def from_linen(module: nn.Module, *, remat: bool = False) -> Network:
         `--xla_disable_hlo_passes=cse_barrier_expander` tells it not to.
     """
 
+    most = _most_inputs(module)
+
     def init(key: Key, *inputs: Array | None) -> Variables:
-        variables = dict(module.init(key, *inputs, train=False))
+        variables = dict(module.init(key, *_fitting(module, inputs, most), train=False))
         return Variables(params=variables.pop("params", {}), state=variables)
 
     def apply(
         variables: Variables, *inputs: Array | None, train: bool, key: Key | None = None
     ) -> tuple[Array, PyTree]:
         rngs = None if key is None else {"dropout": derive(key, "dropout")}
+        inputs = _fitting(module, inputs, most)
         if train:
             return train_pass(variables, rngs, *inputs)
         collections = {"params": variables.params, **variables.state}
@@ -56,6 +59,43 @@ def from_linen(module: nn.Module, *, remat: bool = False) -> Network:
         train_pass = jax.checkpoint(train_pass)
 
     return Network(init, apply)
+
+
+def _most_inputs(module: nn.Module) -> int | None:
+    """How many inputs the module takes; None: any number."""
+    parameters = inspect.signature(type(module).__call__).parameters
+    kinds = [parameter.kind for parameter in parameters.values()]
+    if "train" not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds:
+        raise ValueError(
+            f"{type(module).__name__}.__call__ has no argument `train`: write "
+            "def __call__(self, x, *, train), whether or not it makes a difference"
+        )
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        return None
+    positional = [
+        name
+        for name, parameter in parameters.items()
+        if parameter.kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD and name != "train"
+    ]
+    return len(positional) - 1  # without self
+
+
+def _fitting(
+    module: nn.Module, inputs: tuple[Array | None, ...], most: int | None
+) -> tuple[Array | None, ...]:
+    """The inputs, without labels that are None where the module takes none.
+
+    Raises:
+      ValueError: where there are labels.
+    """
+    if most is None or len(inputs) <= most:
+        return inputs
+    if any(value is not None for value in inputs[most:]):
+        raise ValueError(
+            f"{type(module).__name__}.__call__ takes {most} input{'s' * (most != 1)} besides "
+            f"`train` and is given {len(inputs)}: let it take labels, or leave out conditional"
+        )
+    return inputs[:most]
 
 
 def from_nnx(make: "Callable[[nnx.Rngs], nnx.Module]") -> Network:

@@ -4,11 +4,13 @@ Games, steps and loops see only `Network`. Modules of Linen, NNX and Equinox bec
 functions of `networks.adapters`, a network written by hand by naming its own two functions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
 from flax import struct
+from flax.errors import FlaxError
 
 from jaxgan.types import Array, Key, PyTree
 
@@ -60,6 +62,23 @@ class Network(NamedTuple):
     advance: Callable[[Variables], Variables] = _unmoved
 
 
+@contextmanager
+def explained(name: str, inputs: tuple[Any, ...]) -> Iterator[None]:
+    """A TypeError of JAX's, or a shape that Flax refuses, as a ValueError that says what was given.
+
+    The network is somebody's own, or of another library; ours refuse what does not fit.
+    """
+    try:
+        yield
+    except (TypeError, FlaxError) as error:
+        given = " and ".join(
+            "None" if value is None else str(jax.tree.map(lambda leaf: list(leaf.shape), value))
+            for value in inputs
+        )
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"the {name} fails on inputs of shape {given}: {reason}") from error
+
+
 def start(network: Network, name: str, key: Key, *inputs: Array | None) -> Variables:
     """`network.init`, checked.
 
@@ -72,7 +91,8 @@ def start(network: Network, name: str, key: Key, *inputs: Array | None) -> Varia
     Raises:
       ValueError: where it gives no `Variables`.
     """
-    variables = network.init(key, *inputs)
+    with explained(name, inputs):
+        variables = network.init(key, *inputs)
     if not isinstance(variables, Variables):
         raise ValueError(
             f"init of the {name} must give Variables(params, state), not a "
@@ -95,7 +115,8 @@ def run(
     Raises:
       ValueError: where it gives something else, such as the output alone.
     """
-    result = network.apply(variables, *inputs, train=train, key=key)
+    with explained(name, inputs):
+        result = network.apply(variables, *inputs, train=train, key=key)
     if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError(
             f"apply of the {name} must give (output, new state), not "

@@ -44,7 +44,7 @@ class InvertedExperiment(Experiment):
 
     def make_game(self, spec) -> Game:
         encoder = from_linen(Encoder(self.generator.latent_size))
-        return with_encoder(super().make_game(spec), encoder, self.prior())
+        return with_encoder(super().make_game(spec), encoder, self.make_prior())
 
     def make_optimizers(self):
         return super().make_optimizers() | {"encoder": self.encoder_optimizer.build()}
