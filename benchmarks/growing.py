@@ -37,8 +37,8 @@ from jaxgan.training.program import abstract_state
 from jaxgan.training.step import make_train_step
 
 SIZES = growing.sizes((1024,))
-SPEEDS = {"H100, float32": 48e12}
-"""Operations a second in convolutional steps, as measured (see the README beside this file)."""
+SPEED = 48e12
+"""Operations a second of an H100 in convolutional steps of float32, as measured (README.md)."""
 LINKS = 450e9
 """Bytes a second that an H100 sends over NVLink: half of 900 GB/s both ways (its data sheet)."""
 ACCELERATORS = 8
@@ -126,12 +126,11 @@ def on_paper() -> None:
     head += [f"hours on {count}" for count in (1, ACCELERATORS)]
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     totals: dict[int, list[float]] = {}
-    speed = next(iter(SPEEDS.values()))
     for phase in whole.phases():
         experiment = phase.experiment
         size = experiment.image_size
         each, parameters = operations(experiment, size)
-        images, computing = phase.steps * experiment.batch_size, each / speed
+        images, computing = phase.steps * experiment.batch_size, each / SPEED
         # Each of several accelerators has the batch; they exchange both sides' gradients.
         exchanging = 2 * 4 * parameters * (ACCELERATORS - 1) / ACCELERATORS / LINKS
         shared = phase.steps / ACCELERATORS * (computing + exchanging)

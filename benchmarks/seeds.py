@@ -25,15 +25,21 @@ def cell(name: str, values: list[float]) -> str:
     return f"{statistics.fmean(values):.3g} ± {statistics.stdev(values):.2g} ({worst:.3g})"
 
 
+def groups_of(given: list[str]) -> dict[str, list[Path]]:
+    """`NAME=RUN RUN ...` of the command line as runs by name."""
+    parts = {name: runs for name, _, runs in (group.partition("=") for group in given)}
+    return {name: [Path(run) for run in runs.split()] for name, runs in parts.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("groups", nargs="+", help="NAME=RUN RUN ...")
     parser.add_argument("--metrics", nargs="+", default=METRICS)
     options = parser.parse_args()
-    groups = {}
-    for group in options.groups:
-        name, _, runs = group.partition("=")
-        groups[name] = {Path(run): read_record(Path(run)) for run in runs.split()}
+    groups = {
+        name: {run: read_record(run) for run in runs}
+        for name, runs in groups_of(options.groups).items()
+    }
     records = {path: record for group in groups.values() for path, record in group.items()}
     first = next(iter(records.values()))
     for path, record in records.items():

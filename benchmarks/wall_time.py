@@ -16,6 +16,7 @@ from pathlib import Path
 import jax
 import matplotlib.pyplot as plt
 
+from benchmarks.seeds import groups_of
 from jaxgan.runs import record
 from jaxgan.runs.log import read_metrics
 from jaxgan.training.program import Program
@@ -53,10 +54,7 @@ def main() -> None:
     parser.add_argument("--metric", default="frechet")
     parser.add_argument("--plot", type=Path, help="picture of the curves (.png)")
     options = parser.parse_args()
-    groups = {}
-    for group in options.groups:
-        name, _, runs = group.partition("=")
-        groups[name] = [Path(run) for run in runs.split()]
+    groups = groups_of(options.groups)
     trainers = {name: make_trainer(record.read(runs[0])[0]) for name, runs in groups.items()}
     programs = [program for trainer in trainers.values() for program in trainer.programs]
     times = step_times(programs)
@@ -67,14 +65,8 @@ def main() -> None:
         for program, each in zip(trainer.programs, own, strict=True):
             shape = "x".join(map(str, program.source.spec.shape))
             steps = program.place.last - program.place.first
-            cells = [
-                name,
-                shape,
-                f"{program.experiment.batch_size}",
-                f"{steps}",
-                f"{1e3 * each:.4g}",
-            ]
-            print(f"| {' | '.join(cells)} |")
+            cells = name, shape, program.experiment.batch_size, steps, f"{1e3 * each:.4g}"
+            print(f"| {' | '.join(map(str, cells))} |")
         for run in groups[name]:
             lines = [line for line in read_metrics(run) if options.metric in line]
             x = [minutes(trainer.programs, own, line["step"]) for line in lines]

@@ -205,10 +205,18 @@ def _explained(
     """The pair, jitted, with `text` and the arguments as docstrings."""
     of_discriminator = _ARGUMENTS.format(first="real", second="fake", note="")
     of_generator = _ARGUMENTS.format(first="fake", second="real", note=note)
-    pair = AdversarialLoss(
+    return _pair(
         _Jitted(discriminator, f"The discriminator's loss. {text}{of_discriminator}"),
         _Jitted(generator, f"The generator's loss. {text}{of_generator}"),
+        text,
     )
+
+
+def _pair(
+    discriminator: Callable[..., Array], generator: Callable[..., Array], text: str
+) -> AdversarialLoss:
+    """The pair with a docstring of its own."""
+    pair = AdversarialLoss(discriminator, generator)
     pair.__doc__ = text
     return pair
 
@@ -233,12 +241,11 @@ def multi_scale(loss: AdversarialLoss) -> AdversarialLoss:
     References:
       Wang et al., High-Resolution Image Synthesis with Conditional GANs, 2018 (arXiv:1711.11585).
     """
-
-    pair = AdversarialLoss(
-        partial(_multi_scale_discriminator, loss), partial(_multi_scale_generator, loss)
+    return _pair(
+        partial(_multi_scale_discriminator, loss),
+        partial(_multi_scale_generator, loss),
+        f"The sum over scales, whose logits come as a list. {loss.__doc__}",
     )
-    pair.__doc__ = f"The sum over scales, whose logits come as a list. {loss.__doc__}"
-    return pair
 
 
 def _scales(name: str, given: Any, scales: int | None = None) -> list:
@@ -599,6 +606,5 @@ def with_targets(
         flip=flip,
         key=key if random else None,
     )
-    pair = AdversarialLoss(discriminator, loss.generator)
-    pair.__doc__ = f"With the targets of `with_targets`. {loss.__doc__}"
-    return pair
+    text = f"With the targets of `with_targets`. {loss.__doc__}"
+    return _pair(discriminator, loss.generator, text)

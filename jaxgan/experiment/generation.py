@@ -1,11 +1,11 @@
 """The description of a run that makes images, or points, from latents."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -368,13 +368,19 @@ class Experiment(AdversarialExperiment):
         """Whether a class outside the library defines this method."""
         return getattr(type(self), hook).__module__.partition(".")[0] != "jaxgan"
 
+    def _usual(self, option: str) -> Any:
+        """What an option is where it is left out."""
+        part, *rest = option.split(".")
+        entry = type(self).__dataclass_fields__[part]
+        usual = entry.default if entry.default_factory is MISSING else entry.default_factory()
+        return attrgetter(*rest)(usual) if rest else usual
+
     def _refuse_superfluous(self) -> None:
         """Raises a ValueError for options of what a subclass makes by itself."""
-        usual = type(self)()
         for hook in filter(self._overrides, SUPERFLUOUS):
             for option in SUPERFLUOUS[hook]:
                 value = attrgetter(option)(self)
-                if value != attrgetter(option)(usual):
+                if value != self._usual(option):
                     raise ValueError(
                         f"{option} {value!r} has no effect, for {type(self).__name__} has a "
                         f"{hook} of its own: leave it out, or give the class an option for it"
