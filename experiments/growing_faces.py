@@ -4,7 +4,9 @@
     jaxgan train experiments/growing_faces.py
 
 80 steps a size and a fading up to 32 pixels; 160 of fading and 400 more, of 32 images, at 64. The
-same networks at full size from the start, for as many images: `--start-size 64 --steps 1680`.
+learning rate is the paper's 1e-3 times √(512 / 16), since the layers are that much narrower
+(networks/growing.py). The same networks at full size from the start, for as many images:
+`--start-size 64 --steps 1680`.
 `faces` may be any folder of images with sub-folders train and test.
 """
 
@@ -12,7 +14,10 @@ from jaxgan.experiment import (
     GrowingDiscriminatorOptions,
     GrowingExperiment,
     GrowingGeneratorOptions,
+    OptimizerOptions,
 )
+
+ADAM = OptimizerOptions(learning_rate=6e-3, beta1=0.0, beta2=0.99)
 
 experiment = GrowingExperiment(
     name="growing_faces",
@@ -25,6 +30,8 @@ experiment = GrowingExperiment(
     final_images=12_800,
     generator=GrowingGeneratorOptions(width=16, latent_size=128),
     discriminator=GrowingDiscriminatorOptions(width=16),
+    generator_optimizer=ADAM,
+    discriminator_optimizer=ADAM,
     sample_every=80,
     checkpoint_every=80,
     evaluate_every=80,
