@@ -26,6 +26,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # Half of the card is PyTorch's.
 
@@ -33,7 +34,7 @@ import jax
 import jax.numpy as jnp
 import torch
 
-from benchmarks import convolutions
+from benchmarks import convolutions, growing, torch_growing
 from benchmarks.torch_step import Setting
 from benchmarks.train_step import (
     Case,
@@ -49,6 +50,7 @@ from benchmarks.train_step import (
     wait,
 )
 from jaxgan.experiment import DiscriminatorOptions, Experiment
+from jaxgan.layers.conv import conv_transpose, convolution
 from jaxgan.training.trainer import make_trainer
 
 Row = dict[str, Any]
@@ -67,6 +69,7 @@ COLUMNS = {
         "difference of losses": "loss_difference",
     },
     "calls": {"ms a step": "ms"},
+    "transposed": {"lax ms": "lax", "adjoint": "adjoint", "phase": "phase"},
     "convolution": {"lax ms": "lax", "adjoint": "adjoint", "phase": "phase"},
 }
 """Of every table: its columns, and where a row has them."""
@@ -98,15 +101,25 @@ def step_cases(device: str, smoke: bool) -> dict[str, Callable[[str], Case]]:
     names = ["dcgan", "dcgan wgan-gp 1", "dcgan pairing r1+r2", "dcgan wgan-gp 5"]
     chosen = {name: known[name] for name in names}
     chosen |= large | {name: known[name] for name in ("resnet wgan-gp 5", "mlp", "digits")}
+    sizes = growing.SIZES
     if smoke:
-        chosen = {"mlp": known["mlp"]}
+        chosen, sizes = {"mlp": known["mlp"]}, (4,)
     size, blocks = (16, 1) if smoke else (256, 9)
     found: dict[str, Callable[[str], Case]] = {
         name: lambda dtype, each=each: gan_case(in_dtype(each, dtype), device, dtype)
         for name, each in chosen.items()
     }
     name = f"CycleGAN's generator {size}², {blocks} blocks"
-    return found | {name: lambda dtype: translation_case(device, dtype, size, blocks)}
+    found[name] = lambda dtype: translation_case(device, dtype, size, blocks)
+    for each in sizes:
+        experiment = growing.of_size(each, 16 if smoke else 512)
+        name = f"growing {each}², batch {experiment.batch_size}"
+        found[name] = partial(growing_case, experiment, device)
+    return found
+
+
+def growing_case(experiment: Experiment, device: str, dtype: str) -> Case:
+    return gan_case(in_dtype(experiment, dtype), device, dtype, torch_growing.networks_of)
 
 
 def alternating(ours: Run, peer: Run, repeats: int = 5) -> tuple[float, float]:
@@ -119,10 +132,17 @@ def alternating(ours: Run, peer: Run, repeats: int = 5) -> tuple[float, float]:
     return statistics.median(times[0]), statistics.median(times[1])
 
 
-def take_step(case_of: Callable[[str], Case], dtype: str, device: str, compiled: bool) -> Row:
+def take_step(
+    case_of: Callable[[str], Case],
+    dtype: str,
+    device: str,
+    *,
+    checked: bool = False,
+    compiled: bool = False,
+) -> Row:
     """A step of ours against PyTorch's, as one calls it or by `torch.compile`."""
     case = case_of(dtype)
-    difference = case.check() if dtype == "float32" and not compiled else None
+    difference = case.check() if checked else None
     if difference is not None and not difference < 0.1:  # TF32 against a CPU's float32.
         raise ValueError(f"losses of ours and PyTorch's step differ by {difference:.2g}")
     ours = case.ours()
@@ -200,6 +220,21 @@ def take_calls(experiment: Experiment, steps_per_call: int) -> Row:
     return {"ms": 1e3 * statistics.median(times)}
 
 
+def take_transposed(experiment: Experiment) -> Row:
+    """ms a step with every form of its transposed convolutions."""
+    found = {}
+    for impl in COLUMNS["transposed"].values():
+
+        def chosen(*operands: Any, impl: Any = impl) -> jax.Array:
+            return conv_transpose(*operands[:4], impl)
+
+        with patch.object(convolution, "conv_transpose", chosen):
+            run = gan_case(experiment, "cpu", "float32").ours()
+            run(3)
+        found[impl] = 1e3 * statistics.median(seconds(run, 10) for _ in range(5))
+    return found
+
+
 def take_convolution(layer: convolutions.Layer, operation: str, arrays: Any) -> Row:
     """ms of every form of a layer's derivative. 8 in a program make launching count for little."""
     found = {}
@@ -257,19 +292,25 @@ def tasks(device: str, smoke: bool) -> Iterator[Task]:
         yield Task("ceiling", dtype, partial(take_ceiling, device, dtype))
     for dtype in ("float32", "bfloat16"):
         for name, case_of in cases.items():
-            take = partial(take_step, case_of, dtype, device, False)
+            # `benchmarks.growing` checks growing networks, narrow: full width takes PyTorch minutes
+            # on the CPU.
+            checked = dtype == "float32" and not name.startswith("growing")
+            take = partial(take_step, case_of, dtype, device, checked=checked)
             yield Task("step", f"{dtype}, {name}", take)
+    for size, batch in ((64, 128), (128, 64), (256, 32)) if device == "cuda" else ():
+        take = partial(take_transposed, dcgan(size, batch))
+        yield Task("transposed", f"dcgan {size}², batch {batch}", take)
     for experiment_name in ("mlp",) if smoke else ("mlp", "dcgan"):
         for count in (1, 5, 25, 100):
             take = partial(take_calls, experiments("float32")[experiment_name], count)
             yield Task("calls", f"{experiment_name}, {count} steps a call", take)
     if device == "cuda":
         for name in list(cases)[:3]:
-            take = partial(take_step, cases[name], "float32", device, False)
+            take = partial(take_step, cases[name], "float32", device, checked=True)
             yield Task("step", f"float32 exact, {name}", partial(exactly, take))
         for dtype in ("float32", "bfloat16"):
-            for name in ("dcgan", "dcgan 128², batch 64", list(cases)[-1]):
-                take = partial(take_step, cases[name], dtype, device, True)
+            for name in ("dcgan", "dcgan 128², batch 64", "growing 64², batch 32"):
+                take = partial(take_step, cases[name], dtype, device, compiled=True)
                 yield Task("step", f"{dtype}, {name}, torch.compile", take)
     for layer in convolutions.LAYERS[:1] if smoke else convolutions.LAYERS:
         batch = layer.batch if smoke else max(layer.batch, 64)
