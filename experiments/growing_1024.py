@@ -2,9 +2,10 @@
 
     jaxgan train experiments/growing_1024.py --data photos
 
-`photos` is any folder of images, which are read as they are needed. 12 million images are shown on
-the way. Minibatches are the paper's for one device; its eight take four times as many of the large
-images.
+`photos` is any folder of images. Each size decodes them once into the cache (3 MB an image at 1024
+pixels), and sets too large for the device are read from there as they are needed. 12 million images
+are shown on the way. Minibatches are the paper's for one device; its eight take four times as many
+of the large images.
 """
 
 from jaxgan.experiment import GrowingExperiment

@@ -60,7 +60,7 @@ class Expected(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run, as a context manager: leaving it waits for pending saves.
 
-    The latest three and the best are kept.
+    The latest three, the latest of every phase and the best are kept.
 
     Args:
       directory: the folder that holds one folder a step; made when missing.
@@ -104,7 +104,7 @@ class Checkpoints:
             own = jax.process_index()
             processes = ocp.options.MultiprocessingOptions(own, {own}, f"reader_{own}")
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=AnyPreservationPolicy([LatestN(KEPT), _Best(self)]),
+            preservation_policy=AnyPreservationPolicy([LatestN(KEPT), _Marked(self)]),
             cleanup_tmp_directories=not read_only,
             create=not read_only,
             read_only=read_only,
@@ -206,6 +206,10 @@ class Checkpoints:
         ranked = [(s, v) for s, v in self._values.items() if v is not None and s in existing]
         values = [(self._sign * value, -step) for step, value in ranked]
         return -min(values)[1] if values else None
+
+    def last_steps(self) -> list[int]:
+        """The step of the latest checkpoint of every phase that has one."""
+        return list({self._expected(step).phase: step for step in self.steps()}.values())
 
     def restore(self, step: int | None = None) -> tuple[int, TrainingState] | None:
         """The newest readable checkpoint, or that of one step.
@@ -339,15 +343,15 @@ class _DoesNotFitError(Exception):
     """A checkpoint is sound and holds another experiment's state."""
 
 
-class _Best:
-    """Orbax's question of what to keep, answered with the best checkpoint."""
+class _Marked:
+    """Orbax's question of what to keep: the best checkpoint, and the latest of every phase."""
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
-        best = self._checkpoints.best_step()
-        return [checkpoint.step == best for checkpoint in checkpoints]
+        marked = {self._checkpoints.best_step(), *self._checkpoints.last_steps()}
+        return [checkpoint.step in marked for checkpoint in checkpoints]
 
 
 def _split(state: TrainingState) -> dict[str, PyTree]:

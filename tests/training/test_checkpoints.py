@@ -470,6 +470,15 @@ def test_what_is_measured_after_a_save_ranks_it(tmp_path):
     assert kept == {"1": 2.0, "3": None, "5": 1.0}  # Not of checkpoints that are gone.
 
 
+def test_the_latest_of_every_phase_is_kept(tmp_path):
+    with open_checkpoints(tmp_path, phase=lambda step: (step - 1) // 3) as checkpoints:
+        for step in range(1, 12):
+            checkpoints.save(step, make_state(step))
+            checkpoints.wait()
+        assert checkpoints.last_steps() == [3, 6, 9, 11]
+        assert checkpoints.steps() == [3, 6, 9, 10, 11]
+
+
 def test_an_owner_without_a_name_is_told_of_in_one_sentence(tmp_path, monkeypatch):
     write(tmp_path, [1])
     (tmp_path / "checkpoints" / "1" / "_CHECKPOINT_METADATA").unlink()
