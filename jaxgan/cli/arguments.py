@@ -2,12 +2,13 @@
 
 import argparse
 import contextlib
+import dataclasses
 import io
 import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -82,6 +83,23 @@ def parse(kind: Any, args: list[str], command: str, description: str, default: A
         if not stop.code:
             raise
         raise ValueError(_one_line(panel.getvalue())) from None
+
+
+def parse_both(
+    options: type, default: Any, args: list[str], command: str, description: str
+) -> tuple[Any, Any]:
+    """A command's own options and those of an experiment, whose values are the defaults."""
+    fields: list[Any] = [
+        ("options", Annotated[options, tyro.conf.arg(name="")]),
+        (
+            "experiment",
+            Annotated[type(default), tyro.conf.arg(name="")],
+            dataclasses.field(default=default),
+        ),
+    ]
+    kind = dataclasses.make_dataclass("Both", fields)
+    both = parse(kind, args, command, description)
+    return both.options, both.experiment
 
 
 def _one_line(panel: str) -> str:

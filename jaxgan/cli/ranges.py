@@ -52,7 +52,8 @@ def _shown(hint: Any) -> Any:
     if not bounds:
         return hint
     words = " and ".join(bound.words for bound in bounds)
-    return Annotated[bare, tyro.conf.arg(metavar=f"{bare.__name__.upper()} {words}")]
+    metavar = f"{bare.__name__.upper()} {words}"
+    return Annotated[bare, *get_args(hint)[1:], tyro.conf.arg(metavar=metavar)]
 
 
 def as_kind(kind: Any, options: Any) -> Any:

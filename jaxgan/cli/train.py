@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jaxgan.cli.arguments import complain, leading_path, parse, read_file
+from jaxgan.cli.arguments import complain, leading_path, parse_both, read_file
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
+    lr: float | None = None
+    """Learning rate of every optimiser; --generator-optimizer.learning-rate sets one."""
     out: Path | None = None
     """Run directory to make; by default runs/<name>/<time>."""
     start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
@@ -40,26 +42,51 @@ def train(args: list[str]) -> int:
     from jaxgan.training import launch
 
     file = leading_path(args)
-    default = read_file(file) if file else _options_of(args) or DIGITS
-    fields: list[Any] = [
-        ("options", Annotated[TrainOptions, tyro.conf.arg(name="")]),
-        (
-            "experiment",
-            Annotated[type(default), tyro.conf.arg(name="")],
-            dataclasses.field(default=default),
-        ),
-    ]
-    both = parse(
-        dataclasses.make_dataclass("Train", fields),
+    default = as_asked(read_file(file) if file else _options_of(args) or DIGITS, args)
+    options, experiment = parse_both(
+        TrainOptions,
+        default,
         args,
         "train [EXPERIMENT.py]",
         "Trains the experiment of a Python file, or without one the embedded digits. --from RUN "
         "begins with the weights of another run.",
     )
-    options, experiment = both.options, both.experiment
     run = _run_to_start_from(options)
     states = options.optimizer_states
     return finish(lambda: launch.start(experiment, options.out, None, run, states))
+
+
+def as_asked(default: "BaseExperiment", args: list[str]) -> "BaseExperiment":
+    """The experiment without what the given options supersede, and with the rate of --lr.
+
+    tyro does not tell an option that was given from one that was not. So this comes before it.
+    """
+    names = [arg.split("=")[0][2:].replace("-", "_") for arg in args if arg.startswith("--")]
+    for name, others in default.superseded.items():
+        both = [other for other in others if name in names and other in names]
+        if both:
+            raise ValueError(f"give --{name} or --{both[0].replace('_', '-')}, not both")
+        if name in names:
+            every = dataclasses.fields(default)
+            unset: dict[str, Any] = {f.name: f.default for f in every if f.name in others}
+            default = dataclasses.replace(default, **unset)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--lr", type=float)
+    try:
+        rate = parser.parse_known_args(args)[0].lr
+    except argparse.ArgumentError:
+        return default  # No number, which is refused with all the others.
+    if rate is None:
+        return default
+    if not rate > 0:
+        raise ValueError(f"--lr must be above 0, not {rate:g}")
+    sides = [f.name for f in dataclasses.fields(default) if f.name.endswith("optimizer")]
+    if not sides:
+        raise ValueError(f"--lr: {type(default).__name__} has no learning rate")
+    changed = {
+        name: dataclasses.replace(getattr(default, name), learning_rate=rate) for name in sides
+    }
+    return dataclasses.replace(default, **changed)
 
 
 def _options_of(args: list[str]) -> "BaseExperiment | None":

@@ -65,6 +65,9 @@ class BaseExperiment:
     places: ClassVar[tuple[str, ...]] = ("data_dir",)
     """Options that say where the data lie: a resumed run may change them, for the same data."""
 
+    superseded: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """By option of the command line, a file's options that no longer count where it is given."""
+
     name: str = "experiment"
     """Names the run's folder: runs/<name>/..."""
     seed: Annotated[int, Whole32()] = 0

@@ -1,8 +1,9 @@
 """The description of a run whose networks grow with their images (Karras 2018)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Self
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self
 
 from jaxgan.data import Source, Spec
 from jaxgan.evaluation import Evaluator, FeatureChoice
@@ -29,6 +30,8 @@ class GrowingExperiment(Experiment):
     real images shown, and `scale` shortens them all. `steps` may be left out: `resolved` counts
     those of the whole schedule. Fewer end it early, and more go on at the last size.
     """
+
+    superseded: ClassVar[Mapping[str, tuple[str, ...]]] = {"lr": ("learning_rates",)}
 
     name: str = "growing"
     """Names the run's folder: runs/<name>/..."""
@@ -136,9 +139,10 @@ class GrowingExperiment(Experiment):
             rate = self.learning_rates[growing.sizes((size,)).index(size)]
             for name in ("generator_optimizer", "discriminator_optimizer"):
                 changed[name] = replace(getattr(self, name), learning_rate=rate)
-        mine = {entry.name: getattr(self, entry.name) for entry in fields(GrowingExperiment)}
+        mine = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         shown = {"shown_size": self.image_size, "fade_start": first, "fade_steps": fade_steps}
-        return GrowingPhase(**(mine | changed | shown))
+        kind: Any = type(self)
+        return _phase_of(kind)(**(mine | changed | shown))
 
     def _fading(self) -> int:
         """Steps in which the size of the networks fades in; a whole run as one has none."""
@@ -204,3 +208,11 @@ class GrowingPhase(GrowingExperiment):
 
     def _fading(self) -> int:
         return self.fade_steps
+
+
+@cache
+def _phase_of(kind: type[GrowingExperiment]) -> type[GrowingPhase]:
+    """The phases' class of a growing run's, with what that adds and overrides."""
+    if kind is GrowingExperiment:
+        return GrowingPhase
+    return dataclass(frozen=True)(type(kind.__name__, (GrowingPhase, kind), {}))

@@ -1,5 +1,6 @@
 """The description of a run that translates images between two domains without pairs (CycleGAN)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated, ClassVar, Literal, Self
@@ -43,6 +44,7 @@ class UnpairedExperiment(AdversarialExperiment):
     """
 
     places: ClassVar[tuple[str, ...]] = ("data_x", "data_y", "data_dir")
+    superseded: ClassVar[Mapping[str, tuple[str, ...]]] = {"steps": ("epochs", "decay_epochs")}
 
     name: str = "translation"
     """Names the run's folder: runs/<name>/..."""

@@ -6,7 +6,7 @@ Of several processes the first one writes.
 import hashlib
 import json
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -66,10 +66,22 @@ def sync_metrics(directory: Path) -> None:
         sync(directory)
 
 
-def lost_lines(directory: Path, step: int, every: int) -> list[int]:
-    """The steps up to one, of those at which scalars are logged, that have no line."""
+def lost_lines(directory: Path, step: int, intervals: Sequence[tuple[int, int]]) -> list[int]:
+    """The steps up to one, of those at which scalars are logged, that have no line.
+
+    Args:
+      directory: of the run.
+      step: the last one looked at.
+      intervals: `(step after which it holds, log_every)`, rising.
+    """
     logged = {line["step"] for line, _ in _metrics_lines(directory) if "images_seen" in line}
-    return [due for due in range(every, step + 1, every) if due not in logged]
+    ends = [*(after for after, _ in intervals[1:]), step]
+    due = [
+        number
+        for (after, every), end in zip(intervals, ends, strict=True)
+        for number in range((after // every + 1) * every, min(end, step) + 1, every)
+    ]
+    return [number for number in due if number not in logged]
 
 
 def has_line(directory: Path, step: int, names: Collection[str]) -> bool:

@@ -22,7 +22,7 @@ import platform
 import shlex
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -181,15 +181,31 @@ def newest_step(directory: Path) -> int:
     return max((int(name) for name in names if name.isdigit()), default=0)
 
 
-def prolong(directory: Path, experiment: BaseExperiment, data: Sequence[Any] = ()) -> None:
-    """Records the steps that a resumed run is to reach, and where it goes on; under its lock.
+def log_intervals(record: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """`(step after which it holds, log_every)` of a run, which resuming may have changed."""
+    found = record.get("log_every") or [(0, record["experiment"]["log_every"])]
+    return [(after, every) for after, every in found]
+
+
+def prolong(
+    directory: Path, experiment: BaseExperiment, data: Sequence[Any] = (), step: int = 0
+) -> None:
+    """Records what a resumed run is asked for, and where it goes on; under its lock.
 
     Args:
       directory: of the run.
-      experiment: with the steps, and the paths that its data have now.
+      experiment: with the options and the paths of its data that hold now.
       data: who they are, as `create` takes it; empty: as recorded.
+      step: where it goes on.
     """
     _, record = read(directory)
+    before = [(after, every) for after, every in log_intervals(record) if after < step]
+    if not before or before[-1][1] != experiment.log_every:
+        before.append((step, experiment.log_every))
+    if len(before) > 1:
+        record["log_every"] = before
+    else:
+        record.pop("log_every", None)
     record["experiment"] = to_dict(experiment)
     if data:
         record["data"] = list(data)

@@ -30,7 +30,15 @@ from jaxgan.training.state import TrainingState
 from jaxgan.training.trained import Run, load
 from jaxgan.training.trainer import Trainer, make_trainer
 
-MAY_CHANGE = ("steps", "steps_per_call", "shard_parameters")
+MAY_CHANGE = (
+    "steps",
+    "steps_per_call",
+    "shard_parameters",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "evaluate_every",
+)
 """Options that a resumed run may change, besides where its data lie (`BaseExperiment.places`)."""
 
 
@@ -71,6 +79,7 @@ def resume(
     directory: str | Path,
     *,
     reporter: loop.Reporter | None = None,
+    from_start: bool = False,
     **changes: Any,
 ) -> Run:
     """Resumes a run from its newest checkpoint, as `jaxgan resume` does.
@@ -78,16 +87,18 @@ def resume(
     Args:
       directory: of the run.
       reporter: as `train`.
+      from_start: begin anew, from the same key, where no checkpoint was saved yet.
       **changes: new values of options; only `MAY_CHANGE` may differ, and for the same data where
         they lie now, such as `data="/new/photos"`.
 
     Raises:
-      ValueError: for other changes, and for a run that is done.
+      ValueError: for other changes, for a run that is done, and for one without a checkpoint.
       Halted: when training cannot go on.
     """
     directory = Path(directory)
     recorded, _ = record.read(directory)
-    go_on(directory, dataclasses.replace(recorded, **changes), reporter)
+    experiment = dataclasses.replace(recorded, **changes)
+    go_on(directory, experiment, reporter, from_start=from_start)
     return load(directory)
 
 
@@ -132,11 +143,21 @@ def start(
 
 
 def go_on(
-    directory: Path, experiment: BaseExperiment, reporter: loop.Reporter | None = None
+    directory: Path,
+    experiment: BaseExperiment,
+    reporter: loop.Reporter | None = None,
+    *,
+    from_start: bool = False,
 ) -> tuple[Trainer, TrainingState]:
     """What `resume` does before it loads the run: the trainer and the last state."""
     experiment = experiment.resolved()
     kept = refuse_changes(directory, experiment)
+    folder = directory / "checkpoints"
+    if not from_start and not record.newest_step(directory) and not folder.is_file():
+        raise ValueError(
+            f"{directory} has no checkpoint to go on from; begin it anew, from the same key, with "
+            "--from-start"
+        )
     trainer = together(lambda: make_trainer(experiment))
     sources = [program.source for program in trainer.programs]
     data = to_record(together(lambda: check_data(directory, kept, sources)))
@@ -144,7 +165,7 @@ def go_on(
         trainer,
         directory,
         reporter,
-        lambda step: record.prolong(directory, experiment, data),
+        lambda step: record.prolong(directory, experiment, data, step),
     )
     return trainer, state
 
@@ -171,7 +192,8 @@ def refuse_changes(directory: Path, experiment: BaseExperiment) -> dict[str, Any
     ]
     if changed:
         raise ValueError(
-            f"{directory} cannot be resumed with a changed experiment: {'; '.join(changed)}"
+            f"{directory} cannot be resumed with a changed experiment: {'; '.join(changed)}; a new "
+            f"run can begin with its weights: jaxgan train --from {shlex.quote(str(directory))}"
         )
     done, spec = record.newest_step(directory), record.recorded_specs(directory, kept)[-1]
     if done >= experiment.steps and not loop.owes_evaluation(directory, experiment, spec, done):

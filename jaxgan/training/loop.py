@@ -127,7 +127,7 @@ def train(
         _, kept = record.read(directory)
         step, state = checkpoints.restore() or (0, warm.restore(directory, kept, trainer))
         distributed.from_first(lambda: on_restored(step))
-        if lost := lost_lines(directory, step, experiment.log_every):
+        if lost := lost_lines(directory, step, record.log_intervals(kept)):
             warnings.warn(
                 f"{directory / 'metrics.jsonl'} has no line of step {_some(lost)}: lost, as in a "
                 "power cut; the run itself goes on unharmed",

@@ -259,8 +259,8 @@ def load(
         chosen = checkpoints.best_step() if best else step
         if best and chosen is None:
             raise ValueError(
-                f"{directory} ranked no checkpoint: it ran without best_metric; leave out best for "
-                "the newest, or name a step"
+                f"{directory} ranked no checkpoint: it ran without best_metric, or without the "
+                "evaluations that measure it; leave out best for the newest, or name a step"
             )
         found: tuple[int, Variables] | None = None
         if averaged:

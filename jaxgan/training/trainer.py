@@ -114,17 +114,12 @@ def _check_best(
             "set it to 0"
         )
     known = (*logged, *evaluated) if every else tuple(logged)
-    if metric in evaluated and not every:
-        raise ValueError(
-            f"best_metric {metric!r} is measured by evaluations, and evaluate_every 0 means none: "
-            "set evaluate_every to 1 or more, or best_metric to None or to one that is logged "
-            f"({', '.join(logged)})"
-        )
-    if metric not in (None, *known):
+    # Without evaluations a metric of theirs marks nothing, which is what `--evaluate-every 0` asks.
+    if metric not in (None, *logged, *evaluated):
         raise ValueError(
             f"best_metric {metric!r} is not measured; it may be None or {', '.join(known)}"
         )
-    if metric is None or metric not in evaluated:
+    if metric is None or metric not in evaluated or not every:
         return
     meet = math.lcm(every, saved)
     if max(every, saved) <= experiment.steps < meet:  # Trials too short for either are no mistake.

@@ -98,7 +98,8 @@ def test_it_is_verified_and_resumed_where_the_other_is_gone(here, capsys):
     assert digest(load("cut").state()) == whole
     assert json.loads(Path("cut/experiment.json").read_text())["start"]["step"] == 4
     shutil.rmtree("warm/checkpoints")  # As if killed before the first one.
-    assert call(capsys, "resume warm")[0] == 0
+    assert call(capsys, "resume warm")[0] == 2
+    assert call(capsys, "resume warm --from-start")[0] == 0
     assert digest(load("warm").state()) == whole
 
 

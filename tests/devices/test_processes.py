@@ -213,7 +213,7 @@ def test_killed_at_random_moments(file, tmp_path):
         saving += any("tmp" in path.name for path in (folder / "checkpoints").iterdir())
         steps.append(stopped)
         if stopped < 60:
-            for output in finish(launch_two("resume", folder)):
+            for output in finish(launch_two("resume", folder, "--from-start")):
                 assert "damaged" not in output
         files, kept, best = left_by(folder)
         assert (files, best) == (expected[0], expected[2]), f"{number}, saved: {stopped}"

@@ -132,7 +132,7 @@ def test_epochs_are_recorded_in_steps(root, capsys, tmp_path, monkeypatch):
     optimizer = values["generator_optimizer"]
     assert (optimizer["decay_start"], optimizer["decay_end"]) == (8, 12)
     # The file and its options say the same run again.
-    assert call(capsys, "resume", folder, "tiny.py", *options)[0::2] == (0, "")
+    assert call(capsys, "resume", folder, "tiny.py", *options, "--from-start")[0::2] == (0, "")
     assert "decay_end was 12" in call(capsys, "resume", folder, "tiny.py", "--epochs", 3)[2]
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 import re
 
+import jax
+import numpy as np
 import pytest
 
 from jaxgan.data import Spec
@@ -118,6 +120,34 @@ def test_classes_are_projected_or_named():
         experiment = dataclasses.replace(small, label_use=use, steps=10)
         game = experiment.phases()[-1].experiment.make_game(Spec((8, 8, 1), 10))
         assert game.sample is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaled(GrowingExperiment):
+    factor: float = 1.0
+
+    def make_generator(self, spec):
+        network = super().make_generator(spec)
+
+        def apply(variables, *inputs, **options):
+            images, state = network.apply(variables, *inputs, **options)
+            return self.factor * images, state
+
+        return network._replace(apply=apply)
+
+
+def test_phases_keep_what_a_subclass_adds_and_overrides():
+    spec = Spec((8, 8, 1), 0)
+    small = GrowingGeneratorOptions(width=4, latent_size=4)
+
+    def images(factor):
+        whole = Scaled(image_size=8, generator=small, steps=3, factor=factor, scale=1e-9)
+        phase = whole.phases()[-1].experiment
+        assert phase.shown_size == 8
+        network, latents = phase.make_generator(spec), np.ones((2, 4), np.float32)
+        return network.apply(network.init(jax.random.key(0), latents), latents, train=False)[0]
+
+    np.testing.assert_allclose(images(3.0), 3 * images(1.0), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,8 @@ def test_lines_that_are_not_there_are_known(tmp_path):
     for step in (10, 20, 40):
         append_metrics(tmp_path, {"step": step, "images_seen": step})
     append_metrics(tmp_path, {"step": 30, "frechet": 1.0})
-    assert lost_lines(tmp_path, 45, 10) == [30]
+    assert lost_lines(tmp_path, 45, [(0, 10)]) == [30]
+    assert lost_lines(tmp_path, 45, [(0, 10), (25, 4)]) == [28, 32, 36, 44]
+    assert lost_lines(tmp_path, 25, [(0, 20), (40, 1)]) == []
     assert has_line(tmp_path, 30, {"frechet", "kl"})
     assert not has_line(tmp_path, 20, {"frechet"})

@@ -256,6 +256,6 @@ def test_processes_killed_at_random_moments(name, tmp_path):
         process.kill()
         process.wait()
         if (killed / "experiment.json").exists():
-            call = [*command, "resume", str(killed)]
+            call = [*command, "resume", str(killed), "--from-start"]
     subprocess.run(call, check=False)  # Exit code 2 where the last process had finished it.
     assert written(killed) == written(whole)

@@ -73,8 +73,9 @@ def start(folder, trainer, after=None, **changes):
     """Starts or resumes a run, of which changes concern the schedule."""
     trainer = rescheduled(trainer, **changes)
     if not folder.exists():
-        # The loop does not read the record; a class of a test could not be found again from it.
-        record.create(folder, TINY, [program.source.spec for program in trainer.programs])
+        # Of the library's class: a class of a test could not be found again from the record.
+        recorded = dataclasses.replace(TINY, log_every=trainer.experiment.log_every)
+        record.create(folder, recorded, [program.source.spec for program in trainer.programs])
     recorder = Recorder(after)
     return train(trainer, folder, recorder), recorder
 
