@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -186,20 +186,52 @@ def save_curves(
         lengths = {name: column.size for name, column in values.items()}
         raise ValueError(f"columns of curves must be equally long, not {lengths}")
     steps = values.pop(x)
-    panels: dict[str, list[str]] = {}
-    for name in values:
-        panels.setdefault(name.rsplit("_", 1)[-1], []).append(name)
+    panels: dict[str, list[Curve]] = {}
+    for name, column in values.items():
+        panels.setdefault(name.rsplit("_", 1)[-1], []).append(Curve(name, 0, steps, column))
+    for curves in panels.values():
+        curves[:] = [each._replace(colour=number) for number, each in enumerate(curves)]
+    save_panels(path, panels, x)
 
+
+class Curve(NamedTuple):
+    """A line of a panel.
+
+    Attributes:
+      label: in the legend; empty: not there.
+      colour: number of its colour.
+      x: where.
+      y: what, of the same length; what is not finite is left out.
+    """
+
+    label: str
+    colour: int
+    x: np.ndarray
+    y: np.ndarray
+
+
+def save_panels(path: PathLike, panels: Mapping[str, Sequence[Curve]], x: str = "step") -> None:
+    """Draws panels of curves, one below the other, as PNG.
+
+    Args:
+      path: must end in .png.
+      panels: curves by the name of what they show; one or more.
+      x: what they are drawn over.
+    """
+    path = _checked(path, ".png")
     height = 2 * len(panels) + 0.5
     figure = _figure(7, height, measured=False)
     margins = {"left": 1 / 7, "right": 6.9 / 7, "bottom": 0.5 / height, "top": 1 - 0.1 / height}
     figure.subplots_adjust(**margins, hspace=0.16)
-    for axes, (kind, names) in zip(
+    for axes, (kind, curves) in zip(
         figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels.items(), strict=True
     ):
-        for name in names:
-            known = np.isfinite(values[name])
-            axes.plot(steps[known], values[name][known], label=name, linewidth=1)
+        for curve in curves:
+            known = np.isfinite(curve.y)
+            style = {"label": curve.label or None, "linewidth": 1}
+            if np.count_nonzero(known) < 100:
+                style |= {"marker": "o", "markersize": 2}  # One point alone is no line.
+            axes.plot(curve.x[known], curve.y[known], f"C{curve.colour}", **style)
         axes.set_ylabel(kind)
         axes.yaxis.set_label_coords(-0.12, 0.5)  # One below the other, whatever the numbers are,
         axes.ticklabel_format(axis="y", scilimits=(-3, 4))  # which are kept short for it.

@@ -119,6 +119,10 @@ def _one_line(panel: str) -> str:
         rest = [line.split()[0] for section in sections[1:] for line in section if line.strip()]
         nearest = [word for word in rest if word.startswith("--")]
         message += f"; perhaps you meant {' or '.join(nearest[:3])}"
+    if named := re.match(r"Unrecognized options?: --([\w-]+)", message):
+        words = named[1].lower().replace("_", "-")
+        if here := next((here for here, others in OPTIONS.items() if words in others), None):
+            return f"--{named[1]} is {here} here"
     return _plain(message)
 
 
@@ -166,6 +170,28 @@ SPELLINGS = {
 """What papers and other code bases write, and what it is here."""
 
 
+OPTIONS = {
+    "--out": ("output", "outdir", "out-dir", "run-dir", "logdir", "log-dir", "save-dir", "workdir"),
+    "--data": ("dataroot", "dataset", "data-path", "data-root", "train-data", "path"),
+    "--steps": ("epochs", "niter", "n-epochs", "num-epochs", "iterations", "iters", "max-iter"),
+    "--batch-size": ("batch", "bs", "batchsize", "minibatch"),
+    "--image-size": ("img-size", "imsize", "imagesize", "resolution", "crop-size"),
+    "--seed": ("manual-seed", "manualseed", "random-seed"),
+    "--loss": ("gan-mode", "gan-loss", "criterion", "objective"),
+    "--penalty-weight": ("lambda-gp", "gp-weight", "gp-lambda", "r1-gamma", "gamma"),
+    "--discriminator-steps": ("n-critic", "d-steps", "num-d-steps", "critic-iters"),
+    "--ema-decay": ("ema-beta", "ema-rate", "ema-kimg"),
+    "--generator.latent-size": ("nz", "z-dim", "latent-dim", "zdim", "latent-size"),
+    "--generator.width": ("ngf", "g-ch", "width"),
+    "--discriminator.width": ("ndf", "d-ch"),
+    "--generator.dtype bfloat16 --discriminator.dtype bfloat16": ("fp16", "amp", "bf16", "half"),
+    "the command `jaxgan resume RUN`": ("resume", "continue", "continue-train"),
+    "--from": ("checkpoint", "ckpt", "pretrained", "weights", "init-from"),
+    "CUDA_VISIBLE_DEVICES, or JAX_PLATFORMS=cpu for none,": ("gpu", "gpus", "gpu-ids", "cuda"),
+}
+"""By what an option is called here, its names in other programs."""
+
+
 def _meant(given: str, choices: list[str]) -> str:
     """The choice that a value in another spelling means, and options that go with it."""
     plain = given.lower().replace("-", "_").replace(" ", "_")
@@ -173,12 +199,12 @@ def _meant(given: str, choices: list[str]) -> str:
     return f"; that is {meant} here" if f"'{meant.split()[0]}'" in choices else ""
 
 
-def check_out(path: Path, allowed: tuple[str, ...]) -> str:
+def check_out(path: Path, allowed: tuple[str, ...], option: str = "--out") -> str:
     """Refuses a file that could not be written, before the work for it; returns its suffix."""
     if path.suffix.lower() not in allowed:
-        raise ValueError(f"--out {path} must end in {' or '.join(allowed)}")
+        raise ValueError(f"{option} {path} must end in {' or '.join(allowed)}")
     if not path.parent.is_dir():
-        raise ValueError(f"--out {path}: there is no folder {path.parent}")
+        raise ValueError(f"{option} {path}: there is no folder {path.parent}")
     if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ValueError(f"--out {path} cannot be written")
+        raise ValueError(f"{option} {path} cannot be written")
     return path.suffix.lower()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
 from jaxgan.cli.arguments import complain, split_hosts
+from jaxgan.cli.compare import compare, list_runs
 from jaxgan.cli.data import data
 from jaxgan.cli.diagnose import diagnose
 from jaxgan.cli.directions import directions, edit
@@ -34,6 +35,8 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   translate RUN           translate a folder of images, with a run of two domains
   reconstruct RUN         encode a folder of images and decode it, with an autoencoder
   evaluate RUN            measure a run's samples, alone or against another run's
+  list [FOLDER]           the runs in a folder, how far they are and the best they came to
+  compare RUN RUN ...     runs side by side, over their seeds, as a table and as curves
   diagnose RUN            name what went wrong, with the evidence and what to change
   report RUN              write all there is to see of a run as one HTML file
   verify RUN              repeat the first steps from the key and compare digests
@@ -83,6 +86,8 @@ def _run(args: list[str]) -> int:
         "translate": translate,
         "reconstruct": reconstruct,
         "evaluate": evaluate,
+        "list": list_runs,
+        "compare": compare,
         "diagnose": diagnose,
         "report": report,
         "verify": verify,

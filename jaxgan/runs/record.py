@@ -6,7 +6,7 @@ experiment.json   the resolved experiment and its class, its data's spec and ide
                   the device
 metrics.jsonl     scalars, the diversity of samples, evaluations: of the key alone, so without times
 digests.json      digests of the parameters after the first steps, for `verify`
-checkpoints/      the latest three and the best
+checkpoints/      the latest three, the latest of every phase and the best
 ranks.json        by step, what ranks checkpoints that were saved before they were evaluated
 start/            of a warm start: the weights that it began with
 samples/          step_000500.png ...: the same latents every time
@@ -23,7 +23,7 @@ import shlex
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,6 +38,8 @@ from jaxgan.runs.writing import EXPERIMENT, read_text, write_json
 
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 FILE = EXPERIMENT
+LATEST = "latest"
+"""Beside the folders of runs: a link to the one that began last."""
 
 
 def load_file(path: Path) -> BaseExperiment:
@@ -148,6 +150,20 @@ def create(
     return directory
 
 
+def mark_latest(directory: Path) -> None:
+    """Lets `runs/latest` lead to `runs/<name>/<time>`, where the file system has links.
+
+    A folder of that name, such as of an experiment that is called so, stays.
+    """
+    link = directory.parent.parent / LATEST
+    if link.exists() and not link.is_symlink():
+        return
+    new = link.with_name(f".{LATEST}-{os.getpid()}")
+    with suppress(OSError):
+        new.symlink_to(directory.relative_to(link.parent), target_is_directory=True)
+        new.replace(link)  # At once: of two runs that begin together, one or the other.
+
+
 def _make_next(directory: Path) -> Path:
     """Makes the first directory of `<directory>`, `<directory>-2`, ... that nobody has made."""
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -255,13 +271,12 @@ def refuse_unwritable(directory: Path) -> None:
         raise ValueError(f"{directory} cannot be made: {around} is no folder to write to")
 
 
-def read(directory: Path) -> tuple[BaseExperiment, dict[str, Any]]:
-    """The experiment of a run, and the whole record it was read from.
+def contents(directory: Path) -> dict[str, Any]:
+    """A run's record as it is written; no class of an experiment is looked up.
 
     Raises:
-      ValueError: when the directory is no run, its record cannot be read or was written by a
-        version before 0.2, or names a file of its class that is not an absolute path outside the
-        run. That file is run.
+      ValueError: when the directory is no run, or its record cannot be read or was written by a
+        version before 0.2.
     """
     path = directory / FILE
     try:
@@ -286,6 +301,17 @@ def read(directory: Path) -> tuple[BaseExperiment, dict[str, Any]]:
             f"{directory} was written by jaxgan {record['versions'].get('jaxgan', '0.1')}, whose "
             "runs this version cannot read: use that version, or train anew"
         )
+    return record
+
+
+def read(directory: Path) -> tuple[BaseExperiment, dict[str, Any]]:
+    """The experiment of a run, and the whole record it was read from.
+
+    Raises:
+      ValueError: as `contents`, and when the record names a file of its class that is not an
+        absolute path outside the run. That file is run.
+    """
+    record, path = contents(directory), directory / FILE
     kind = _class_of(directory, record, BaseExperiment)
     try:
         experiment = from_dict(kind, record["experiment"])

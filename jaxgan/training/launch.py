@@ -137,6 +137,8 @@ def start(
         return str(made)
 
     directory = Path(from_first(create))  # Of one clock.
+    if out is None:
+        from_first(lambda: record.mark_latest(directory))
     if begun is not None:
         warm.keep(directory, trainer, begun)
     return directory, trainer, _run(trainer, directory, reporter, lambda step: None)
