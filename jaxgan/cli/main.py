@@ -13,6 +13,7 @@ from jaxgan.cli.data import data
 from jaxgan.cli.diagnose import diagnose
 from jaxgan.cli.directions import directions, edit
 from jaxgan.cli.evaluate import evaluate
+from jaxgan.cli.export import export
 from jaxgan.cli.interpolate import interpolate
 from jaxgan.cli.project import project
 from jaxgan.cli.report import report
@@ -39,6 +40,7 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   compare RUN RUN ...     runs side by side, over their seeds, as a table and as curves
   diagnose RUN            name what went wrong, with the evidence and what to change
   report RUN              write all there is to see of a run as one HTML file
+  export RUN              write the generator as one file to share, with a card and samples
   verify RUN              repeat the first steps from the key and compare digests
   data                    list what can be read; `data prepare NAME` prepares a TFDS set
 
@@ -49,6 +51,7 @@ HOST:PORT (of process 0), --processes COUNT and --process INDEX.
 Bad input ends with one line and exit code 2; JAXGAN_TRACEBACK=1 shows where it was noticed.
 """
 
+OF_DIRECTORIES = ("resume", "diagnose", "report", "verify", "export")
 READER_GONE = 141
 """The exit code of programs that SIGPIPE ends, as of `jaxgan data | head -1`."""
 
@@ -90,6 +93,7 @@ def _run(args: list[str]) -> int:
         "compare": compare,
         "diagnose": diagnose,
         "report": report,
+        "export": export,
         "verify": verify,
         "data": data,
     }
@@ -109,6 +113,10 @@ def _run(args: list[str]) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             hosts, rest = split_hosts(args[1:])
+            if args[0] in OF_DIRECTORIES and rest and rest[0].endswith(".safetensors"):
+                raise ValueError(
+                    f"{args[0]} takes a run directory, not an exported model: {rest[0]}"
+                )
             if hosts is not None:
                 from jaxgan.devices.distributed import is_first, join
 

@@ -38,6 +38,7 @@ from jaxgan.runs.writing import EXPERIMENT, read_text, write_json
 
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 FILE = EXPERIMENT
+EXPORTED = ".safetensors"
 LATEST = "latest"
 """Beside the folders of runs: a link to the one that began last."""
 
@@ -274,11 +275,16 @@ def refuse_unwritable(directory: Path) -> None:
 def contents(directory: Path) -> dict[str, Any]:
     """A run's record as it is written; no class of an experiment is looked up.
 
+    Args:
+      directory: of the run, or a file that `jaxgan export` made of it.
+
     Raises:
       ValueError: when the directory is no run, or its record cannot be read or was written by a
         version before 0.2.
     """
     path = directory / FILE
+    if directory.suffix == EXPORTED and directory.is_file():
+        return _exported_record(directory)
     try:
         text = read_text(path)
     except UnicodeDecodeError as error:
@@ -301,6 +307,21 @@ def contents(directory: Path) -> dict[str, Any]:
             f"{directory} was written by jaxgan {record['versions'].get('jaxgan', '0.1')}, whose "
             "runs this version cannot read: use that version, or train anew"
         )
+    return record
+
+
+def _exported_record(path: Path) -> dict[str, Any]:
+    """The record in a file of `training.exported`."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            known = file.metadata() or {}
+        record = json.loads(known["record"]) if known.get("format") == "jaxgan" else None
+    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(record, dict) or not isinstance(record.get("experiment"), dict):
+        raise ValueError(f"{path} was not made by `jaxgan export`")
     return record
 
 

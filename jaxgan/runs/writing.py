@@ -21,10 +21,15 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a whole file or none, which then outlasts a power cut."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """As `write_text`."""
     if not is_first():
         return
     with whole_file(path, lasting=True) as file:
-        file.write(text.encode())
+        file.write(data)
 
 
 EXPERIMENT = "experiment.json"

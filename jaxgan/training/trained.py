@@ -35,6 +35,7 @@ from jaxgan.runs.data import (
 )
 from jaxgan.runs.evaluations import make_record
 from jaxgan.runs.log import read_metrics
+from jaxgan.training import exported
 from jaxgan.training.checkpoints import Checkpoints, Expected
 from jaxgan.training.program import abstract_state
 from jaxgan.training.state import TrainingState
@@ -174,6 +175,21 @@ class Run:
             *(metrics, real, evaluator.protocol),
         )
 
+    def export(self, path: str | Path) -> None:
+        """Writes the generator as one file that `load` reads anywhere, without the run.
+
+        Args:
+          path: must end in .safetensors. It holds the arrays, the options, who the data were and
+            the versions; no path of this machine, and no code.
+
+        Raises:
+          ValueError: for another suffix, and for a run of a class of one's own, which is code.
+        """
+        path = Path(path)
+        if path.suffix != record.EXPORTED:
+            raise ValueError(f"an exported model must end in {record.EXPORTED}, not {path.name!r}")
+        exported.write(path, self.directory, self.variables, self.step, self.averaged)
+
     def state(self) -> TrainingState:
         """The whole training state of the checkpoint, in arrays of one device.
 
@@ -242,7 +258,7 @@ def load(
     """A run's generator, from a checkpoint; data need not be there.
 
     Args:
-      directory: a run directory, wherever it lies now.
+      directory: a run directory, wherever it lies now, or a file that `Run.export` wrote.
       step: of the checkpoint; the newest by default.
       best: take the best checkpoint.
       averaged: take the averaged side, of which alone the checkpoint's arrays are then read; False:
@@ -255,6 +271,12 @@ def load(
     directory = Path(directory)
     if best and step is not None:
         raise ValueError(f"best and step {step} ask for two checkpoints; take one")
+    if directory.is_file():
+        if best or step is not None or not averaged:
+            raise ValueError(
+                f"{directory} holds one checkpoint's generator: there is nothing to choose"
+            )
+        return _load_exported(directory)
     with _open(directory) as (parts, phase_of, checkpoints):
         chosen = checkpoints.best_step() if best else step
         if best and chosen is None:
@@ -277,6 +299,18 @@ def load(
     )
 
 
+def _load_exported(path: Path) -> Run:
+    """The generator that `Run.export` wrote."""
+    found = exported.read(path)
+    _, parts, phase_of = _described(path)
+    part = parts[phase_of(found.step)]
+    abstract = abstract_state(part.experiment, part.game, part.spec)
+    side = abstract.ema if found.averaged else abstract.sides[part.game.averaged].variables
+    variables = exported.fill(path, side, found.arrays)
+    described = part.experiment, part.spec, part.game
+    return Run(path, *described, found.step, variables, found.averaged, part.data)
+
+
 class _Part(NamedTuple):
     """A phase as it was recorded."""
 
@@ -286,14 +320,12 @@ class _Part(NamedTuple):
     data: Known
 
 
-@contextmanager
-def _open(directory: Path) -> Iterator[tuple[list[_Part], Callable[[int], int], Checkpoints]]:
-    """A run's phases, `step -> phase` and its checkpoints, without its data."""
+def _described(
+    directory: Path,
+) -> tuple[BaseExperiment, list[_Part], Callable[[int], int]]:
+    """A run's experiment, its phases and `step -> phase`, without its data."""
     experiment, recorded = record.read(directory)
     check(experiment)
-    folder = directory / "checkpoints"
-    if not folder.is_dir():
-        raise ValueError(f"{directory} has no checkpoint yet")
     phases, places = experiment.phases(), places_of(experiment)
     specs = record.recorded_specs(directory, recorded)
     if len(specs) != len(phases):
@@ -302,7 +334,6 @@ def _open(directory: Path) -> Iterator[tuple[list[_Part], Callable[[int], int], 
         )
     data = dict(enumerate(recorded_identities(directory, recorded)))
     with record.fitting(directory, experiment):
-        higher = experiment.metric_names(specs[-1]).get(experiment.best_metric or "") == "higher"
         parts = [
             _Part(phase.experiment, spec, phase.experiment.make_game(spec), data.get(number))
             for number, (phase, spec) in enumerate(zip(phases, specs, strict=True))
@@ -310,6 +341,20 @@ def _open(directory: Path) -> Iterator[tuple[list[_Part], Callable[[int], int], 
 
     def phase_of(step: int) -> int:
         return next((p.number for p in places if step <= p.last), len(places) - 1)
+
+    return experiment, parts, phase_of
+
+
+@contextmanager
+def _open(directory: Path) -> Iterator[tuple[list[_Part], Callable[[int], int], Checkpoints]]:
+    """A run's phases, `step -> phase` and its checkpoints, without its data."""
+    record.read(directory)  # What is no run is told so first.
+    folder = directory / "checkpoints"
+    if not folder.is_dir():
+        raise ValueError(f"{directory} has no checkpoint yet")
+    experiment, parts, phase_of = _described(directory)
+    measured = experiment.metric_names(parts[-1].spec)
+    higher = measured.get(experiment.best_metric or "") == "higher"
 
     @cache
     def state_of(phase: int) -> TrainingState:
