@@ -38,12 +38,27 @@ class TrainOptions:
 
 def train(args: list[str]) -> int:
     """`jaxgan train [EXPERIMENT.py] [--from RUN] [--out RUN] [options of the experiment]`."""
-    from jaxgan.experiment import DIGITS
+    options, experiment = parse_train(args)
+    return finish(lambda: begin(options, experiment))
+
+
+def begin(
+    options: "TrainOptions", experiment: "BaseExperiment"
+) -> "tuple[Path, Trainer, TrainingState]":
+    """Trains a new run."""
     from jaxgan.training import launch
+
+    run = _run_to_start_from(options)
+    return launch.start(experiment, options.out, None, run, options.optimizer_states)
+
+
+def parse_train(args: list[str]) -> "tuple[TrainOptions, BaseExperiment]":
+    """The options of `jaxgan train`, and the experiment that they describe."""
+    from jaxgan.experiment import DIGITS
 
     file = leading_path(args)
     default = as_asked(read_file(file) if file else _options_of(args) or DIGITS, args)
-    options, experiment = parse_both(
+    return parse_both(
         TrainOptions,
         default,
         args,
@@ -51,9 +66,6 @@ def train(args: list[str]) -> int:
         "Trains the experiment of a Python file, or without one the embedded digits. --from RUN "
         "begins with the weights of another run.",
     )
-    run = _run_to_start_from(options)
-    states = options.optimizer_states
-    return finish(lambda: launch.start(experiment, options.out, None, run, states))
 
 
 def as_asked(default: "BaseExperiment", args: list[str]) -> "BaseExperiment":

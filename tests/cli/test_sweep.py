@@ -1,0 +1,97 @@
+"""Several seeds and values of options: each run once, to its end, and a table of them."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from small_runs import SMALL, call
+
+from jaxgan import load
+from jaxgan.cli.sweep import arguments_of, axis_of, option_of, seeds_of
+from jaxgan.runs.log import digest
+from jaxgan.training import loop
+
+BASE = f"{SMALL} --best-metric None"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def options(folder):
+    return json.loads((Path(folder) / "experiment.json").read_text())["experiment"]
+
+
+def test_seeds():
+    assert seeds_of("0-3") == ["0", "1", "2", "3"]
+    assert seeds_of("7,2") == ["7", "2"]
+    assert seeds_of("5") == ["5"]
+
+
+def test_every_combination_in_the_order_given():
+    runs = arguments_of(
+        ["own.py", "--set", "loss=hinge,minimax", "--seeds", "0-1", "--out", "s", "--lr", "1e-3"]
+    )
+    assert [run[-1] for run in runs] == [
+        *("s/loss=hinge,seed=0", "s/loss=hinge,seed=1"),
+        *("s/loss=minimax,seed=0", "s/loss=minimax,seed=1"),
+    ]
+    assert runs[3] == [
+        *("own.py", "--lr", "1e-3", "--loss", "minimax", "--seed", "1"),
+        *("--out", "s/loss=minimax,seed=1"),
+    ]
+
+
+def test_options_that_are_on_or_off():
+    assert axis_of("discriminator.spectral_norm=true,false") == (
+        *("discriminator.spectral-norm", ["true", "false"]),
+    )
+    assert option_of("discriminator.spectral-norm", "true") == ["--discriminator.spectral-norm"]
+    assert option_of("discriminator.spectral-norm", "false") == ["--discriminator.no-spectral-norm"]
+
+
+def test_a_sweep_ends_in_its_table(here, capsys):
+    command = f"sweep --out s --seeds 0-1 --set generator.width=8,16 {BASE}"
+    code, output, error = call(capsys, command)
+    assert (code, error) == (0, "")
+    assert output.count("done after 4 steps") == 4
+    assert len(list(Path("s").glob("*/experiment.json"))) == 4
+    assert options("s/generator.width=16,seed=1")["seed"] == 1
+    table = output.splitlines()[-3:]
+    assert table[0].split()[:2] == ["generator.width", "seeds"]
+    assert [row.split()[:3] for row in table[1:]] == [["8", "0,", "1"], ["16", "0,", "1"]]
+    code, again, _ = call(capsys, command)  # All are done.
+    assert code == 0
+    assert again.splitlines() == table
+
+
+def test_a_stopped_sweep_goes_on_with_the_same_command(here, capsys, monkeypatch):
+    command = f"sweep --out s --seeds 0-1 {BASE}"
+    call(capsys, command)
+    whole = [digest(load(f"s/seed={seed}").state()) for seed in (0, 1)]
+    Path("s").rename("whole")
+    play, calls = loop._play, []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGTERM)  # The second run ends after its first call.
+        return play(*args)
+
+    monkeypatch.setattr(loop, "_play", interrupted)
+    code, output, _ = call(capsys, f"{command} --steps-per-call 1")
+    assert (code, f"jaxgan {command}" in output) == (0, True)
+    assert "diversity" not in output  # No table yet.
+    code, output, _ = call(capsys, f"{command} --steps-per-call 1")
+    assert (code, "resuming s/seed=1" in output, "s/seed=0" in output) == (0, True, False)
+    assert [digest(load(f"s/seed={seed}").state()) for seed in (0, 1)] == whole
+
+
+def test_what_cannot_be_is_refused_before_the_first_run(here, capsys):
+    code, output, error = call(capsys, f"sweep --out s --set generator.width=8,-1 {BASE}")
+    assert (code, output) == (2, "")
+    assert error == "jaxgan: generator.width must be 1 or more, not -1\n"
+    assert not Path("s").exists()
