@@ -41,13 +41,17 @@ def list_runs(args: list[str]) -> int:
     states = [state_of(run) for run in runs_in(folder)]
     if not states:
         raise ValueError(f"there is no run in {folder}")
-    table = Table("run", "seed", "step", "state", "best", box=None)
+    table = Table(box=None)
+    longest = max(len(str(each.directory)) for each in states)
+    table.add_column("run", min_width=longest, no_wrap=True)  # To be copied, so never cut short.
+    for name in ("seed", "step", "state", "best", "at"):
+        table.add_column(name)
     for each in states:
         best = each.figure
-        shown = f"{best.metric} {best.best:.4g} at step {best.best_step:,}" if best else ""
+        shown = (f"{best.metric} {best.best:.4g}", f"{best.best_step:,}") if best else ()
         steps = f"{each.step:,}/{each.steps:,}"
         seed = "" if each.seed is None else str(each.seed)
-        cells = str(each.directory), seed, steps, each.state, shown
+        cells = str(each.directory), seed, steps, each.state, *shown
         table.add_row(*map(Text, cells))
     console = Console()
     console.print(table, soft_wrap=not console.is_terminal)  # A pipe gets whole lines.

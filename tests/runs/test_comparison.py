@@ -91,8 +91,8 @@ def test_runs_of_a_folder_without_the_link_to_the_latest(here, capsys):
     code, output, error = call(capsys, "list")
     lines = [line.split() for line in output.splitlines()]
     assert (code, error) == (0, "")
-    assert lines[0] == ["run", "seed", "step", "state", "best"]
-    assert lines[1] == ["runs/a/1", "0", "20/20", "done", *["frechet", "2", "at", "step", "20"]]
+    assert lines[0] == ["run", "seed", "step", "state", "best", "at"]
+    assert lines[1] == ["runs/a/1", "0", "20/20", "done", "frechet", "2", "20"]
     assert len(lines) == 4
 
 
