@@ -86,20 +86,17 @@ def parse(kind: Any, args: list[str], command: str, description: str, default: A
 
 
 def parse_both(
-    options: type, default: Any, args: list[str], command: str, description: str
+    kind: type, other: Any, args: list[str], command: str, description: str
 ) -> tuple[Any, Any]:
-    """A command's own options and those of an experiment, whose values are the defaults."""
+    """Two kinds of options in one list; an instance for `other` gives its values as defaults."""
+    given = () if isinstance(other, type) else (dataclasses.field(default=other),)
+    bare = other if isinstance(other, type) else type(other)
     fields: list[Any] = [
-        ("options", Annotated[options, tyro.conf.arg(name="")]),
-        (
-            "experiment",
-            Annotated[type(default), tyro.conf.arg(name="")],
-            dataclasses.field(default=default),
-        ),
+        ("options", Annotated[kind, tyro.conf.arg(name="")]),
+        ("other", Annotated[bare, tyro.conf.arg(name="")], *given),
     ]
-    kind = dataclasses.make_dataclass("Both", fields)
-    both = parse(kind, args, command, description)
-    return both.options, both.experiment
+    both = parse(dataclasses.make_dataclass("Options", fields), args, command, description)
+    return both.options, both.other
 
 
 def _one_line(panel: str) -> str:

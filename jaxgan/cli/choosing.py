@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jaxgan.cli.arguments import parse
+from jaxgan.cli.arguments import parse_both
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from collections.abc import Callable
@@ -71,7 +71,7 @@ def parse_with_places(
         [(name, Annotated[str | None, moved], dataclasses.field(default=None)) for name in names],
         frozen=True,
     )
-    both = _parse_both(kind, places, args, command, description)
+    both = parse_both(kind, places, args, command, description)
     return both[0], vars(both[1])
 
 
@@ -110,16 +110,4 @@ def parse_with_choices(
             inputs = experiment.inputs(spec)
         refuse(inputs, directory)
         choices = inputs.choices
-    return _parse_both(kind, choices, args, command, description)
-
-
-def _parse_both(
-    kind: type, other: type, args: list[str], command: str, description: str
-) -> tuple[Any, Any]:
-    """Two kinds of options in one list."""
-    fields: list[Any] = [
-        ("options", Annotated[kind, tyro.conf.arg(name="")]),
-        ("other", Annotated[other, tyro.conf.arg(name="")]),
-    ]
-    both = parse(dataclasses.make_dataclass("Options", fields), args, command, description)
-    return both.options, both.other
+    return parse_both(kind, choices, args, command, description)

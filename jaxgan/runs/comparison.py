@@ -3,10 +3,8 @@
 Records are read as they are written: no class of an experiment is imported.
 """
 
-import fcntl
 import json
 import math
-import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from jaxgan.evaluation import better
 from jaxgan.imaging import Curve, save_panels
 from jaxgan.options import flat
 from jaxgan.runs.log import read_metrics
-from jaxgan.runs.record import FILE, contents, newest_step
+from jaxgan.runs.record import FILE, contents, is_held, newest_step
 from jaxgan.runs.summary import Summary, summarize
 
 ASIDE = (
@@ -87,7 +85,7 @@ def state_of(directory: Path) -> State:
         step, steps = newest_step(directory), int(options.get("steps", 0))
     except (ValueError, OSError) as error:
         return State(directory, directory.parent.name, None, 0, 0, str(error), None)
-    if _is_held(directory):
+    if is_held(directory):
         state = "running"
     elif any("diverged" in line for line in lines):
         state = "diverged"
@@ -176,23 +174,6 @@ def spread(values: Iterable[float]) -> str:
         return ""
     mean = f"{statistics.fmean(finite):.4g}"
     return mean if len(finite) < 2 else f"{mean} ± {statistics.stdev(finite):.2g}"
-
-
-def _is_held(directory: Path) -> bool:
-    """Whether a process trains in it, by the lock of `record.lock`."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False  # A file system without locks.
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _is_measured(line: Mapping[str, float]) -> bool:

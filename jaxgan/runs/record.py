@@ -230,8 +230,12 @@ def prolong(
 
 
 @contextmanager
-def lock(directory: Path) -> Iterator[None]:
+def lock(directory: Path, *, shared: bool = False) -> Iterator[None]:
     """Keeps other processes from writing to a run; the system frees it however a process ends.
+
+    Args:
+      directory: of the run.
+      shared: let others hold it so too, to look at a run and not to write.
 
     Raises:
       ValueError: when another process holds it.
@@ -239,7 +243,7 @@ def lock(directory: Path) -> Iterator[None]:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"another process is training in {directory}") from None
         except OSError:
@@ -247,6 +251,17 @@ def lock(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def is_held(directory: Path) -> bool:
+    """Whether a process trains in the directory; False where the file system has no locks."""
+    try:
+        with lock(directory, shared=True):
+            return False
+    except ValueError:
+        return True
+    except OSError:
+        return False
 
 
 def refuse_occupied(directory: Path) -> None:
