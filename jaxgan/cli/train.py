@@ -73,6 +73,17 @@ def as_asked(default: "BaseExperiment", args: list[str]) -> "BaseExperiment":
 
     tyro does not tell an option that was given from one that was not. So this comes before it.
     """
+    default = _without_superseded(default, args)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--lr", type=float)
+    try:
+        rate = parser.parse_known_args(args)[0].lr
+    except argparse.ArgumentError:
+        return default  # No number, which is refused with all the others.
+    return default if rate is None else _with_rate(default, rate)
+
+
+def _without_superseded(default: "BaseExperiment", args: list[str]) -> "BaseExperiment":
     names = [arg.split("=")[0][2:].replace("-", "_") for arg in args if arg.startswith("--")]
     for name, others in default.superseded.items():
         both = [other for other in others if name in names and other in names]
@@ -82,14 +93,10 @@ def as_asked(default: "BaseExperiment", args: list[str]) -> "BaseExperiment":
             every = dataclasses.fields(default)
             unset: dict[str, Any] = {f.name: f.default for f in every if f.name in others}
             default = dataclasses.replace(default, **unset)
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--lr", type=float)
-    try:
-        rate = parser.parse_known_args(args)[0].lr
-    except argparse.ArgumentError:
-        return default  # No number, which is refused with all the others.
-    if rate is None:
-        return default
+    return default
+
+
+def _with_rate(default: "BaseExperiment", rate: float) -> "BaseExperiment":
     if not rate > 0:
         raise ValueError(f"--lr must be above 0, not {rate:g}")
     sides = [f.name for f in dataclasses.fields(default) if f.name.endswith("optimizer")]

@@ -18,9 +18,9 @@ smaller, stage 1 at 4x4: 512 channels up to 32x32 and 16 at 1024x1024, with the 
 three channels and latents of 512 the networks of 1024 pixels have the 23,079,115 and 23,087,249
 parameters of the authors' code.
 
-The paper's learning rate is of its width. Weights are N(0, 1) and scaled by √(2 / fan_in), and Adam
-moves each by about the rate, so a layer's output moves by rate x √fan_in a step: of other widths,
-take 1e-3 x √(512 / width). At 1e-3, networks of width 16 learn six times more slowly.
+The paper's learning rate suits its width. Weights are N(0, 1) and scaled by √(2 / fan_in), and Adam
+moves each by about the rate, so a layer's output moves by about rate x √fan_in a step. At another
+width, take 1e-3 x √(512 / width): at 1e-3, networks of width 16 learn six times more slowly.
 
 Images end without tanh, as there: what lies beyond [-1, 1] is cut off where they are shown.
 

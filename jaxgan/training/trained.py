@@ -348,11 +348,10 @@ def _described(
 @contextmanager
 def _open(directory: Path) -> Iterator[tuple[list[_Part], Callable[[int], int], Checkpoints]]:
     """A run's phases, `step -> phase` and its checkpoints, without its data."""
-    record.read(directory)  # What is no run is told so first.
+    experiment, parts, phase_of = _described(directory)
     folder = directory / "checkpoints"
     if not folder.is_dir():
         raise ValueError(f"{directory} has no checkpoint yet")
-    experiment, parts, phase_of = _described(directory)
     measured = experiment.metric_names(parts[-1].spec)
     higher = measured.get(experiment.best_metric or "") == "higher"
 
