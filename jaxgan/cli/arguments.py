@@ -26,10 +26,16 @@ def complain(message: str, code: int) -> int:
 
 
 def read_file(path: Path) -> "BaseExperiment":
-    """A file's experiment, whose values are those of their types, as tyro expects of defaults."""
+    """A file's experiment, whose values are those of their types, as tyro expects of defaults.
+
+    A name alone is an experiment's that comes with the package.
+    """
     from jaxgan.experiment.base import check
     from jaxgan.runs.record import load_file
+    from jaxgan.runs.shipped import find
 
+    if not path.suffix and path.name == str(path) and not path.exists():
+        path = find(path.name)
     experiment = load_file(path)
     try:
         check(experiment)

@@ -13,6 +13,7 @@ from jaxgan.cli.data import data
 from jaxgan.cli.diagnose import diagnose
 from jaxgan.cli.directions import directions, edit
 from jaxgan.cli.evaluate import evaluate
+from jaxgan.cli.experiments import experiments
 from jaxgan.cli.export import export
 from jaxgan.cli.interpolate import interpolate
 from jaxgan.cli.project import project
@@ -27,7 +28,7 @@ from jaxgan.files import refuse_undecodable
 
 USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
 
-  train [EXPERIMENT.py]   train an experiment; without a file, the embedded digits
+  train [EXPERIMENT]      train an experiment: a Python file, or one that comes with jaxgan
   resume RUN              go on from the newest checkpoint
   sample RUN              a grid of samples (.png) or the arrays themselves (.npz)
   interpolate RUN         walk between latents: a grid (.png) or an animation (.gif)
@@ -44,7 +45,8 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   report RUN              write all there is to see of a run as one HTML file
   export RUN              write the generator as one file to share, with a card and samples
   verify RUN              repeat the first steps from the key and compare digests
-  data                    list what can be read; `data prepare NAME` prepares a TFDS set
+  data [NAME]             look at data before training, or list what can be read
+  experiments             list the experiments that come with jaxgan
 
 With --distributed any command runs in several processes, such as all hosts of a TPU pod slice, each
 started with the same command. Where JAX cannot find the others by itself, add --coordinator
@@ -99,6 +101,7 @@ def _run(args: list[str]) -> int:
         "export": export,
         "verify": verify,
         "data": data,
+        "experiments": experiments,
     }
     if not args or args[0] in ("-h", "--help"):
         print(USAGE, end="")

@@ -54,18 +54,39 @@ def begin(
 
 def parse_train(args: list[str]) -> "tuple[TrainOptions, BaseExperiment]":
     """The options of `jaxgan train`, and the experiment that they describe."""
-    from jaxgan.experiment import DIGITS
-
     file = leading_path(args)
-    default = as_asked(read_file(file) if file else _options_of(args) or DIGITS, args)
+    default = as_asked(read_file(file) if file else _usual(args), args)
     return parse_both(
         TrainOptions,
         default,
         args,
-        "train [EXPERIMENT.py]",
-        "Trains the experiment of a Python file, or without one the embedded digits. --from RUN "
-        "begins with the weights of another run.",
+        "train [EXPERIMENT]",
+        "Trains the experiment of a Python file, or one that `jaxgan experiments` lists; without "
+        "one the embedded digits, or a folder of images. --from RUN begins with the weights of "
+        "another run.",
     )
+
+
+def _usual(args: list[str]) -> "BaseExperiment":
+    """What the options are of where no experiment is named: a run's, a folder's or the digits'."""
+    from jaxgan.data.catalog import folder_of
+    from jaxgan.experiment import DIGITS
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--from", dest="run", type=Path)
+    parser.add_argument("--data")
+    parser.add_argument("--data-dir")
+    try:
+        given = parser.parse_known_args(args)[0]
+    except argparse.ArgumentError:
+        return DIGITS  # Nothing follows an option, which is refused with all the others.
+    if given.run:
+        from jaxgan.runs.record import read
+
+        return read(given.run)[0]
+    if given.data and folder_of(given.data, given.data_dir):
+        return read_file(Path("images_folder"))
+    return DIGITS
 
 
 def as_asked(default: "BaseExperiment", args: list[str]) -> "BaseExperiment":
@@ -106,19 +127,6 @@ def _with_rate(default: "BaseExperiment", rate: float) -> "BaseExperiment":
         name: dataclasses.replace(getattr(default, name), learning_rate=rate) for name in sides
     }
     return dataclasses.replace(default, **changed)
-
-
-def _options_of(args: list[str]) -> "BaseExperiment | None":
-    """The experiment of the run that `--from` names."""
-    from jaxgan.runs.record import read
-
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--from", dest="run", type=Path)
-    try:
-        run = parser.parse_known_args(args)[0].run
-    except argparse.ArgumentError:
-        return None  # Nothing follows, which is refused with all the others.
-    return read(run)[0] if run else None
 
 
 def _run_to_start_from(options: TrainOptions) -> "Run | None":

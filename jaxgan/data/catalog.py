@@ -46,9 +46,9 @@ def open_source(
       ValueError: an unknown name or split, or data that cannot be read.
     """
     images.check_options(image_size, channels)
-    path = expanded(name)
+    path, tfds_dir = expanded(name), _data_dir(data_dir)
     if name == stacked.STACKED:
-        return _stacked(split, _data_dir(data_dir), image_size, channels)
+        return _stacked(split, tfds_dir, image_size, channels)
     if name in BUILTIN:
         _check_split(name, split, ["train", "test"])
         source = builtin.digits(split) if name == "digits" else builtin.mixture(name, split)
@@ -56,13 +56,12 @@ def open_source(
     if path.suffix == ".npz":
         _check_split(name, split, ["train"])
         return _refit(open_npz(path), image_size, channels)
-    tfds_dir = _data_dir(data_dir)
     is_path = path.is_absolute() or name.startswith((".", "~"))
+    if folder := folder_of(name, data_dir):
+        _check_split(name, split, folder_splits(folder))
+        return open_folder(folder, split, image_size, channels, transparency)
     if not is_path and (prepared := tfds.find(name, tfds_dir)):
         return tfds.open_prepared(prepared, split, image_size, channels, transparency)
-    if name and path.is_dir():
-        _check_split(name, split, folder_splits(path))
-        return open_folder(path, split, image_size, channels, transparency)
     if not is_path and tfds.is_stock(name):
         raise ValueError(
             f"The data set {name!r} is known to TFDS but not prepared in {tfds_dir}: run "
@@ -78,6 +77,15 @@ def open_source(
         f"There is no data set {name!r}, which must be one that `jaxgan data` lists, a TFDS data "
         f"set, a .npz file or a folder of images{tfds.nearest(name, known)}."
     )
+
+
+def folder_of(name: str, data_dir: str | Path | None = None) -> Path | None:
+    """The folder of images that a data set's name means; None where it means anything else."""
+    path = expanded(name)
+    if not name or name in (*BUILTIN, stacked.STACKED) or not path.is_dir():
+        return None
+    is_path = path.is_absolute() or name.startswith((".", "~"))
+    return path if is_path or not tfds.find(name, _data_dir(data_dir)) else None
 
 
 def list_sources(data_dir: str | Path | None = None) -> list[tuple[str, str]]:

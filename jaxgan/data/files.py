@@ -352,7 +352,7 @@ def common_shape(
     """The shape [H, W, C] that all images will have; reads no more than their headers."""
     headers = [images.probe(path) for path in files]
     if channels is None:
-        channels = 1 if all(grey for _, _, grey in headers) else 3
+        channels = 1 if all(header.grey for header in headers) else 3
     if image_size is not None:
         return image_size, image_size, channels
     height, width = headers[0][:2]

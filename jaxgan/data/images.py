@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -90,15 +90,24 @@ def _opened(image: Encoded, name: str) -> Iterator[Image.Image]:
         raise ValueError(f"{name} cannot be decoded as an image: {reason(error)}.") from error
 
 
-def probe(path: Path) -> tuple[int, int, bool]:
-    """Reads an image file's header only: height, width, and whether it is grey."""
+class Header(NamedTuple):
+    """What an image file says before its pixels; the size is that of the image turned upright."""
+
+    height: int
+    width: int
+    grey: bool
+    transparent: bool
+
+
+def probe(path: Path) -> Header:
+    """Reads an image file's header only."""
     with warnings.catch_warnings():  # Pillow warns of large images, which are refused
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with _opened(path, str(path)) as image:
             height, width = image.height, image.width
             if _orientation(image) > 4:
                 height, width = width, height
-            return height, width, image.mode in _GREY
+            return Header(height, width, image.mode in _GREY, image.has_transparency_data)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -262,7 +262,7 @@ def _side_by_side(
             f"{within} holds {found}; it must hold images of two halves side by side, or train and "
             "test or val that do."
         )
-    grey = all(images.probe(path)[2] for path in files)
+    grey = all(images.probe(path).grey for path in files)
     if image_size is None:
         height, width, _ = common_shape(files, None, None)
     else:

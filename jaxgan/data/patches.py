@@ -49,13 +49,13 @@ def open_patches(
         raise ValueError(f"{name!r} has no split {split!r}; it has {' and '.join(splits)}.")
     files = scan(folder / split if len(splits) > 1 else folder, folder).files
     headers = [images.probe(path) for path in files]
-    depth = channels or (1 if all(grey for _, _, grey in headers) else 3)
+    depth = channels or (1 if all(header.grey for header in headers) else 3)
     counts = [
-        len(corners(height, size, stride)) * len(corners(width, size, stride))
-        for height, width, _ in headers
+        len(corners(header.height, size, stride)) * len(corners(header.width, size, stride))
+        for header in headers
     ]
     if not any(counts):
-        largest = max(min(height, width) for height, width, _ in headers)
+        largest = max(min(header.height, header.width) for header in headers)
         raise ValueError(
             f"{folder} has no image of {size} pixels along both sides; the largest square is of "
             f"{largest}"
@@ -66,7 +66,7 @@ def open_patches(
     key = cache.stem(folder.name, str(folder.resolve()), facts, *options)
     arrays = cache.find(key, ["images"])
     if arrays is None:
-        largest_file = max((height, width, depth) for height, width, _ in headers)
+        largest_file = max((header.height, header.width, depth) for header in headers)
 
         def work(start: int, stop: int) -> dict[str, np.ndarray]:
             cut = [_cut(path, size, stride, depth, transparency) for path in files[start:stop]]

@@ -223,6 +223,14 @@ class ArraySource:
             return None
         return {name: jax.device_put(_in_memory(array)) for name, array in self.host.items()}
 
+    @property
+    def amount(self) -> str:
+        """How many samples there are, and of what shape, in words."""
+        shape = "x".join(map(str, self.spec.shape))
+        if self.spec.is_image:
+            return f"{len(self):,} images of {shape}"
+        return f"{len(self):,} points of {shape} numbers"
+
     def __len__(self) -> int:
         return len(self.host["real"])
 

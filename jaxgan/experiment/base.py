@@ -9,9 +9,9 @@ never ask what kind they have: they call the methods below.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 import optax
@@ -22,11 +22,13 @@ from jaxgan.data.minibatch import prepare_batch
 from jaxgan.evaluation import Better, Evaluator, FeatureChoice, metric_names
 from jaxgan.experiment.inputs import Inputs
 from jaxgan.experiment.sampling import evaluate_samples, grid_preview, save_samples
+from jaxgan.files import expanded
 from jaxgan.games import Game
 from jaxgan.networks import Variables
 from jaxgan.options import AtLeast, Whole32, Within, check_range, check_values
 from jaxgan.types import Batch, Key, PyTree
 
+Experiment = TypeVar("Experiment", bound="BaseExperiment")
 Preview: TypeAlias = Callable[[Variables, Path | None], dict[str, float]]
 """`(averaged variables, file or None) -> scalars`: draws a picture, and measures it where the kind
 does. None: another process draws, and this one only measures."""
@@ -68,8 +70,8 @@ class BaseExperiment:
     superseded: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """By option of the command line, a file's options that no longer count where it is given."""
 
-    name: str = "experiment"
-    """Names the run's folder: runs/<name>/..."""
+    name: str = ""
+    """Names the run's folder, runs/<name>/...; by default after the data."""
     seed: Annotated[int, Whole32()] = 0
     """Seed of the run's key, from which every draw derives."""
     steps: Annotated[int, AtLeast(1)] = 3000
@@ -114,6 +116,10 @@ class BaseExperiment:
                 f"batch_size {self.batch_size} is larger than the data set {source.name!r} "
                 f"with its {len(source)} samples"
             )
+
+    def remarks(self, source: Any) -> list[str]:
+        """What one should know before training on these data, a sentence each."""
+        return []
 
     def check_length(self) -> None:
         """Raises a ValueError where the steps go on when nothing is learnt any more."""
@@ -193,10 +199,24 @@ def check(experiment: BaseExperiment) -> None:
     """
     check_values(experiment)
     name = experiment.name
-    if name in ("", "..") or PurePath(name).name != name:
+    if name == ".." or PurePath(name).name != name:
         raise ValueError(f"name must be that of one folder, without slashes, not {name!r}")
     if "\0" in name or len(os.fsencode(name)) > 255:
         raise ValueError(f"name must be that of a folder, of at most 255 bytes, not {name!r}")
+
+
+def named(experiment: Experiment) -> Experiment:
+    """The experiment with a name: that of its data, where it has none."""
+    if experiment.name:
+        return experiment
+    data = getattr(experiment, experiment.places[0])
+    return replace(experiment, name=name_of_data(data or "") or type(experiment).__name__)
+
+
+def name_of_data(data: str) -> str:
+    """What data are called by themselves: a folder's name, a file's stem, a TFDS set's name."""
+    path = Path(os.path.abspath(expanded(data)))
+    return path.stem if path.suffix == ".npz" else path.name.partition(":")[0]
 
 
 def check_seed(name: str, seed: int) -> None:

@@ -40,8 +40,6 @@ class EncodingExperiment(BaseExperiment):
 
     places: ClassVar[tuple[str, ...]] = ("data", "data_dir")
 
-    name: str = "autoencoder"
-    """Names the run's folder: runs/<name>/..."""
     data: str = "digits"
     """digits, ring, grid, stacked_mnist, a TFDS name, an .npz file or a folder (`jaxgan data`)."""
     channels: Literal[1, 3] | None = None

@@ -47,6 +47,9 @@ from jaxgan.networks.heads import with_heads, with_label_channels, without_label
 from jaxgan.options import AtLeast, AtMost
 from jaxgan.types import Array, Key, PyTree
 
+FEW = 1_000
+"""Images below which a discriminator soon knows all of them."""
+
 
 @dataclass(frozen=True)
 class CodeOptions:
@@ -94,9 +97,6 @@ class Experiment(AdversarialExperiment):
     """
 
     places: ClassVar[tuple[str, ...]] = ("data", "data_dir")
-
-    name: str = "digits"
-    """Names the run's folder: runs/<name>/..."""
 
     data: str = "digits"
     """digits, ring, grid, stacked_mnist, a TFDS name, an .npz file or a folder (`jaxgan data`)."""
@@ -204,6 +204,17 @@ class Experiment(AdversarialExperiment):
             raise ValueError(
                 f"flip needs images, and {self.data!r} holds points: set flip to False"
             )
+
+    def remarks(self, source: Source) -> list[str]:
+        if not source.spec.is_image or len(source) >= FEW:
+            return []
+        helps = [*([] if self.flip else ["--flip"])]
+        helps += [] if self.lecam_weight else ["--lecam-weight 0.3"]
+        helps += ["the weights of a run on images like these (--from RUN)"]
+        return [
+            f"{len(source):,} images are few, and the discriminator may learn them by heart; what "
+            f"helps: {', '.join(helps)}, and taking the best checkpoint instead of the last"
+        ]
 
     def make_game(self, spec: Spec) -> Game:
         """The game over data of this spec.
@@ -487,7 +498,6 @@ def sweeps(codes: Codes) -> dict[str, Callable[[Array], Array]]:
 
 
 DIGITS = Experiment(
-    name="digits",
     data="digits",
     steps=4000,
     generator=GeneratorOptions(width=48),

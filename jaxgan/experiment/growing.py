@@ -33,8 +33,6 @@ class GrowingExperiment(Experiment):
 
     superseded: ClassVar[Mapping[str, tuple[str, ...]]] = {"lr": ("learning_rates",)}
 
-    name: str = "growing"
-    """Names the run's folder: runs/<name>/..."""
     steps: Annotated[int, AtLeast(0)] = 0
     """Train steps; 0: what the schedule takes. Fewer end it early, more go on at the last size."""
     batch_size: Annotated[int, AtLeast(1)] = 128

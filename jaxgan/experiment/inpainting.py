@@ -30,8 +30,6 @@ class InpaintingExperiment(ConditionedExperiment):
     Known pixels are kept as they are.
     """
 
-    name: str = "inpainting"
-    """Names the run's folder: runs/<name>/..."""
     hole: Literal["centre", "box", "strokes"] = "centre"
     """What is missing: a rectangle in the middle, one anywhere, or brush strokes."""
     hole_share: Annotated[float, Above(0), AtMost(1)] = 0.5

@@ -35,8 +35,6 @@ class MixtureExperiment(BaseExperiment):
 
     places: ClassVar[tuple[str, ...]] = ("data", "data_dir")
 
-    name: str = "mixture"
-    """Names the run's folder: runs/<name>/..."""
     steps: Annotated[int, AtLeast(1)] = 100
     """Iterations of EM."""
     ema_decay: float = 0.0

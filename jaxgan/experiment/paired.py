@@ -25,8 +25,6 @@ class PairedExperiment(ConditionedExperiment):
 
     places: ClassVar[tuple[str, ...]] = ("data", "data_b", "data_dir")
 
-    name: str = "paired"
-    """Names the run's folder: runs/<name>/..."""
     data: str = "pairs"
     """A folder of images A|B side by side, an .npz of the arrays a and b, or with data_b a folder
     of A; with degrade whatever images lie in (`jaxgan data`)."""

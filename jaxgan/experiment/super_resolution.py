@@ -34,8 +34,6 @@ class SuperResolutionExperiment(ConditionedExperiment):
     aliasing, rounded to bytes.
     """
 
-    name: str = "super_resolution"
-    """Names the run's folder: runs/<name>/..."""
     patch_size: Annotated[int, AtLeast(0)] = 96
     """Learn from squares of so many pixels, cut out of images of any size; 0: from whole images,
     all of one size or of image_size."""

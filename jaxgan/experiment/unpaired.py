@@ -46,8 +46,6 @@ class UnpairedExperiment(AdversarialExperiment):
     places: ClassVar[tuple[str, ...]] = ("data_x", "data_y", "data_dir")
     superseded: ClassVar[Mapping[str, tuple[str, ...]]] = {"steps": ("epochs", "decay_epochs")}
 
-    name: str = "translation"
-    """Names the run's folder: runs/<name>/..."""
     batch_size: Annotated[int, AtLeast(1)] = 1
     """Images of each domain in a minibatch."""
 

@@ -24,8 +24,6 @@ class VAEGANExperiment(EncodingExperiment):
 
     rules: ClassVar[tuple[str, ...]] = EVERY_RULE
 
-    name: str = "vae_gan"
-    """Names the run's folder: runs/<name>/..."""
     discriminator: DiscriminatorOptions = field(
         default_factory=lambda: DiscriminatorOptions(normalization="none")
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from jaxgan.devices.compilation import kept_programs
 from jaxgan.devices.distributed import from_first, is_first, together
-from jaxgan.experiment.base import BaseExperiment
+from jaxgan.experiment.base import BaseExperiment, named
 from jaxgan.files import expanded
 from jaxgan.networks import parameter_count
 from jaxgan.options import differences, to_dict
@@ -110,7 +110,7 @@ def start(
     optimizer_states: bool = False,
 ) -> tuple[Path, Trainer, TrainingState]:
     """What `train` does before it loads the run: the directory, the trainer and the last state."""
-    experiment = experiment.resolved()
+    experiment = named(experiment.resolved())
     stamp = time.strftime("%Y%m%d-%H%M%S")
     directory = expanded(out) if out is not None else Path("runs") / experiment.name / stamp
     # Runs that begin in one second ask for one name: they are told apart when they make it.
@@ -152,7 +152,7 @@ def go_on(
     from_start: bool = False,
 ) -> tuple[Trainer, TrainingState]:
     """What `resume` does before it loads the run: the trainer and the last state."""
-    experiment = experiment.resolved()
+    experiment = named(experiment.resolved())
     kept = refuse_changes(directory, experiment)
     folder = directory / "checkpoints"
     if not from_start and not record.newest_step(directory) and not folder.is_file():
@@ -239,13 +239,18 @@ def _run(
 
 
 def opening(trainer: Trainer, directory: Path) -> str:
-    """The first line of a run: where it lies, its data, and the size of every side."""
-    program = trainer.programs[-1]
+    """The first lines of a run: where it lies, its data, and the size of every side."""
+    program, experiment = trainer.programs[-1], trainer.experiment
+    source = program.source
+    seen = program.images_seen(experiment.steps) / len(source)
+    data = f"{amount(source)}, each seen {seen:,.{0 if seen >= 10 else 1}f} times"
+    if experiment.image_size and getattr(source.spec, "is_image", False):
+        data += ", the middle square of each at that size"
     sizes = [
         f"{name} {parameter_count(params):,} parameters"
         for name, params in program.abstract.params.items()
     ]
-    return f"{directory}: {amount(program.source)}, {', '.join(sizes)}"
+    return "\n".join([f"{directory}: {data}", ", ".join(sizes), *experiment.remarks(source)])
 
 
 def amount(source: Any) -> str:

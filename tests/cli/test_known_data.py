@@ -160,7 +160,7 @@ def test_two_runs_of_one_second_have_two_names(here, capsys, monkeypatch):
     monkeypatch.setattr("time.strftime", lambda form: "now")
     for _ in range(2):
         assert call(capsys, TRAIN)[0] == 0
-    assert sorted(path.name for path in Path("runs/digits").iterdir()) == ["now", "now-2"]
+    assert sorted(path.name for path in Path("runs/photos").iterdir()) == ["now", "now-2"]
 
 
 def test_a_class_is_asked_for_by_its_name(here, capsys):

@@ -109,7 +109,7 @@ def test_photographs_are_turned_upright(tmp_path, kind):
     exif[0x0112] = 6  # the camera was held so that the left is the top
     path = tmp_path / f"photo.{kind}"
     Image.fromarray(pixels).save(path, exif=exif, quality=95)
-    assert images.probe(path) == (16, 8, False)
+    assert images.probe(path) == (16, 8, False, False)
     array = images.decode(path, "x", None, 3)
     assert array.shape == (16, 8, 3)
     assert array[:7].min() > 240
