@@ -6,16 +6,21 @@ import dataclasses
 import io
 import os
 import re
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jaxgan.cli.ranges import as_kind, with_ranges
+from jaxgan.cli.shown import ADVANCED, EXAMPLES, Hidden, as_kind, as_shown, hidden_options
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from jaxgan.experiment.base import BaseExperiment
+
+
+HELP = {"-h", "--help", "--help-all"}
 
 
 def complain(message: str, code: int) -> int:
@@ -76,23 +81,57 @@ def leading_path(args: list[str]) -> Path | None:
     return Path(args.pop(0)) if args and not args[0].startswith("-") else None
 
 
-def parse(kind: Any, args: list[str], command: str, description: str, default: Any = None) -> Any:
-    """tyro's parser, with its panels of advice folded into one line."""
+def parse(
+    kind: Any, args: list[str], command: str, description: str, only: tuple[str, ...] = ()
+) -> Any:
+    """tyro's parser, with its panels of advice folded into one line.
+
+    Args:
+      kind: the options, a dataclass.
+      args: of the command.
+      command: its name, and what stands before its options.
+      description: for its help.
+      only: the options that the help has, by dotted name; by default all, and `--help` the common
+        ones.
+    """
+    hidden = Hidden(only, () if "--help-all" in args or not HELP & set(args) else ADVANCED)
+    args = ["--help" if arg == "--help-all" else arg for arg in args]
+    if HELP & set(args):
+        left = 0 if only else hidden_options(kind, hidden)
+        description = _told(description, command, left)
     panel = io.StringIO()
     try:
         with contextlib.redirect_stderr(panel):
-            shown, prog = with_ranges(kind), f"jaxgan {command}"
-            given = {} if default is None else {"default": as_kind(shown, default)}
-            parsed = tyro.cli(shown, args=args, prog=prog, description=description, **given)
-            return as_kind(kind, parsed)
+            shown, prog = as_shown(kind, hidden), f"jaxgan {command}"
+            return as_kind(kind, tyro.cli(shown, args=args, prog=prog, description=description))
     except SystemExit as stop:
         if not stop.code:
             raise
         raise ValueError(_one_line(panel.getvalue())) from None
 
 
+def _told(description: str, command: str, left: int) -> str:
+    """A command's description with an example, and how many options its help leaves out."""
+    name = command.partition(" [")[0]
+    parts = [description]
+    if example := EXAMPLES.get(name.split(" ")[0]):
+        parts.append(f"Example: {example}")
+    if left:
+        parts.append(f"{left} more options: jaxgan {name} --help-all")
+    # Lines that begin with a space stay as they are; others tyro would join.
+    width = min(shutil.get_terminal_size().columns, 80)
+    return "\n".join(
+        textwrap.fill(part, width, initial_indent=" ", subsequent_indent=" ") for part in parts
+    )
+
+
 def parse_both(
-    kind: type, other: Any, args: list[str], command: str, description: str
+    kind: type,
+    other: Any,
+    args: list[str],
+    command: str,
+    description: str,
+    only: tuple[str, ...] = (),
 ) -> tuple[Any, Any]:
     """Two kinds of options in one list; an instance for `other` gives its values as defaults."""
     given = () if isinstance(other, type) else (dataclasses.field(default=other),)
@@ -101,7 +140,8 @@ def parse_both(
         ("options", Annotated[kind, tyro.conf.arg(name="")]),
         ("other", Annotated[bare, tyro.conf.arg(name="")], *given),
     ]
-    both = parse(dataclasses.make_dataclass("Options", fields), args, command, description)
+    options = dataclasses.make_dataclass("Options", fields)
+    both = parse(options, args, command, description, only)
     return both.options, both.other
 
 
@@ -169,6 +209,8 @@ SPELLINGS = {
     "r3gan": "relativistic_pairing --penalty r1_r2",
     "rasgan": "relativistic_average",
     "ragan": "relativistic_average",
+    "atob": "a-to-b or x-to-y",
+    "btoa": "b-to-a or y-to-x",
 }
 """What papers and other code bases write, and what it is here."""
 
@@ -179,6 +221,7 @@ OPTIONS = {
     "--steps": ("epochs", "niter", "n-epochs", "num-epochs", "iterations", "iters", "max-iter"),
     "--batch-size": ("batch", "bs", "batchsize", "minibatch"),
     "--image-size": ("img-size", "imsize", "imagesize", "resolution", "crop-size"),
+    "--direction": ("which-direction",),
     "--seed": ("manual-seed", "manualseed", "random-seed"),
     "--loss": ("gan-mode", "gan-loss", "criterion", "objective"),
     "--penalty-weight": ("lambda-gp", "gp-weight", "gp-lambda", "r1-gamma", "gamma"),
@@ -198,8 +241,9 @@ OPTIONS = {
 def _meant(given: str, choices: list[str]) -> str:
     """The choice that a value in another spelling means, and options that go with it."""
     plain = given.lower().replace("-", "_").replace(" ", "_")
-    meant = SPELLINGS.get(plain, plain)
-    return f"; that is {meant} here" if f"'{meant.split()[0]}'" in choices else ""
+    several = SPELLINGS.get(plain, plain).split(" or ")
+    fitting = [meant for meant in several if f"'{meant.split()[0]}'" in choices]
+    return f"; that is {fitting[0]} here" if fitting else ""
 
 
 def check_out(path: Path, allowed: tuple[str, ...], option: str = "--out") -> str:

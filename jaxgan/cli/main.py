@@ -9,6 +9,7 @@ from typing import TextIO
 
 from jaxgan.cli.arguments import complain, split_hosts
 from jaxgan.cli.compare import compare, list_runs
+from jaxgan.cli.completion import completion
 from jaxgan.cli.data import data
 from jaxgan.cli.diagnose import diagnose
 from jaxgan.cli.directions import directions, edit
@@ -47,6 +48,7 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   verify RUN              repeat the first steps from the key and compare digests
   data [NAME]             look at data before training, or list what can be read
   experiments             list the experiments that come with jaxgan
+  completion SHELL        print a script by which a shell completes all this
 
 With --distributed any command runs in several processes, such as all hosts of a TPU pod slice, each
 started with the same command. Where JAX cannot find the others by itself, add --coordinator
@@ -102,6 +104,7 @@ def _run(args: list[str]) -> int:
         "verify": verify,
         "data": data,
         "experiments": experiments,
+        "completion": completion,
     }
     if not args or args[0] in ("-h", "--help"):
         print(USAGE, end="")

@@ -75,7 +75,7 @@ def test_resume_lists_what_it_takes_with_the_runs_values(points, capsys, monkeyp
     with pytest.raises(SystemExit):
         call(capsys, f"resume {points.folder} --help")
     page = capsys.readouterr().out
-    options = re.findall(r"^\W*--([a-z][a-z-]+)", page, re.MULTILINE)
+    options = re.findall(r"^[│ ] --([a-z][a-z-]+)", page, re.MULTILINE)
     assert options == [
         *("from-start", "steps", "data-dir", "steps-per-call", "shard-parameters", "log-every"),
         *("sample-every", "checkpoint-every", "evaluate-every", "data"),
