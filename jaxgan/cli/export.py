@@ -14,19 +14,23 @@ if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(GeneratorChoice):
     out: Path
-    """Where to: a .safetensors file. Beside it go a card (.md) and a grid of samples (.png)."""
+    """Where to: the arrays (.safetensors, .npz), which every command takes for a run, or the
+    sampling as a program for JAX alone (.stablehlo). Beside it go a card (.md) and a grid of
+    samples (.png)."""
     licence: str = "not stated"
     """What others may do with it, for the card, such as CC-BY-4.0."""
 
 
 def export(args: list[str]) -> int:
-    """`jaxgan export RUN --out model.safetensors [--licence CC-BY-4.0]`."""
+    """`jaxgan export RUN --out model.safetensors|.npz|.stablehlo [--licence CC-BY-4.0]`."""
+    from jaxgan.runs.exports import SUFFIXES
     from jaxgan.runs.writing import write_text
+    from jaxgan.training.portable import SUFFIX
 
-    says = "Writes a run's generator as one file that every command and jaxgan.load take for a run."
+    says = "Writes a run's generator as one file to share, with a card and samples."
     options = parse(ExportOptions, args, "export", says)
     card, grid = options.out.with_suffix(".md"), options.out.with_suffix(".png")
-    check_out(options.out, (".safetensors",))
+    check_out(options.out, (*SUFFIXES, SUFFIX))
     for path in (card, grid):
         check_out(path, (path.suffix,))
     run = load_chosen(options)
@@ -67,8 +71,29 @@ def card_of(run: "Run", path: Path, grid: Path | None, licence: str) -> str:
         f"- trained: {run.step:,} steps of {type(experiment).__name__}, jaxgan {__version__}\n"
         f"- parameters: {parameter_count(run.variables.params):,}",
         "\n".join(["| measured | |", "|---|---|", *figures]) if figures else "",
-        "```python\nfrom jaxgan import load\n\n"
-        f'images = load("{path.name}").sample(16)  # uint8 [16, H, W, C]\n```',
+        f"```python\n{_program(run, path)}\n```",
         "\n".join(["## Options", "", "```", *shown, "```"]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _program(run: "Run", path: Path) -> str:
+    """How samples are made of the file."""
+    import jax
+
+    from jaxgan.training.portable import SUFFIX
+
+    shape = ", ".join(map(str, run.spec.shape))
+    made = f"# {'uint8' if run.spec.is_image else 'float32'} [16, {shape}]"
+    if path.suffix != SUFFIX:
+        return f'from jaxgan import load\n\nsamples = load("{path.name}").sample(16)  {made}'
+    inputs = [
+        f"jax.numpy.zeros(({', '.join(map(str, (16, *leaf.shape[1:])))}), {str(leaf.dtype)!r})"
+        for leaf in jax.tree.leaves(run.draw(1))
+    ]
+    return (
+        "import jax\nfrom jax import export\n\n"
+        f'program = export.deserialize(open("{path.name}", "rb").read())\n'
+        f"samples = program.call({', '.join(inputs)})  {made}\n"
+        "# Instead of zeros: latents as the options below say, and the labels wanted."
+    )

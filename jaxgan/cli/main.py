@@ -58,6 +58,7 @@ Bad input ends with one line and exit code 2; JAXGAN_TRACEBACK=1 shows where it 
 """
 
 OF_DIRECTORIES = ("resume", "diagnose", "report", "verify", "export")
+EXPORTED = (".safetensors", ".npz", ".stablehlo")
 READER_GONE = 141
 """The exit code of programs that SIGPIPE ends, as of `jaxgan data | head -1`."""
 
@@ -122,7 +123,7 @@ def _run(args: list[str]) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             hosts, rest = split_hosts(args[1:])
-            if args[0] in OF_DIRECTORIES and rest and rest[0].endswith(".safetensors"):
+            if args[0] in OF_DIRECTORIES and rest and rest[0].endswith(EXPORTED):
                 raise ValueError(
                     f"{args[0]} takes a run directory, not an exported model: {rest[0]}"
                 )

@@ -34,11 +34,11 @@ from jaxgan import __version__
 from jaxgan.experiment.base import BaseExperiment
 from jaxgan.files import refuse_undecodable
 from jaxgan.options import check_values, from_dict, to_dict
+from jaxgan.runs import exports
 from jaxgan.runs.writing import EXPERIMENT, read_text, write_json
 
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 FILE = EXPERIMENT
-EXPORTED = ".safetensors"
 LATEST = "latest"
 """Beside the folders of runs: a link to the one that began last."""
 
@@ -298,7 +298,7 @@ def contents(directory: Path) -> dict[str, Any]:
         version before 0.2.
     """
     path = directory / FILE
-    if directory.suffix == EXPORTED and directory.is_file():
+    if directory.suffix in exports.SUFFIXES and directory.is_file():
         return _exported_record(directory)
     try:
         text = read_text(path)
@@ -327,13 +327,10 @@ def contents(directory: Path) -> dict[str, Any]:
 
 def _exported_record(path: Path) -> dict[str, Any]:
     """The record in a file of `training.exported`."""
-    from safetensors import SafetensorError, safe_open
-
+    known = exports.read_texts(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            known = file.metadata() or {}
         record = json.loads(known["record"]) if known.get("format") == "jaxgan" else None
-    except (SafetensorError, KeyError, ValueError, RecursionError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if not isinstance(record, dict) or not isinstance(record.get("experiment"), dict):
         raise ValueError(f"{path} was not made by `jaxgan export`")

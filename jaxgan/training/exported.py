@@ -1,8 +1,8 @@
 """A run's generator as one file that others can load: weights, record and card.
 
-The file is one of the safetensors format. Its arrays are the variables by their paths,
-`params/dense_0/kernel` and `state/batch_stats/...`; its metadata hold the run's record as JSON,
-without the places of this machine, and the step. No code is in it, and none is run.
+The file is .safetensors, or .npz for those who have NumPy alone. Its arrays are the variables by
+their paths, `params/dense_0/kernel` and `state/batch_stats/...`; its texts hold the run's record as
+JSON, without the places of this machine, and the step. No code is in it, and none is run.
 """
 
 import json
@@ -13,8 +13,8 @@ import jax
 import numpy as np
 
 from jaxgan.networks import Variables
+from jaxgan.runs import exports
 from jaxgan.runs.record import contents
-from jaxgan.runs.writing import write_bytes
 from jaxgan.types import PyTree
 
 
@@ -45,17 +45,15 @@ def write(path: Path, run: Path, variables: Variables, step: int, averaged: bool
     Raises:
       ValueError: for a run of a class of the user's own.
     """
-    from safetensors.numpy import save
-
     record = _without_places(contents(run))
-    metadata = {
+    texts = {
         "format": "jaxgan",
         "record": json.dumps(record),
         "step": str(step),
         "averaged": str(averaged),
     }
     arrays = {name: np.ascontiguousarray(leaf) for name, leaf in _named(variables).items()}
-    write_bytes(path, save(arrays, metadata))
+    exports.write(path, arrays, texts)
 
 
 def read(path: Path) -> Exported:
@@ -64,15 +62,11 @@ def read(path: Path) -> Exported:
     Raises:
       ValueError: where it is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     contents(path)  # Refuses what is no exported model.
+    known, arrays = exports.read_texts(path), exports.read_arrays(path)
     try:
-        with safe_open(path, framework="numpy") as file:
-            known = file.metadata()
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return Exported(int(known["step"]), known["averaged"] == "True", arrays)
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
 
 

@@ -25,7 +25,7 @@ from jaxgan.experiment.sampling import make_sampler
 from jaxgan.games import Game
 from jaxgan.networks import Variables
 from jaxgan.networks.standing import standing_statistics
-from jaxgan.runs import record
+from jaxgan.runs import exports, record
 from jaxgan.runs.data import (
     Known,
     identities_of,
@@ -35,7 +35,7 @@ from jaxgan.runs.data import (
 )
 from jaxgan.runs.evaluations import make_record
 from jaxgan.runs.log import read_metrics
-from jaxgan.training import exported
+from jaxgan.training import exported, portable
 from jaxgan.training.checkpoints import Checkpoints, Expected
 from jaxgan.training.program import abstract_state
 from jaxgan.training.state import TrainingState
@@ -179,16 +179,23 @@ class Run:
         """Writes the generator as one file that `load` reads anywhere, without the run.
 
         Args:
-          path: must end in .safetensors. It holds the arrays, the options, who the data were and
-            the versions; no path of this machine, and no code.
+          path: ends in .safetensors or .npz: the arrays, the options, who the data were and the
+            versions, without a path of this machine and without code. Or ends in .stablehlo: the
+            sampling itself, weights included, for those who have JAX and not this library
+            (`training.portable`); `load` does not read that.
 
         Raises:
-          ValueError: for another suffix, and for a run of a class of one's own, which is code.
+          ValueError: for another suffix, for arrays of a run of a class of one's own, which is
+            code, and for the sampling of a run that draws nothing.
         """
         path = Path(path)
-        if path.suffix != record.EXPORTED:
-            raise ValueError(f"an exported model must end in {record.EXPORTED}, not {path.name!r}")
-        exported.write(path, self.directory, self.variables, self.step, self.averaged)
+        if path.suffix == portable.SUFFIX:
+            portable.write(path, self.game, self.variables, self.draw(1))
+        elif path.suffix in exports.SUFFIXES:
+            exported.write(path, self.directory, self.variables, self.step, self.averaged)
+        else:
+            allowed = f"{', '.join(exports.SUFFIXES)} or {portable.SUFFIX}"
+            raise ValueError(f"an exported model must end in {allowed}, not {path.name!r}")
 
     def state(self) -> TrainingState:
         """The whole training state of the checkpoint, in arrays of one device.

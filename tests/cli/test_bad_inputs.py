@@ -368,7 +368,7 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
         ("a model without a place", [run], "export run --out new/m.safetensors",
          "--out new/m.safetensors: there is no folder new"),
         ("a model of another format", [run], "export run --out m.bin",
-         "--out m.bin must end in .safetensors"),
+         "--out m.bin must end in .safetensors or .npz or .stablehlo"),
         ("a model to resume", [], "resume m.safetensors",
          "resume takes a run directory, not an exported model: m.safetensors"),
         ("a rate of 0", [], "train --lr 0",

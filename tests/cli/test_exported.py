@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -125,5 +127,51 @@ def test_what_is_no_model(tmp_path, model):
             load(path)
     with pytest.raises(ValueError, match="there is nothing to choose"):
         load(model, step=2)
-    with pytest.raises(ValueError, match=r"must end in \.safetensors, not 'm\.bin'"):
+    with pytest.raises(
+        ValueError, match=r"end in \.safetensors, \.npz or \.stablehlo, not 'm\.bin'"
+    ):
         load(model).export(tmp_path / "m.bin")
+    damaged, foreign = tmp_path / "damaged.npz", tmp_path / "foreign.npz"
+    damaged.write_bytes(b"no archive")
+    np.savez(foreign, w=np.zeros(2))
+    with pytest.raises(ValueError, match=r"damaged\.npz is damaged or no \.npz file"):
+        load(damaged)
+    with pytest.raises(ValueError, match=r"foreign\.npz was not made by `jaxgan export`"):
+        load(foreign)
+
+
+def test_arrays_alone_are_a_model_too(digits, tmp_path):
+    run, path = load(digits.folder), tmp_path / "m.npz"
+    run.export(path)
+    np.testing.assert_array_equal(load(path).sample(8, label=2), run.sample(8, label=2))
+    with np.load(path, allow_pickle=False) as file:
+        assert {name.split("/")[0] for name in file} == {"params", "jaxgan"}
+
+
+def test_the_sampling_as_a_program_that_needs_jax_alone(digits, tmp_path):
+    """In a process that cannot import jaxgan, for a batch of a size of its own."""
+    run, path = load(digits.folder), tmp_path / "m.stablehlo"
+    run.export(path)
+    latents, labels = run.draw(5, 3)
+    np.savez(tmp_path / "inputs.npz", latents=latents, labels=labels)
+    program = """
+import sys
+sys.modules["jaxgan"] = sys.modules["flax"] = None
+import numpy as np
+from jax import export
+inputs = np.load("inputs.npz")
+with open("m.stablehlo", "rb") as file:
+    program = export.deserialize(file.read())
+np.save("made.npy", program.call(inputs["latents"], inputs["labels"]))
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "made.npy"), run.sample(5, seed=3))
+
+
+def test_points_as_a_program(points, tmp_path):
+    from jax import export
+
+    run, path = load(points.folder), tmp_path / "m.stablehlo"
+    run.export(path)
+    made = export.deserialize(path.read_bytes()).call(run.draw(6)[0])
+    np.testing.assert_allclose(made, run.sample(6), rtol=1e-6)
