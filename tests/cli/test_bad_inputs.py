@@ -365,6 +365,8 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
          "--set loss must be like loss=hinge,wasserstein"),
         ("an axis of an option that is none", [], "sweep --out s --set los=hinge,minimax",
          "Unrecognized options: --los, hinge; perhaps you meant --loss"),
+        ("no run at a time", [], "sweep --out s --jobs 0",
+         "--jobs must be 1 or more, not 0"),
         ("a model without a place", [run], "export run --out new/m.safetensors",
          "--out new/m.safetensors: there is no folder new"),
         ("a model of another format", [run], "export run --out m.bin",

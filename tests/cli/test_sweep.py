@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from small_runs import SMALL, call
 
+import jaxgan
 from jaxgan import load
 from jaxgan.cli.sweep import arguments_of, axis_of, option_of, seeds_of
 from jaxgan.runs.log import digest
@@ -32,9 +33,10 @@ def test_seeds():
 
 
 def test_every_combination_in_the_order_given():
-    runs = arguments_of(
+    runs, jobs = arguments_of(
         ["own.py", "--set", "loss=hinge,minimax", "--seeds", "0-1", "--out", "s", "--lr", "1e-3"]
     )
+    assert jobs == 1
     assert [run[-1] for run in runs] == [
         *("s/loss=hinge,seed=0", "s/loss=hinge,seed=1"),
         *("s/loss=minimax,seed=0", "s/loss=minimax,seed=1"),
@@ -95,3 +97,29 @@ def test_what_cannot_be_is_refused_before_the_first_run(here, capsys):
     assert (code, output) == (2, "")
     assert error == "jaxgan: generator.width must be 1 or more, not -1\n"
     assert not Path("s").exists()
+
+
+def test_runs_side_by_side_are_those_of_one_after_the_other(here, capsys, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(jaxgan.__file__).parents[1]))
+    code, output, error = call(capsys, f"sweep --jobs 2 --out two --seeds 0-1 {BASE}")
+    assert (code, error) == (0, "")
+    assert sorted(line for line in output.splitlines() if line.startswith("run ")) == [
+        *("run 1 of 2 done: two/seed=0.log", "run 1 of 2: two/seed=0, two/seed=0.log"),
+        *("run 2 of 2 done: two/seed=1.log", "run 2 of 2: two/seed=1, two/seed=1.log"),
+    ]
+    assert "0, 1" in output.splitlines()[-1]  # The table has both seeds in one row.
+    assert "done after 4 steps" in Path("two/seed=1.log").read_text()
+    assert call(capsys, f"sweep --out one --seeds 0-1 {BASE}")[0] == 0
+    for seed in (0, 1):
+        sides = [load(f"{folder}/seed={seed}").state() for folder in ("one", "two")]
+        assert digest(sides[0]) == digest(sides[1])
+
+
+def test_a_run_that_fails_leaves_its_words_and_ends_the_sweep(here, capsys, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(jaxgan.__file__).parents[1]))
+    Path("s/seed=0").mkdir(parents=True)
+    Path("s/seed=0/own.txt").write_text("mine")
+    code, output, _ = call(capsys, f"sweep --jobs 2 --out s --seeds 0 {BASE}")
+    assert code == 2
+    assert output.splitlines()[-1] == "run 1 of 1 failed: s/seed=0.log"
+    assert "s/seed=0 is not an empty directory" in Path("s/seed=0.log").read_text()
