@@ -139,7 +139,7 @@ def test_the_modules_that_pages_name_are_where_they_say():
         named = re.findall(r"\[`([\w/]+(?:\.py|/))`\]\(([^)]+)\)", text)
         assert len(named) > 20 or page != "docs/covered.md"
         for words, path in named:
-            assert f"{path}/".endswith(f"/{words.rstrip('/')}/"), path
+            assert f"/{path}/".endswith(f"/{words.rstrip('/')}/"), path
 
 
 def test_every_page_is_reached_from_the_readme():
