@@ -3,8 +3,12 @@
     jaxgan data prepare mnist
     jaxgan train experiments/acgan_mnist.py
 
+It gave Fréchet distances of 31.1, 21.9 and 27.9 (three seeds), and 80 to 89 % of the samples are
+read as the digit that was asked for; some 8 minutes of steps on one core.
+
 Beside it, with the same networks: `--label-use projection` (the discriminator is given the label,
-projected on its features) and `--label-use channels` (as channels beside the image).
+projected on its features; 4.8 to 5.3, 99 %) and `--label-use channels` (as channels beside the
+image; 3.5 to 4.0, 96 to 97 %).
 """
 
 from jaxgan.experiment import (

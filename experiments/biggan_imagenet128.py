@@ -2,8 +2,9 @@
 
     jaxgan train experiments/biggan_imagenet128.py
 
-`imagenet2012` is prepared by TFDS from archives that one downloads oneself. The batch is that of
-all devices together. 70,433,988 and 87,982,370 parameters.
+Not measured here: it needs ImageNet and many accelerators. The tests check its shapes: 70,433,988
+and 87,982,370 parameters. TFDS prepares `imagenet2012` from archives that you download yourself.
+The batch is that of all devices together.
 """
 
 from jaxgan.experiment import (

@@ -4,9 +4,11 @@
     jaxgan train experiments/colourise_emoji.py
     jaxgan translate RUN --input grey --output coloured
 
+It gave LPIPS .209 and 17.4 dB on held-out emoji (one seed), in 7 to 11 minutes on one core. The
+same network without a discriminator, `--adversarial-weight 0`, gave .205 and 18.6 dB, browner.
+
 `emoji` may be any folder of colour images with sub-folders train and test: they are made grey
-inside the step. The same network without a discriminator: `--adversarial-weight 0`. They gave
-LPIPS .209 and .205.
+inside the step.
 """
 
 from jaxgan.experiment import OptimizerOptions, PairedExperiment, PatchOptions, UNetOptions

@@ -3,6 +3,8 @@
     python -m benchmarks.held_out faces64.npz faces --test 500
     jaxgan train experiments/context_encoder.py
 
+Not measured here: its first steps ran, and the tests check its shapes.
+
 As in the paper the discriminator sees the hole alone, the reconstruction is the squared error, ten
 times as heavy at the border of the hole, and fooling weighs a thousandth of it.
 """

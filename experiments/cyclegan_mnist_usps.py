@@ -1,14 +1,18 @@
-"""CycleGAN between MNIST and USPS digits, without pairs or labels, on two CPU cores.
+"""CycleGAN between MNIST and USPS digits, without pairs or labels.
 
-USPS comes as an .npz file, `images` uint8 [N, 16, 16, 1] and for the measurement `labels` [N]:
+USPS comes as an .npz file, `images` uint8 [N, 16, 16, 1] and, for the measurement, `labels` [N]:
 
+    jaxgan data prepare mnist
     jaxgan train experiments/cyclegan_mnist_usps.py --data-y usps_train.npz
 
-USPS's digits fill their frames, MNIST's lie in the middle of theirs, 20 pixels of 28: USPS's are
+A classifier of MNIST alone reads .950 ± .006 of the translated USPS test digits correctly, one of
+USPS alone .895 ± .013 of MNIST's (three seeds); 10 to 50 minutes gave this on one CPU core.
+
+USPS's digits fill their frames; MNIST's lie in the middle of theirs, 20 pixels of 28. So USPS's are
 made that small (`margin_y`), since convolutions do not learn to scale. Three more things are not
 the paper's: batch and group normalization, since instance normalization makes a thick 1 and a thin
 one alike; a cycle weight of 1 instead of 10, which keeps digits legible to the way back rather than
-to a reader; and a batch of 16. experiments/README.md has the figures.
+to a reader; and a batch of 16. experiments/README.md has what else was tried.
 """
 
 from jaxgan.experiment import OptimizerOptions, PatchOptions, TranslatorOptions, UnpairedExperiment

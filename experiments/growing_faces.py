@@ -3,13 +3,13 @@
     python -m benchmarks.held_out faces64.npz faces --test 500
     jaxgan train experiments/growing_faces.py
 
+It gave a Fréchet distance of 8.19 (one seed) in 5.0 minutes of steps on two CPU cores. The same
+networks at full size from the start, for as many images, `--start-size 64 --steps 1680`: 7.58 in
+11.5 minutes.
+
 80 steps a size and a fading up to 32 pixels; 160 of fading and 400 more, of 32 images, at 64. The
 learning rate is the paper's 1e-3 times √(512 / 16), since the layers are that much narrower
-(networks/growing.py).
-
-Fréchet distance 8.19 (one seed) in 5.0 minutes of steps. The same networks at full size from the
-start, for as many images, `--start-size 64 --steps 1680`: 7.58 in 11.5.
-`faces` may be any folder of images with sub-folders train and test.
+(networks/growing.py). `faces` may be any folder of images with sub-folders train and test.
 """
 
 from jaxgan.experiment import (

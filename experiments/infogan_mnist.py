@@ -5,6 +5,9 @@
     jaxgan sample RUN --sweep category --out categories.png
     jaxgan sample RUN --sweep number-1 --out slant.png
 
+It gave categories that the best assignment to digits gets wrong for 19, 24 and 30 % of the samples,
+and Fréchet distances of 3.46, 3.43 and 2.69 (three seeds), in 11 to 13 minutes on one core.
+
 Latents, weights of the codes and rates are the paper's; its networks have 1,024 hidden units and
 twice the width. Without a hidden layer categories are styles as much as digits; with one in the
 generator alone, it ignores its noise.

@@ -4,9 +4,11 @@
     jaxgan train experiments/inpaint_faces.py
     jaxgan translate RUN --input photos --mask masks --output filled
 
-`faces` may be any folder of images with sub-folders train and test. The same network without a
-discriminator, which fills holes with a blur: `--adversarial-weight 0`. They gave LPIPS .050 and
-.093, and 27.2 and 28.0 dB.
+It gave LPIPS .050 and 27.2 dB on held-out faces (two seeds), in 14 minutes on one core. The same
+network without a discriminator, `--adversarial-weight 0`, fills holes with a blur: .093 and 28.0
+dB.
+
+`faces` may be any folder of images with sub-folders train and test.
 """
 
 from jaxgan.experiment import InpaintingExperiment, OptimizerOptions, PatchOptions, UNetOptions

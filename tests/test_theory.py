@@ -37,9 +37,10 @@ def test_all_are_here():
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_each_opens_with_its_command(name):
+def test_each_opens_with_its_command_and_what_it_found(name):
     text = (FOLDER / f"{name}.py").read_text()
-    assert f"    python experiments/theory/{name}.py [--out {name}.png]\n" in text
+    command = f"    python experiments/theory/{name}.py [--out {name}.png]\n"
+    assert f"{command}\nIt found" in text
 
 
 def test_the_minimax_gradient_vanishes_and_the_other_does_not(tmp_path):

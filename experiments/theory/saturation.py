@@ -2,6 +2,8 @@
 
     python experiments/theory/saturation.py [--out saturation.png]
 
+It found gradients of 1e-6 (minimax) and 1 (non-saturating) where D = 1e-6.
+
 The gradient that reaches a generator passes through the logit of its image. Of the minimax loss it
 is -D, which vanishes where the discriminator is sure (D near 0); of the non-saturating loss it is
 D - 1, which is largest there. With the logit l, D = sigmoid(l).
