@@ -66,7 +66,7 @@ def path(loss: AdversarialLoss, *, gamma: float = 0.0, alternating: bool = False
 
 
 def eigenvalues(loss: AdversarialLoss, gamma: float) -> np.ndarray:
-    """Eigenvalues of the Jacobian of the gradient flow at (0, 0), sorted by their imaginary parts."""
+    """Eigenvalues of the Jacobian of the gradient flow at (0, 0), by imaginary part."""
     jacobian = jax.jacfwd(descent(loss, gamma))(jnp.zeros(2))
     found = np.linalg.eigvals(np.asarray(jacobian, float))
     return found[np.argsort(found.imag)]
