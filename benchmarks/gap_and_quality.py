@@ -1,6 +1,6 @@
 """Does the gap of a Wasserstein discriminator tell how good samples are? One against the other.
 
-    jaxgan train experiments/wgan_gp_mnist.py --evaluate-every 250 --out runs/gap0
+    jaxgan train wgan_gp_mnist --evaluate-every 250 --out runs/gap0
     (and runs/gap1, runs/gap2 with --seed 1 and 2)
     python -m benchmarks.gap_and_quality runs/gap0 runs/gap1 runs/gap2 --out gap.png
 

@@ -1,6 +1,6 @@
 """Are digits that a run translates read as what they were? By a judge of the other domain alone.
 
-    jaxgan train experiments/cyclegan_mnist_usps.py --data-y usps_train.npz --out runs/cycle0
+    jaxgan train cyclegan_mnist_usps --data-y usps_train.npz --out runs/cycle0
     python -m benchmarks.translation_accuracy runs/cycle0 --y-test usps_test.npz [--confusion]
 
 For each direction a classifier is fitted to the training images of the domain that is translated

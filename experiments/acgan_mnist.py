@@ -1,7 +1,7 @@
 """AC-GAN on MNIST (Odena 2017): the discriminator names the digit, and the generator helps it.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/acgan_mnist.py
+    jaxgan train acgan_mnist
 
 It gave Fréchet distances of 31.1, 21.9 and 27.9 (three seeds), and 80 to 89 % of the samples are
 read as the digit that was asked for; some 8 minutes of steps on one core.

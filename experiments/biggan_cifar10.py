@@ -1,7 +1,7 @@
 """BigGAN on CIFAR-10 (Brock 2019), as its authors' PyTorch code runs it, but narrow and short.
 
     jaxgan data prepare cifar10
-    jaxgan train experiments/biggan_cifar10.py
+    jaxgan train biggan_cifar10
     jaxgan sample RUN --truncation 0.5 --out likely.png
 
 It gave Fréchet distances of 2.34 and 2.79 (two seeds, 20,000 training images), in 29 minutes on one

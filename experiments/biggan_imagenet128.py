@@ -1,6 +1,6 @@
 """BigGAN at 128 pixels on ImageNet (Brock 2019): the paper's recipe, for many accelerators.
 
-    jaxgan train experiments/biggan_imagenet128.py
+    jaxgan train biggan_imagenet128
 
 Not measured here: it needs ImageNet and many accelerators. The tests check its shapes: 70,433,988
 and 87,982,370 parameters. TFDS prepares `imagenet2012` from archives that you download yourself.

@@ -1,7 +1,7 @@
 """Colourisation by pix2pix: grey emoji become coloured (64x64 pixels).
 
     python -m benchmarks.held_out emoji64.npz emoji --test 200
-    jaxgan train experiments/colourise_emoji.py
+    jaxgan train colourise_emoji
     jaxgan translate RUN --input grey --output coloured
 
 It gave LPIPS .209 and 17.4 dB on held-out emoji (one seed), in 7 to 11 minutes on one core. The

@@ -1,7 +1,7 @@
 """DCGAN on MNIST with labels: embedded beside the latent, projected in the discriminator.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/conditional_dcgan_mnist.py
+    jaxgan train conditional_dcgan_mnist
     jaxgan sample RUN --label 3 --out threes.png
 
 It gave a Fréchet distance of 4.1 (one seed), and 99.5 % of the samples are read as the digit that

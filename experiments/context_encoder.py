@@ -1,7 +1,7 @@
 """A context encoder (Pathak 2016): an encoder and a decoder that guess the middle of a face.
 
     python -m benchmarks.held_out faces64.npz faces --test 500
-    jaxgan train experiments/context_encoder.py
+    jaxgan train context_encoder
 
 Not measured here: its first steps ran, and the tests check its shapes.
 

@@ -4,6 +4,8 @@
     jaxgan train cyclegan_folders --data-x both        # which holds trainA and trainB
     jaxgan translate RUN --input more --output painted --direction x-to-y
 
+Not measured here: what it gives depends on the images.
+
 A folder with sub-folders train and test is known by its own; of one with trainA and trainB, testA
 and testB are held out. The whole network is `--generator.width 64 --generator.blocks 9
 --discriminator.width 64 --image-size 256`, for a GPU.

@@ -1,7 +1,7 @@
 """CycleGAN in colour at 32 pixels: two classes of CIFAR-10, horses and deer.
 
     jaxgan data prepare cifar10
-    jaxgan train experiments/cyclegan_horse2deer_cifar10.py
+    jaxgan train cyclegan_horse2deer_cifar10
 
 Not measured here: it was not trained to its end, and the tests check its shapes.
 """

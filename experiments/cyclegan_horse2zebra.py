@@ -1,7 +1,7 @@
 """CycleGAN as published (Zhu 2017): horses and zebras at 256 pixels, 200 epochs, for a GPU.
 
     jaxgan data prepare cycle_gan/horse2zebra
-    jaxgan train experiments/cyclegan_horse2zebra.py
+    jaxgan train cyclegan_horse2zebra
 
 or from a folder with trainA, trainB, testA and testB: `--data-x ./horse2zebra`.
 

@@ -3,7 +3,7 @@
 USPS comes as an .npz file, `images` uint8 [N, 16, 16, 1] and, for the measurement, `labels` [N]:
 
     jaxgan data prepare mnist
-    jaxgan train experiments/cyclegan_mnist_usps.py --data-y usps_train.npz
+    jaxgan train cyclegan_mnist_usps --data-y usps_train.npz
 
 A classifier of MNIST alone reads .950 ± .006 of the translated USPS test digits correctly, one of
 USPS alone .895 ± .013 of MNIST's (three seeds); 10 to 50 minutes gave this on one CPU core.

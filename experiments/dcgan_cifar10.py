@@ -1,7 +1,7 @@
 """DCGAN on CIFAR-10 with labels, as many minutes as `biggan_cifar10.py`: five times the steps.
 
     jaxgan data prepare cifar10
-    jaxgan train experiments/dcgan_cifar10.py
+    jaxgan train dcgan_cifar10
 
 It gave Fréchet distances of 30.0 and 25.1 (two seeds, 20,000 training images), in 27 minutes on one
 core. With batch normalisation in the discriminator (`--discriminator.normalization batch

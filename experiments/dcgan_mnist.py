@@ -1,7 +1,7 @@
 """DCGAN (Radford 2016) on MNIST: 7x7 to 14x14 to 28x28.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/dcgan_mnist.py
+    jaxgan train dcgan_mnist
 
 It gave a Fréchet distance of 6.95 (one seed), in 11.6 minutes on two CPU cores beside other work;
 at width 32, 9.6 ± .3 (three seeds).

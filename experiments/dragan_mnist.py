@@ -1,7 +1,7 @@
 """DRAGAN (Kodali 2017): the gradient penalty around real images, on a non-saturating DCGAN.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/dragan_mnist.py
+    jaxgan train dragan_mnist
 
 Not measured here: it was not trained to its end, and the tests check its shapes.
 """

@@ -1,7 +1,7 @@
 """pix2pix on drawings: the edges of an emoji become the emoji (64x64 pixels).
 
     python -m benchmarks.held_out emoji64.npz emoji --test 200
-    jaxgan train experiments/edges_to_emoji.py
+    jaxgan train edges_to_emoji
     jaxgan translate RUN --input drawings --output emoji
 
 It gave LPIPS .298 and 14.0 dB on held-out emoji (one seed), in 7 to 11 minutes on one core. The

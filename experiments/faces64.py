@@ -1,7 +1,7 @@
 """DCGAN on grey faces of 64x64 pixels, whose latent directions are then edited.
 
     python -m benchmarks.held_out faces64.npz faces --test 500
-    jaxgan train experiments/faces64.py
+    jaxgan train faces64
     python -m benchmarks.directions RUN faces64.npz faces64_male.npz --csv attributes.csv
     jaxgan directions RUN --labels attributes.csv
     jaxgan edit RUN --direction smiling male --out edited.png

@@ -1,6 +1,6 @@
 """Twenty-five Gaussians on a square: every mode found, by R1 and a falling learning rate.
 
-    jaxgan train experiments/grid.py
+    jaxgan train grid
 
 It gave all 25 modes in each of three seeds, .974 ± .004 of the samples of high quality (real
 points: .989), in about a minute on two CPU cores.

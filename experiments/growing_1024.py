@@ -1,6 +1,6 @@
 """Networks that grow from 4x4 to 1024x1024 pixels: the paper's schedule (Karras 2018).
 
-    jaxgan train experiments/growing_1024.py --data photos
+    jaxgan train growing_1024 --data photos
 
 Not measured here: it needs a GPU, 58 hours of an H100 on paper (benchmarks/README.md). A step at
 full size took 13.2 s on two CPU cores.

@@ -1,7 +1,7 @@
 """Networks that grow from 4x4 to 64x64 pixels on grey faces (Karras 2018).
 
     python -m benchmarks.held_out faces64.npz faces --test 500
-    jaxgan train experiments/growing_faces.py
+    jaxgan train growing_faces
 
 It gave a Fréchet distance of 8.19 (one seed) in 5.0 minutes of steps on two CPU cores. The same
 networks at full size from the start, for as many images, `--start-size 64 --steps 1680`: 7.58 in

@@ -1,7 +1,7 @@
 """Networks that grow from 4x4 to 32x32 pixels on MNIST (Karras 2018).
 
     jaxgan data prepare mnist
-    jaxgan train experiments/growing_mnist.py
+    jaxgan train growing_mnist
 
 It gave Fréchet distances of 31.7, 28.6 and 34.3 (three seeds) in 8.6 minutes of steps on two CPU
 cores. The same networks at full size from the start, for as many images, `--start-size 32 --steps

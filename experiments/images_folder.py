@@ -3,6 +3,8 @@
     jaxgan data photos
     jaxgan train images_folder --data photos [--image-size 128]
 
+Not measured here: what it gives depends on the images.
+
 Sub-folders train and test hold images out for the evaluation; sub-folders of these, or of the
 folder itself, are classes, which `--conditional` uses.
 """

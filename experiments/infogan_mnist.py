@@ -1,7 +1,7 @@
 """InfoGAN on MNIST (Chen 2016): a code of ten categories and two numbers, without any label.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/infogan_mnist.py
+    jaxgan train infogan_mnist
     jaxgan sample RUN --sweep category --out categories.png
     jaxgan sample RUN --sweep number-1 --out slant.png
 

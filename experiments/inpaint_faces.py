@@ -1,7 +1,7 @@
 """Inpainting: a U-Net fills the middle of faces of 64x64 pixels, a hole of 32x32.
 
     python -m benchmarks.held_out faces64.npz faces --test 500
-    jaxgan train experiments/inpaint_faces.py
+    jaxgan train inpaint_faces
     jaxgan translate RUN --input photos --mask masks --output filled
 
 It gave LPIPS .050 and 27.2 dB on held-out faces (two seeds), in 14 minutes on one core. The same

@@ -1,7 +1,7 @@
 """LSGAN (Mao 2017): the DCGAN of `dcgan_mnist.py` with the least-squares loss.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/lsgan_mnist.py
+    jaxgan train lsgan_mnist
 
 Not measured here: it was not trained to its end, and the tests check its shapes.
 """

@@ -1,7 +1,7 @@
 """The first GAN (Goodfellow 2014): multilayer perceptrons on MNIST, uniform latents, dropout.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/mlp_mnist.py
+    jaxgan train mlp_mnist
 
 It gave a Fréchet distance of 29.6 ± 4.9 (three seeds), in minutes on one core.
 """

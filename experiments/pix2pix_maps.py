@@ -1,12 +1,12 @@
 """pix2pix from aerial photographs to maps, as in the paper (Isola 2017): 200 epochs of one image.
 
-    jaxgan train experiments/pix2pix_maps.py --data maps
+    jaxgan train pix2pix_maps --data maps
 
 A folder of that name holds train/ and val/ with photograph and map side by side; `--direction
 b-to-a` paints photographs of maps. Not measured here: the whole needs a GPU, at 2.2 s a step five
 and a half days of two CPU cores. A shorter run at 64 pixels,
 
-    jaxgan train experiments/pix2pix_maps.py --data maps --image-size 64 --load-size 71 \\
+    jaxgan train pix2pix_maps --data maps --image-size 64 --load-size 71 \\
         --generator.width 32 --generator.depth 4 --discriminator.width 32 \\
         --discriminator.layers 2 \\
         --generator-optimizer.learning-rate 5e-4 --discriminator-optimizer.learning-rate 5e-4 \\

@@ -1,7 +1,7 @@
 """The modern baseline (R3GAN, Huang 2024): relativistic pairing with R1 and R2 of gamma .1.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/r3gan_mnist.py --generator.width 32 --discriminator.width 32
+    jaxgan train r3gan_mnist --generator.width 32 --discriminator.width 32
 
 It gave a Fréchet distance of 16.0 ± 1.1 (three seeds, that width, minutes on one core). With gamma
 1 and Adam 2e-4, 5,000 steps are too few: 32.4 (one seed). The file's own width is 64.

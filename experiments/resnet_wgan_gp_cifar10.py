@@ -1,7 +1,7 @@
 """WGAN-GP's ResNet (Gulrajani 2017): width 128, Adam 2e-4 (0, .9) falling to 0 over 100,000 steps.
 
     jaxgan data prepare cifar10
-    jaxgan train experiments/resnet_wgan_gp_cifar10.py
+    jaxgan train resnet_wgan_gp_cifar10
 
 Not measured here: it needs a GPU, and the tests check its shapes.
 

@@ -1,6 +1,6 @@
 """Eight Gaussians on a circle: every mode found, by R1 and a falling learning rate.
 
-    jaxgan train experiments/ring.py
+    jaxgan train ring
 
 It gave all 8 modes in each of three seeds, .978 ± .003 of the samples of high quality (real points:
 .989), in half a minute on two CPU cores.

@@ -1,7 +1,7 @@
 """Spectral normalisation with the hinge loss (Miyato 2018), on a DCGAN.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/sn_hinge_mnist.py
+    jaxgan train sn_hinge_mnist
 
 Not measured here: it was not trained to its end, and the tests check its shapes.
 """

@@ -1,7 +1,7 @@
 """SRGAN by 4 on the 91 photographs (T91), from the weights of `srresnet_t91.py`.
 
-    jaxgan train experiments/srresnet_t91.py --data t91
-    jaxgan train experiments/srgan_t91.py --data t91 --from RUN
+    jaxgan train srresnet_t91 --data t91
+    jaxgan train srgan_t91 --data t91 --from RUN
     python -m benchmarks.super_resolution set5 set14 --run RUN
 
 It gave LPIPS .146 on Set5 where SRResNet has .203, and 29.58 dB where that has 30.57 (one seed), in

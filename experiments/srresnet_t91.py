@@ -1,6 +1,6 @@
 """SRResNet by 4 on the 91 photographs that the field's first networks learnt from (T91).
 
-    jaxgan train experiments/srresnet_t91.py --data t91
+    jaxgan train srresnet_t91 --data t91
     python -m benchmarks.super_resolution set5 set14 --run RUN
 
 It gave 30.57 dB on Set5 and 27.46 on Set14 (bicubic: 28.42 and 26.00; one seed), in 36 minutes on

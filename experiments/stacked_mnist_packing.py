@@ -1,7 +1,7 @@
 """Stacked MNIST by PacDCGAN2 (Lin 2018): `stacked_mnist_dcgan.py`, packed in pairs.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/stacked_mnist_packing.py
+    jaxgan train stacked_mnist_packing
 
 It gave 887 of 1,000 modes at a KL of 1.10, one seed on one core: in 2.5 epochs packing has not
 helped yet.

@@ -1,7 +1,7 @@
 """Stacked MNIST by relativistic pairing with R1 and R2 (R3GAN, Huang 2024), on a DCGAN: a cure.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/stacked_mnist_r3gan.py
+    jaxgan train stacked_mnist_r3gan
 
 It gave all 1,000 modes at a KL of .20, one seed on one core.
 

@@ -1,7 +1,7 @@
 """Stacked MNIST by WGAN-GP (Gulrajani 2017): width 32, Adam 1e-4 (.5, .9).
 
     jaxgan data prepare mnist
-    jaxgan train experiments/stacked_mnist_wgan_gp.py
+    jaxgan train stacked_mnist_wgan_gp
 
 Not measured here: it was not trained to its end, and the tests check its shapes.
 

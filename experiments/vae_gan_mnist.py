@@ -1,7 +1,7 @@
 """A VAE-GAN of MNIST (Larsen 2016): a VAE that compares images by what a discriminator sees.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/vae_gan_mnist.py
+    jaxgan train vae_gan_mnist
 
 The same networks gave a Fréchet distance of 48.9 ± .5 (three seeds) after four minutes on one core
 in `benchmarks/blur.py`, beside an autoencoder, a VAE (64.7) and a GAN (11.2) of as many minutes.

@@ -1,7 +1,7 @@
 """A variational autoencoder of MNIST, by perceptrons: the setting of PyTorch's example.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/vae_mnist.py
+    jaxgan train vae_mnist
 
 It gave a bound of 105.6 ± .1 nats on the test images (three seeds, one core; the example's logs
 show 104 to 106), and 101.8 ± .1 by importance weighting.

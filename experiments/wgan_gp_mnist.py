@@ -1,7 +1,7 @@
 """WGAN-GP (Gulrajani 2017): batch 50, five discriminator steps, Adam 1e-4 (.5, .9), width 32.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/wgan_gp_mnist.py
+    jaxgan train wgan_gp_mnist
 
 It gave a Fréchet distance of 71.0 ± 1.6 after 2,000 of its 5,000 steps (three seeds, minutes on one
 core), which still falls by a quarter in the next 1,000.

@@ -1,7 +1,7 @@
 """WGAN (Arjovsky 2017): weights clipped to 0.01, RMSProp 5e-5, five discriminator steps.
 
     jaxgan data prepare mnist
-    jaxgan train experiments/wgan_mnist.py
+    jaxgan train wgan_mnist
 
 It gave a Fréchet distance of 68, still falling (one seed, one core).
 """

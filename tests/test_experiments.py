@@ -62,7 +62,7 @@ def test_there_are_experiments():
 
 def test_an_experiment_opens_with_its_command_and_what_it_gave(file):
     opening = ast.get_docstring(ast.parse(file.read_text()))
-    assert re.search(rf"^    jaxgan train experiments/{file.name}( |$)", opening, re.MULTILINE)
+    assert re.search(rf"^    jaxgan train {file.stem}( |$)", opening, re.MULTILINE)
     gave = re.search(r"\b(gave|Not measured here: )", opening)
     assert gave, "Neither what it gave, nor that it was not measured."
     if gave[0] == "gave" and file.stem not in ("mixture_digits", "own_network"):  # Seconds.

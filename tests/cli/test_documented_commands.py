@@ -84,10 +84,11 @@ COMMANDS = documented()
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A run of each kind, as far as a parser looks."""
     folder = tmp_path_factory.mktemp("runs")
+    (folder / "photos").mkdir()  # Options of a folder are those of `images_folder`.
     for name, spec in KINDS.values():
         experiment = record.load_file(ROOT / "experiments" / f"{name}.py")
-        record.create(folder / name, experiment, [spec])
-    return {words: folder / name for words, (name, _) in KINDS.items()}
+        record.create(folder / "runs" / name, experiment, [spec])
+    return {words: folder / "runs" / name for words, (name, _) in KINDS.items()}
 
 
 def test_every_command_is_documented():
@@ -98,7 +99,7 @@ def test_every_command_is_documented():
 
 @pytest.mark.parametrize("text", [c.text for c in COMMANDS if c.text.startswith("jaxgan")])
 def test_a_command_is_read(text, runs, monkeypatch):
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(runs[""].parents[1])
     run = next(str(path) for words, path in runs.items() if words in text)
     own = str(ROOT / "experiments/digits.py")
     places = {"RUN": run, "OTHER": run, "EXPERIMENT.py": own, "my.py": own}
