@@ -24,7 +24,7 @@ HELP = {"-h", "--help", "--help-all"}
 
 
 def complain(message: str, code: int) -> int:
-    """Prints one line; spaces within it stay, as those of paths do."""
+    """Prints a complaint in one line. Spaces within it stay, such as those of paths."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     print(f"jaxgan: {' '.join(lines)}", file=sys.stderr)
     return code

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     Sheet: TypeAlias = tuple[np.ndarray, list[str] | None]
 
 ROWS, COLUMNS, POINTS = 10, 8, 2000
-"""Of a contact sheet: classes at most, images of each, and points."""
+"""A contact sheet has at most this many classes, images of each, and points."""
 PROBLEMS = 5
 """Files that cannot be read, named at most."""
 

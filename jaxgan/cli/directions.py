@@ -23,7 +23,7 @@ class DirectionsOptions(GeneratorChoice):
     default labels where there are some, else weights."""
     labels: Path | None = None
     """Table (.csv) of attributes: a column `sample`, the number that `jaxgan sample` gives a sample
-    with this seed, and a column of 0 and 1 for each attribute; empty where it cannot be told."""
+    with this seed, and a column of 0 and 1 for each attribute; empty where it is not known."""
     seed: int = 0
     """Seed of the samples that are looked at."""
     count: int = 2000
@@ -123,7 +123,7 @@ def found_by(
 
 
 def read_labels(path: Path) -> "dict[str, tuple[np.ndarray, np.ndarray]]":
-    """By attribute the numbers of samples and whether it is present, of a table.
+    """From a table, for each attribute, the numbers of samples and whether it is present.
 
     Raises:
       ValueError: for a file that is no such table, naming the line.
@@ -235,7 +235,7 @@ def edit(args: list[str]) -> int:
 
 
 def latent_size(run: "Run", one: tuple[Any, ...]) -> int:
-    """L of a run whose samples are made of latents `[L]`, by the inputs of one sample.
+    """The latent size L of a run, from the inputs of one sample.
 
     Raises:
       ValueError: for latents of another form.

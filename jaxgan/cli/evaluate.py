@@ -39,7 +39,7 @@ def evaluate(args: list[str]) -> int:
     run, path = load_chosen(options), options.out or options.run / FILE
     if options.out is not None:
         check_out(options.out, (".json",))
-    elif not os.access(options.run, os.W_OK):  # Whoever waits for minutes may want to know now.
+    elif not os.access(options.run, os.W_OK):  # Better said now than after minutes of waiting.
         warnings.warn(f"{path} cannot be written; --out FILE records elsewhere", stacklevel=2)
     record = run.evaluate(options.features, on_protocol=refuse, **places)
     metrics, real, protocol = record["metrics"], record["real"], record["protocol"]
@@ -63,7 +63,7 @@ def evaluate(args: list[str]) -> int:
 
 
 def _write(path: Path, record: dict[str, Any]) -> str:
-    """Records an evaluation; why it cannot be, or an empty line: its numbers took minutes."""
+    """Records an evaluation; if that fails, returns why, as its numbers took minutes."""
     from jaxgan.runs.writing import write_json
 
     try:

@@ -44,7 +44,7 @@ def export(args: list[str]) -> int:
 
 
 def card_of(run: "Run", path: Path, grid: Path | None, licence: str) -> str:
-    """What others want to know of a model, in Markdown."""
+    """What others want to know about a model, in Markdown."""
     from jaxgan import __version__
     from jaxgan.networks import parameter_count
     from jaxgan.options import flat, to_dict

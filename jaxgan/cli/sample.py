@@ -93,7 +93,7 @@ def sweep_of(run: "Run", name: str) -> "Callable[[Array], Array]":
 def refuse_more_than_memory(
     run: "Run", one: tuple[Any, ...], asked: str, count: int, kind: str
 ) -> None:
-    """Refuses so many samples that they alone, with their inputs, are larger than the memory.
+    """Refuses samples that alone, with their inputs, are larger than the memory.
 
     Args:
       run: that makes them.

@@ -68,7 +68,7 @@ def parse_train(args: list[str]) -> "tuple[TrainOptions, BaseExperiment]":
 
 
 def _usual(args: list[str]) -> "BaseExperiment":
-    """What the options are of where no experiment is named: a run's, a folder's or the digits'."""
+    """The experiment whose options apply where none is named: a run's, a folder's, the digits'."""
     from jaxgan.data.catalog import folder_of
     from jaxgan.experiment import DIGITS
 

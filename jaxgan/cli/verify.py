@@ -60,7 +60,7 @@ def verify(args: list[str]) -> int:
 def _first_difference(
     trainer: "Trainer", state: "TrainingState | None", digests: dict[int, str]
 ) -> int | None:
-    """Trains from the start; the first step after which the parameters' digest is another.
+    """Trains from the start; returns the first step whose parameters have another digest.
 
     Args:
       trainer: of the run.
