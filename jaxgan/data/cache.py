@@ -8,8 +8,8 @@ as absent.
 A file is read whole for its checksum once. What it was then, its size, time of change and inode,
 stands in a stamp beside it, `<file>.verified`, and while the file still is that it is opened
 without reading it. Any difference, and a stamp that is missing or damaged, leads to a whole check
-again; so does a file that changed within the clock tick of its stamp, where a later change could
-not be told. What no stamp can tell is a disk that damages bytes by itself. A stamp that cannot be
+again; so does a file that changed within the clock tick of its stamp, where a later change would
+not show. What no stamp shows is a disk that damages bytes by itself. A stamp that cannot be
 written costs time, at the next opening, and nothing else.
 """
 
@@ -73,7 +73,7 @@ def _writable() -> Path:
 
 @functools.cache
 def _passing_folder(obstacle: str) -> Path:
-    """Of a new name each time: others could have laid one of a known name in wait."""
+    """A folder of a new name each time: others could have prepared one of a known name."""
     folder = Path(tempfile.mkdtemp(prefix="jaxgan-"))
     _PASSING.append(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -243,7 +243,7 @@ def open_folder(
 def identify_files(
     folder: Path, files: Sequence[Path], class_names: tuple[str, ...] = ()
 ) -> tuple[Identity, ...]:
-    """Who a set is that was read from these files of a folder; a ValueError where one is gone."""
+    """The identity of a set read from these files of a folder; a ValueError where one is gone."""
     named = [(path.relative_to(folder).as_posix(), path) for path in files]
     try:
         digest = digest_files(named)

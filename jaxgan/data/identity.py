@@ -1,4 +1,4 @@
-"""Who data are: where they lie, what they hold, and a digest by which a run knows them again."""
+"""The identity of data: where they lie, what they hold, and a digest by which a run knows them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class Identity(NamedTuple):
         return found
 
     def difference(self, before: "Identity") -> str:
-        """What tells these data from those that a run was trained on; empty for the same data.
+        """How these data differ from those that a run was trained on; empty for the same data.
 
         Where they lie, and what they are called, makes no difference.
         """
@@ -71,7 +71,7 @@ class Identity(NamedTuple):
 
 
 def class_difference(names: Sequence[str], before: Sequence[str]) -> str:
-    """What became of classes whose names, by number, were others before."""
+    """The classes whose names have changed, by number."""
     gone = [name for name in before if name not in set(names)]
     new = [name for name in names if name not in set(before)]
     if gone or new:

@@ -24,7 +24,7 @@ from jaxgan.data.source import machine_memory
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 UNREAD = (".jfif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".tga", ".svg", ".psd")
-"""Ends of the names of other images, which are passed over and told of."""
+"""Ends of the names of other images, which are skipped and named in a warning."""
 DECODING = 3
 """Counts the changes of what `decode` makes of a file: arrays in the cache are of one of them."""
 MAX_PIXELS = 1 << 26
@@ -132,7 +132,7 @@ def _opaque(image: Image.Image, transparency: Transparency) -> Image.Image:
 
 
 def _mean_color(image: Image.Image) -> tuple[int, int, int]:
-    """Of RGBA pixels, weighted by alpha; of an image of which nothing is seen, white."""
+    """The mean of RGBA pixels, weighted by alpha; white where all of the image is transparent."""
     pixels = np.asarray(image, np.float64)
     seen = pixels[..., 3:]
     if not seen.any():
@@ -157,7 +157,7 @@ def decode(
         shorter side becomes `image_size` and the longer one is cropped about its centre, in one
         step, with Pillow's bicubic filter, which is antialiased.
       channels: 1 or 3.
-      transparency: what transparent pixels are laid on; told in a warning.
+      transparency: what transparent pixels are laid on, with a warning.
 
     Returns:
       uint8 [H, W, channels].
@@ -180,7 +180,7 @@ def decode(
 
 
 def alpha(path: Path) -> np.ndarray:
-    """How opaque an image file's pixels are, uint8 [H, W, 1]: 255 where it knows no transparency.
+    """How opaque an image file's pixels are, uint8 [H, W, 1]: 255 where it has no transparency.
 
     Raises:
       ValueError: an image that cannot be read.
@@ -200,7 +200,7 @@ def resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def pad(images: np.ndarray, margin: int) -> np.ndarray:
-    """uint8 [..., H, W, C] with so many black pixels more on each of the four sides."""
+    """uint8 [..., H, W, C] with `margin` more black pixels on each of the four sides."""
     if not margin:
         return images
     sides = (margin, margin)

@@ -39,7 +39,7 @@ class PairSpec(NamedTuple):
             raise ValueError(f"the spec of the data is damaged: {values!r}") from error
 
     def example(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
-        """Shapes and types of a batch of so many images of each domain."""
+        """Shapes and types of a batch of `count` images of each domain."""
         return {name: spec.example(count)["real"] for name, spec in self._asdict().items()}
 
     def gather(self, arrays: Batch, indices: Array) -> Batch:
@@ -96,7 +96,7 @@ class PairSource:
         return (max if self.epoch == "longer" else min)(len(self.x), len(self.y))
 
     def indices(self, seed: int, images_seen: int, batch_size: int) -> np.ndarray:
-        """int32 [batch_size, 2], which images a batch uses after so many: a column a domain.
+        """int32 [batch_size, 2]: the images of the batch after `images_seen`, a column a domain.
 
         Each domain goes through permutations of its own (`batch_indices`), the shorter one more
         often, so any image may meet any other.
@@ -221,6 +221,6 @@ def _of_class(source: ArraySource, class_name: str) -> ArraySource:
 
 
 def _identify_class(source: ArraySource, name: str, count: int) -> tuple[Identity, ...]:
-    """Who a class of a set is: the whole set is known again, of which the class is one part."""
+    """The identity of one class of a set: that of the whole set, with the class."""
     (whole,) = source.identities
     return (whole._replace(name=f"{source.name}, {name}", samples=count),)

@@ -52,7 +52,7 @@ class PairedSpec(NamedTuple):
             raise ValueError(f"the spec of the data is damaged: {values!r}") from error
 
     def example(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
-        """Shapes and types of a batch of so many pairs."""
+        """Shapes and types of a batch of `count` pairs."""
         kinds = {"real": self.real, "condition": self.condition}
         return {name: spec.example(count)["real"] for name, spec in kinds.items() if spec}
 
@@ -110,7 +110,7 @@ class PairedSource:
 
     @property
     def identities(self) -> tuple[Identity, ...]:
-        """Who the data are: one for what holds both, or one for each half."""
+        """The identities of the data: one for what holds both, or one for each half."""
         found = [identity for half in self._halves().values() for identity in half.identities]
         return tuple(dict.fromkeys(found))
 
@@ -295,7 +295,7 @@ def _side_by_side(
 
 
 def _split_folder(folder: Path, split: str) -> Path:
-    """Where the files of a split lie: train, and for test the folder test or else val."""
+    """The files of a split: train, and for test those of the folder test or else val."""
     if not (folder / "train").is_dir():
         if split == "train":
             return folder

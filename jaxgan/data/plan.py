@@ -19,7 +19,7 @@ def _permutation(seed: int, epoch: int, size: int, stream: int) -> np.ndarray:
 def batch_indices(
     seed: int, images_seen: int, batch_size: int, size: int, stream: int = 0
 ) -> np.ndarray:
-    """Indices of the samples of the batch that follows so many samples.
+    """Indices of the samples of the batch that follows `images_seen` samples.
 
     The stream of indices is one permutation of the whole set after another, each drawn from
     `(seed, epoch)`, and batches are cut from it without a gap. So batches run across the borders

@@ -35,7 +35,7 @@ def machine_memory() -> int:
 
 
 def _limit(path: Path) -> int | None:
-    """A limit that the system tells in a file; None where there is no such file, or no limit."""
+    """A limit that the system states in a file; None where there is no such file, or no limit."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):  # "max"
@@ -89,7 +89,7 @@ class Spec(NamedTuple):
         return spec
 
     def example(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
-        """Shapes and types of a batch of so many samples."""
+        """Shapes and types of a batch of `count` samples."""
         kind = jnp.uint8 if self.is_image else jnp.float32
         batch = {"real": jax.ShapeDtypeStruct((count, *self.shape), kind)}
         if self.num_classes:
@@ -102,7 +102,7 @@ class Spec(NamedTuple):
 
 
 def class_number(name: str, names: Sequence[str]) -> int | None:
-    """The number of the class that a text names; None where there is none.
+    """The number of the class that a text names; None if there is no such class.
 
     A class goes by its name, or by its number in digits. Where names are numbers themselves, as
     those of digits and of folders 1, 2, 10, a number is a name and nothing else.
@@ -203,7 +203,7 @@ class ArraySource:
 
     @cached_property
     def identities(self) -> tuple[Identity, ...]:
-        """Who the data are: one for each set that was read. They are digested when first asked.
+        """The identities of the data, one for each set. They are digested when first asked for.
 
         Raises:
           ValueError: they cannot be read any more.

@@ -30,7 +30,7 @@ _BLOCK = 10_000
 
 
 class StackedSpec(Spec):
-    """The spec of stacks, whose source's `arrays` are digits and the rows that stacks are of."""
+    """The spec of stacks, whose source's `arrays` are digits and the rows that make up stacks."""
 
     __slots__ = ()
 
@@ -94,7 +94,7 @@ class StackedSource(ArraySource):
 
     @cached_property
     def identities(self) -> tuple[Identity, ...]:
-        """Who the stacks are: the digits, and the rows that they are of."""
+        """The identity of the stacks: the digits, and the rows they are made of."""
         (digits,) = self.digits.identities
         digest = digest_arrays({"rows": self.rows}, digits.digest)
         return (Identity(self.name, digits.place, len(self), (), digest),)
