@@ -24,7 +24,7 @@ Offer: TypeAlias = tuple[bool, Changes, str]
 
 
 def advise(regime: Regime, options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What addresses a regime, of the options that the experiment has and does not use yet.
+    """The options that address a regime, among those that the experiment has and does not use yet.
 
     Args:
       regime: as a diagnosis names it.

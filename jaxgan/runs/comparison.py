@@ -1,4 +1,4 @@
-"""Runs side by side: what there are in a folder, and what several came to, over their seeds.
+"""Runs side by side: the runs in a folder, and the figures of several over their seeds.
 
 Records are read as they are written: no class of an experiment is imported.
 """
@@ -29,7 +29,7 @@ SAMPLED = ("step", "diversity", "duplicate_rate")
 
 
 class State(NamedTuple):
-    """What there is to say of a run in a line.
+    """What is said about a run in one line.
 
     Attributes:
       directory: of the run.
@@ -79,7 +79,7 @@ def runs_in(folder: Path) -> list[Path]:
 
 
 def state_of(directory: Path) -> State:
-    """What there is to say of a run, damaged ones included."""
+    """What is said about a run, even a damaged one."""
     try:
         options, lines = contents(directory)["experiment"], read_metrics(directory)
         step, steps = newest_step(directory), int(options.get("steps", 0))
@@ -99,7 +99,7 @@ def state_of(directory: Path) -> State:
 
 
 def groups_of(directories: Sequence[Path]) -> list[Group]:
-    """The runs by their options, and what each group's came to.
+    """The runs grouped by their options, and the figures of each group.
 
     Raises:
       ValueError: for fewer than 2 runs, or one that cannot be read.

@@ -1,4 +1,4 @@
-"""A run and its data: who they were when it was trained, and whether they still are.
+"""A run and its data: their identity when it was trained, and whether it is still the same.
 
 A record holds `data`, one entry a phase: the identities of its source, or null for a source that
 has none, such as one of the user's. Runs recorded by earlier versions have no such entry.
@@ -20,7 +20,7 @@ Known = tuple[Identity, ...] | None
 
 
 def identities_of(sources: Sequence[Any]) -> list[Known]:
-    """Who the data of each phase are, as the sources say; they are read for it.
+    """The identity of each phase's data, for which the data are read.
 
     Raises:
       ValueError: data that cannot be read any more.
@@ -64,7 +64,7 @@ def refuse_other(directory: Path, before: Known, now: Known) -> None:
 def pointed_to(
     directory: Path, experiment: BaseExperiment, known: Any, places: Mapping[str, str | None]
 ) -> BaseExperiment:
-    """A run's experiment with where its data lie now.
+    """A run's experiment, with the places where its data lie now.
 
     Args:
       directory: of the run.
@@ -78,8 +78,8 @@ def pointed_to(
     given: dict[str, Any] = {name: value for name, value in places.items() if value is not None}
     if unknown := sorted(set(given) - set(experiment.places)):
         raise ValueError(
-            f"{directory} can be told where its data lie by {', '.join(experiment.places)}, "
-            f"not by {unknown[0]}"
+            f"{directory} takes {', '.join(experiment.places)} to say where its data lie, "
+            f"not {unknown[0]}"
         )
     if given and not known:
         raise ValueError(

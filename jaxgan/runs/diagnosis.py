@@ -28,11 +28,11 @@ FEWEST = 6
 """Logged lines, below which half of them would be an anecdote."""
 
 SURE = 0.99
-"""Median share of real and of fake images told rightly, from which on the discriminator wins: in
+"""Median share of real and of fake images judged rightly, from which on the discriminator wins: in
 batches of 64, more than half of all batches without one mistake. Runs that learn have .95, and .98
 in their first hundreds of steps."""
 AHEAD, FASTER = 0.8, 8.0
-"""Lower share of both, which is too much of a discriminator whose updates are so many times the
+"""Lower share of both, which is too much of a discriminator whose updates are this many times the
 generator's, each relative to its params: 1 with equal rates, 4 with TTUR's."""
 LEAST_SHARE = 0.05
 """The same for losses whose accuracies mean nothing: share of a blind discriminator's loss. With
@@ -68,7 +68,7 @@ EXTREME = 3.0
 """Logit that the fakes of an oscillating run swing beyond, both ways: 95 % sure of real, 95 % sure
 of fake. Fakes of published runs hardly rise above 1."""
 FOOLED = 0.1
-"""Median share of fakes told rightly below which the discriminator objects to nothing."""
+"""Median share of fakes judged rightly below which the discriminator objects to nothing."""
 SWINGS = 4
 """Changes of side within the judged half: two whole cycles."""
 
@@ -90,7 +90,7 @@ with a sensible rate moves by .0001 to .03."""
 
 
 class Diagnosis(NamedTuple):
-    """What a run looks like.
+    """A regime, with its evidence and advice.
 
     Attributes:
       regime: its name.
@@ -155,7 +155,7 @@ class _Run:
         return np.array(steps, np.int64), np.array(values, np.float64)
 
     def both(self, one: str, other: str) -> tuple[Series, NDArray[np.float64]]:
-        """Two scalars, of those lines that have both."""
+        """Two scalars, from the lines that have both."""
         lines = [
             line for line in self._records if all(_is_number(line.get(n)) for n in (one, other))
         ]
@@ -163,17 +163,17 @@ class _Run:
         return (np.array(steps, np.int64), np.array(first, float)), np.array(second, float)
 
     def late(self, name: str) -> Series:
-        """Of the judged half."""
+        """The steps and values of the judged half."""
         steps, values = self.series(name)
         return steps[steps >= self.start], values[steps >= self.start]
 
     def median(self, name: str) -> float:
-        """Of the judged half; NaN where nothing was logged, which no comparison is true of."""
+        """The median of the judged half; NaN, which fails every comparison, without any line."""
         return _median(self.late(name)[1])
 
     @property
     def moves(self) -> list[str]:
-        """Whose updates were logged."""
+        """The sides whose updates were logged."""
         ending = "_update_ratio"
         names = dict.fromkeys(name for line in self._records for name in line)
         return [name.removesuffix(ending) for name in names if name.endswith(ending)]
@@ -263,7 +263,7 @@ def _late_collapse(run: _Run) -> list[str]:
 
 
 def _lost_variety(run: _Run) -> list[str]:
-    """Samples that were varied while the two sides were in balance, and are alike at the end."""
+    """Finds samples that were varied while the sides were in balance, and are alike at the end."""
     (steps, diversity), duplicates = run.both("diversity", "duplicate_rate")
     accuracy_steps, fooled = run.series("fake_accuracy")
     varied = (diversity > 2 * ALIKE) & (duplicates < DUPLICATES / 2)
@@ -377,7 +377,7 @@ def _variety(run: _Run) -> list[str]:
 
 
 def _health(run: _Run) -> list[str]:
-    """What was looked at in a run without a finding."""
+    """What was examined in a run without a finding."""
     evidence = []
     real, fake = run.median("real_accuracy"), run.median("fake_accuracy")
     if run.loss in SIGNED and not math.isnan(real + fake):

@@ -67,7 +67,7 @@ def sync_metrics(directory: Path) -> None:
 
 
 def lost_lines(directory: Path, step: int, intervals: Sequence[tuple[int, int]]) -> list[int]:
-    """The steps up to one, of those at which scalars are logged, that have no line.
+    """The steps up to a given one whose scalars should be logged and are not.
 
     Args:
       directory: of the run.

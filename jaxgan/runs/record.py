@@ -103,7 +103,7 @@ def environment() -> dict[str, Any]:
 
 
 def _version(package: str) -> str:
-    """Of jaxgan what its code says: a checkout on the path need not be installed."""
+    """A package's version; jaxgan's is in its code, since a checkout need not be installed."""
     return __version__ if package == "jaxgan" else importlib.metadata.version(package)
 
 
@@ -368,7 +368,7 @@ def recorded_specs(directory: Path, record: dict[str, Any]) -> list[Any]:
 
 @contextmanager
 def fitting(directory: Path, experiment: BaseExperiment) -> Iterator[None]:
-    """Where an experiment is given recorded specs: those of another kind of run are refused."""
+    """A block that uses recorded specs: those of another kind of run are refused."""
     try:
         yield
     except AttributeError as error:

@@ -1,4 +1,4 @@
-"""A run's page: one HTML file with everything in it, for whoever was not there.
+"""A run's page: one HTML file with everything in it, for those who were not there.
 
 Pictures lie inline, as data; the page loads nothing, and its content policy forbids it to. The only
 script moves the slider over the samples. All that was read from files is escaped. The page is a

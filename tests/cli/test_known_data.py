@@ -86,7 +86,7 @@ def test_only_places_are_pointed_to_and_only_of_known_data():
     experiment = Experiment(data="photos")
     assert pointed_to(run, experiment, None, {"data": None}) == experiment
     assert pointed_to(run, experiment, known, {"data": "new"}).data == "new"
-    with pytest.raises(ValueError, match=r"run can be told where its data lie by .*, not by seed"):
+    with pytest.raises(ValueError, match=r"run takes .* to say where its data lie, not seed"):
         pointed_to(run, experiment, known, {"seed": "1"})
     with pytest.raises(ValueError, match="nobody can tell whether those of data are they"):
         pointed_to(run, experiment, None, {"data": "new"})
