@@ -340,11 +340,11 @@ class Checkpoints:
 
 
 class _DoesNotFitError(Exception):
-    """A checkpoint is sound and holds another experiment's state."""
+    """A checkpoint that is sound, but holds the state of another experiment."""
 
 
 class _Marked:
-    """Orbax's question of what to keep: the best checkpoint, and the latest of every phase."""
+    """Tells Orbax what to keep: the best checkpoint, and the latest of every phase."""
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
@@ -401,7 +401,7 @@ def _write(act: Callable[[], Any]) -> None:
 
 
 def _code(error: Exception) -> int:
-    """The system's number of an error that Orbax or TensorStore tell of, or 0."""
+    """The system's number of an error that Orbax or TensorStore report, or 0."""
     found = re.search(r"(?:os_error_code='|\[Errno )(\d+)", str(error))
     return int(found[1]) if found else 0
 
@@ -453,7 +453,7 @@ def _hush_abandoned() -> None:
     """From now on, keeps quiet about what ends after its event loop was closed.
 
     When a save fails, in threads of Orbax and TensorStore, so do the writes that were under way:
-    a traceback each, before this module knows of the failure, which is told in its own place.
+    a traceback each, before this module knows of the failure, which it reports itself.
     """
     hook = sys.unraisablehook  # What TensorStore's threads call.
 

@@ -113,7 +113,7 @@ def start(
     experiment = named(experiment.resolved())
     stamp = time.strftime("%Y%m%d-%H%M%S")
     directory = expanded(out) if out is not None else Path("runs") / experiment.name / stamp
-    # Runs that begin in one second ask for one name: they are told apart when they make it.
+    # Runs that begin in one second ask for one name, and get different ones when they make it.
     if out is None:
         from_first(lambda: record.refuse_unwritable(directory))
     else:

@@ -62,7 +62,7 @@ class Reporter(Protocol):
 
 
 class Halted(RuntimeError):
-    """Training cannot go on. All that was saved before is whole, and a run can be resumed."""
+    """Training cannot go on. What was saved before is whole, and the run can be resumed."""
 
 
 class Diverged(Halted):
@@ -190,7 +190,7 @@ class _Run:
     """A run under way: what its steps and its events share.
 
     Attributes:
-      step: steps done, by what the device was told.
+      step: steps done, as far as the device has been called.
       state: after them.
       owes_evaluation: a signal came before the evaluation of this step was done.
     """
@@ -368,7 +368,7 @@ class _Log:
 
 
 def _some(steps: list[int]) -> str:
-    """The first few, in words."""
+    """The first few names, in words."""
     first = ", ".join(map(str, steps[:3]))
     return first if len(steps) <= 3 else f"{first} and {len(steps) - 3} more"
 

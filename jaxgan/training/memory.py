@@ -65,7 +65,7 @@ def refuse_what_fits_nowhere(
 
 
 def _bytes(tree: PyTree) -> int:
-    """On one device."""
+    """Bytes on one device."""
 
     def own(leaf: jax.ShapeDtypeStruct) -> int:
         shape = leaf.sharding.shard_shape(leaf.shape) if leaf.sharding else leaf.shape

@@ -64,12 +64,12 @@ class Program(NamedTuple):
       scalar_names: what the entries of a vector of scalars are.
       steps_per_call: most steps in a call.
       indices: `step -> indices` of the samples that it uses.
-      images_seen: `step -> samples` that the run has seen once so many steps are done.
+      images_seen: `step -> samples` that the run has seen after that many steps.
       start: `(last state of the phase before, or None) -> state` before the first step.
       steps: `(state, step, count) -> (state, scalars)`: the steps from number `step` on in one
         call, to the bit as one a call. The scalars are float32 [steps_per_call, names], one
         transfer a call instead of ten a step; the first `count` rows are theirs.
-      compile: compiles `steps`, and `start` if told to, now instead of at their first calls; gives
+      compile: compiles `steps`, and `start` if asked to, now instead of at their first calls; gives
         the program of `steps`.
     """
 
@@ -249,11 +249,11 @@ class _Batches:
 
     @cached_property
     def resident(self) -> Batch:
-        """All of a set that lies on the device."""
+        """The whole of a set that lies on the device."""
         return sharding.place(self._source.arrays, sharding.whole(self._mesh))
 
     def of_step(self, step: int) -> Batch:
-        """The batch of a step, read before if the step before was asked for."""
+        """The batch of a step, read ahead if the step before was asked for."""
         ahead = self._ahead.pop(step, None)
         self._ahead.clear()
         batch = self._take(step) if ahead is None else ahead.result()

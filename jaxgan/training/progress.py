@@ -104,7 +104,7 @@ class Display:
 
 
 def headline(scalars: dict[str, float]) -> str:
-    """The losses of all moves, or of a game without any the first of what it logs."""
+    """The losses of all moves, or the first of what a game without losses logs."""
     losses = {n.removesuffix("_loss"): v for n, v in scalars.items() if n.endswith("_loss")}
     others = {n: v for n, v in scalars.items() if n != "images_seen"}
     shown = losses or dict(list(others.items())[:HEADLINE])
@@ -113,7 +113,7 @@ def headline(scalars: dict[str, float]) -> str:
 
 @contextmanager
 def counting(what: str, total: int, console: Console) -> Iterator[Callable[[int], None]]:
-    """Counts what is done of so many: a bar on a terminal, now and then a line anywhere else.
+    """Counts what is done of a total: a bar on a terminal, now and then a line anywhere else.
 
     Args:
       what: is being done.

@@ -12,7 +12,7 @@ class Interrupted(BaseException):
 
 
 class Stop:
-    """Whether a signal asked the run to end: `stop()`."""
+    """Whether a signal has asked the run to end: `stop()`."""
 
     def __init__(self) -> None:
         self._asked = self._interrupts = False

@@ -107,7 +107,7 @@ def check_sides(game: Game, sides: Mapping[str, Variables], optimizers: Optimize
 
 
 def inherit(state: TrainingState, previous: TrainingState, *, restart: bool) -> TrainingState:
-    """Starts a phase whose networks have grown: `state`, with all that `previous` already learnt.
+    """Starts a phase whose networks have grown: `state`, with what `previous` has learnt.
 
     Every leaf of `previous` whose path, shape and type exist in `state` replaces the fresh one, so
     the layers of an earlier phase keep their weights and the new ones start as initialised. The

@@ -219,5 +219,5 @@ def _descent(
 
 
 def _ratio(update: Array, size: Array) -> Array:
-    """Of two norms; params that are all 0 have no ratio, and give the update's norm."""
+    """The ratio of two norms; where params are all 0 it is the update's norm."""
     return update / jnp.where(size > 0, size, 1)

@@ -81,11 +81,11 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, float]]:
-        """All that the run logged, the lines of metrics.jsonl."""
+        """Everything the run logged: the lines of metrics.jsonl."""
         return read_metrics(self.directory)
 
     def draw(self, count: int, seed: int = 0, choices: Any = None) -> tuple[Any, ...]:
-        """What samples are made of, by seed; sample i has the same whatever the count.
+        """The inputs that samples are made from; those of sample i do not depend on the count.
 
         Args:
           count: how many, 1 or more.
@@ -185,7 +185,7 @@ class Run:
             (`training.portable`); `load` does not read that.
 
         Raises:
-          ValueError: for another suffix, for arrays of a run of a class of one's own, which is
+          ValueError: for another suffix, for arrays of a run of a class of your own, which is
             code, and for the sampling of a run that draws nothing.
         """
         path = Path(path)
@@ -249,7 +249,7 @@ class Run:
             return kind(**given)
         except TypeError as error:  # One that must be made was not.
             missing = ", ".join(known)
-            raise ValueError(f"{self.directory} must be told {missing}") from error
+            raise ValueError(f"{self.directory} needs {missing}") from error
 
     def __repr__(self) -> str:
         return f"Run({str(self.directory)!r}, {type(self.experiment).__name__}, step {self.step})"

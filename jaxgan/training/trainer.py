@@ -38,11 +38,11 @@ class Trainer(NamedTuple):
         return next((p for p in self.programs if step < p.place.last), self.programs[-1])
 
     def after(self, step: int) -> Program:
-        """The program that gave the state after so many steps; at a border the phase that ends."""
+        """The program that gave the state after `step` steps; at a border the phase that ends."""
         return self.at(max(step - 1, 0))
 
     def expected(self, step: int) -> Expected:
-        """What a checkpoint after so many steps holds."""
+        """What a checkpoint after `step` steps holds."""
         program = self.after(step)
         return Expected(program.place.number, program.abstract)
 

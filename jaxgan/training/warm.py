@@ -49,7 +49,7 @@ class Start(NamedTuple):
     state: TrainingState
 
     def to_record(self) -> dict[str, Any]:
-        """As a run's record has it under `start`."""
+        """What a run's record holds under `start`."""
         return {
             "run": str(self.run.directory.resolve()),
             "step": self.run.step,
@@ -135,7 +135,7 @@ def restore(directory: Path, record: dict[str, Any], trainer: Trainer) -> Traini
 def _differences(
     abstract: TrainingState, other: TrainingState, optimizer_states: bool
 ) -> dict[str, str]:
-    """The new run's arrays that are not as the other's, by name, and how they are not."""
+    """The new run's arrays that differ from the other's, by name, and how."""
     found = {}
     for name, side in abstract.sides.items():
         theirs = other.sides.get(name)
@@ -172,7 +172,7 @@ def _named(side: Side | None, optimizer_states: bool) -> dict[str, str]:
 
 
 def _placed(other: TrainingState, abstract: TrainingState) -> TrainingState:
-    """What has a place in the new state, on the devices where it lies there."""
+    """What fits into the new state, on the devices where it lies there."""
     own = dict(jax.tree_util.tree_leaves_with_path(abstract))
 
     def put(path: tuple, leaf: jax.Array) -> jax.Array:
@@ -185,7 +185,7 @@ def _placed(other: TrainingState, abstract: TrainingState) -> TrainingState:
 
 
 def _schedules_anew(opt_state: PyTree) -> PyTree:
-    """Counts of learning rate schedules set to 0: those of the other run are over."""
+    """Sets the counts of learning rate schedules to 0: those of the other run are over."""
     return _scheduled(opt_state, lambda own: own._replace(count=jnp.zeros_like(own.count)))
 
 
