@@ -30,7 +30,7 @@ from jaxgan.metrics import (
 from jaxgan.types import Key
 
 FeatureChoice: TypeAlias = Literal["classifier", "pixels"] | FeatureFn
-"""Of images: what stands for one in a distance."""
+"""What stands for an image in a distance."""
 
 
 class Seen(NamedTuple):

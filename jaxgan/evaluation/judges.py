@@ -61,5 +61,5 @@ def judge_record(judge: Classifier) -> dict[str, Any]:
 
 
 def _room(source: Source) -> NDArray[np.int64]:
-    """The rows that may be held."""
+    """The rows that may be held in memory."""
     return pick(len(source), max(protocol.JUDGE_BYTES // math.prod(source.spec.shape), 1))

@@ -16,10 +16,10 @@ those of real data are."""
 
 
 def direction(name: str) -> Better:
-    """Which way a metric is better, of those of an evaluation during training."""
+    """Which way a metric of an evaluation during training is better."""
     return "higher" if name in HIGHER_IS_BETTER else "lower"
 
 
 def better(name: str) -> Literal["lower", "higher", ""]:
-    """Which way any metric is better; empty for one of which neither more nor less is."""
+    """Which way any metric is better; empty where neither more nor less is."""
     return "" if name in NEUTRAL else direction(name)

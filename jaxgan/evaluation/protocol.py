@@ -19,10 +19,10 @@ PATCHES, PROJECTIONS = 16, 128
 QUERIES = 1000
 """Samples whose distance to the training data is taken."""
 TRAIN_ROWS = 100_000
-"""Training samples among which the nearest is sought: of more, so many at random."""
+"""Training samples that are searched for the nearest, at most; larger sets are sampled."""
 JUDGE_BYTES = 1 << 30
-"""Images that a classifier is fitted to at most, which lie in memory: of more, so many at random,
-always the same. The images that its accuracy is taken of, likewise."""
+"""Bytes of the images that a classifier is fitted to, at most, in memory; larger sets are sampled,
+always in the same way. So are the images that measure its accuracy."""
 
 
 def metric_key() -> Key:

@@ -59,7 +59,7 @@ class Real(NamedTuple):
     features: NDArray
 
     def some(self, count: int) -> "Real":
-        """So many of them at random, always the same; all when there are not more."""
+        """At most `count` of them, at random and always the same."""
         if len(self.rows) <= count:
             return self
         chosen = pick(len(self.rows), count)
@@ -67,8 +67,7 @@ class Real(NamedTuple):
 
 
 def pick(size: int, count: int) -> NDArray[np.int64]:
-    """So many rows of `size` at random, in order and always the same; all when there are not
-    more."""
+    """At most `count` rows of `size`, at random and always the same, in order."""
     if size <= count:
         return np.arange(size)
     return np.sort(np.random.default_rng(0).permutation(size)[:count])
@@ -82,7 +81,7 @@ def look(
     Args:
       source: of N samples.
       features: of a block.
-      most: takes so many of the samples at random (`pick`); None takes all.
+      most: takes at most this many samples, at random (`pick`); None takes all.
       watch: sees the samples too.
     """
     rows = pick(len(source), len(source) if most is None else most)

@@ -1,4 +1,4 @@
-"""The metrics that are too dear, or too many, for an evaluation during training."""
+"""The metrics that are too expensive, or too many, for an evaluation during training."""
 
 from functools import cached_property
 from typing import Any, Literal
@@ -69,7 +69,7 @@ class Thorough:
         self._has_patches = spec.is_image and min(spec.shape[:2]) >= PATCH
 
     def watch(self, size: int) -> ImageWatch | None:
-        """What must see the samples, so many, as they pass by."""
+        """What must see the `size` samples as they pass by."""
         return self._watch("a", size)
 
     def of_samples(
@@ -186,5 +186,5 @@ class Thorough:
 
 
 def _some(features: NDArray, count: int) -> NDArray:
-    """So many of them at random, always the same; all when there are not more."""
+    """At most `count` of them, at random and always the same."""
     return features if len(features) <= count else features[pick(len(features), count)]

@@ -125,7 +125,7 @@ class BaseExperiment:
         """Raises a ValueError where the steps go on when nothing is learnt any more."""
 
     def indices(self, source: Any, images_seen: int) -> np.ndarray:
-        """Which samples a minibatch uses, a row a sample, once the run has seen so many."""
+        """The samples of the minibatch that follows `images_seen` samples, a row a sample."""
         return batch_indices(self.seed, images_seen, self.batch_size, len(source))
 
     def prepare(self, batch: Batch, key: Key) -> Batch:
@@ -141,7 +141,7 @@ class BaseExperiment:
         return {}
 
     def make_constraints(self) -> Mapping[str, Callable[[PyTree], PyTree]]:
-        """By side, what is done to its params after each of its updates."""
+        """What is done to each side's params after each of its updates, by side."""
         return {}
 
     def make_step_options(self) -> dict[str, Any]:
@@ -225,5 +225,5 @@ def check_seed(name: str, seed: int) -> None:
 
 
 def undefined(experiment: BaseExperiment, method: str) -> ValueError:
-    """What a method raises that a kind of run must have and has not."""
+    """The error of a method that a kind of run must define and does not."""
     return ValueError(f"{type(experiment).__name__} is not a whole kind of run: it has no {method}")

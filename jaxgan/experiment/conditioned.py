@@ -64,7 +64,7 @@ class NoiseChoice:
 
 @dataclass(frozen=True)
 class ConditionedExperiment(AdversarialExperiment):
-    """A generator that is told the truth; subclasses say what the condition is."""
+    """A generator that is compared with the truth; subclasses say what the condition is."""
 
     places: ClassVar[tuple[str, ...]] = ("data", "data_dir")
 

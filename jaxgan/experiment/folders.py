@@ -223,7 +223,7 @@ def translate_folder(
       spec: of the domain that is translated from; says C.
       size: side to which images are resized and cropped about the centre, as training data are;
         None keeps each image's own height and width, or the nearest multiples of the unit to them.
-      report: told of how many files were dealt with, now and then.
+      report: called now and then with the number of files that are done.
       margin: black pixels on each side, inside size; of no use without it.
       transparency: what transparent pixels are laid on, as training data are.
       unit: what sides that the generator takes are multiples of.

@@ -478,7 +478,7 @@ def generator_weights(path: tuple[str, ...], weight: Array) -> Axes | None:
 
 
 def sweeps(codes: Codes) -> dict[str, Callable[[Array], Array]]:
-    """Of each code by its name, what `Inputs.sweeps` are.
+    """`Inputs.sweeps`: a function for each code, by the code's name.
 
     Where a number is swept, the rows show the categories of the first code in turn.
     """

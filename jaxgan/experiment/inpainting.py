@@ -127,7 +127,7 @@ class InpaintingExperiment(ConditionedExperiment):
 
 
 def eroded(masks: Array, pixels: int) -> Array:
-    """Masks `[B, H, W, 1]` without what is within so many pixels of their border.
+    """Masks `[B, H, W, 1]` without what lies within `pixels` of their border.
 
     The image's own border is none: what lies beyond it is not known either.
     """

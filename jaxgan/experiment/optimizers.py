@@ -47,7 +47,7 @@ class OptimizerOptions:
             )
 
     def check_length(self, prefix: str, updates: int) -> None:
-        """Raises a ValueError where the learning rate is 0 before the last of so many updates."""
+        """Raises a ValueError where the learning rate reaches 0 before the last update."""
         if 0 < self.decay_end < updates:
             raise ValueError(
                 f"{prefix}decay_end {self.decay_end}: the learning rate is 0 from that update on, "

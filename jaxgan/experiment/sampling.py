@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # Kinds of runs are made of these functions.
 Sampler: TypeAlias = Callable[..., np.ndarray]
 """`(variables, *inputs) -> samples`."""
 ROWS, COLUMNS, POINTS = 20, 8, 2000
-"""Of a preview: classes at most, images of each, and points."""
+"""A preview has at most this many classes, images of each, and points."""
 
 
 def make_sampler(game: Game) -> Sampler:

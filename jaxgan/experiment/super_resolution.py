@@ -35,8 +35,8 @@ class SuperResolutionExperiment(ConditionedExperiment):
     """
 
     patch_size: Annotated[int, AtLeast(0)] = 96
-    """Learn from squares of so many pixels, cut out of images of any size; 0: from whole images,
-    all of one size or of image_size."""
+    """Side in pixels of the squares that are learnt from, cut out of images of any size; 0: whole
+    images, all of one size or of image_size."""
     patch_stride: Annotated[int, AtLeast(0)] = 0
     """Pixels from one square to the next; 0: half a square."""
     reconstruction_weight: Annotated[float, AtLeast(0)] = 1.0

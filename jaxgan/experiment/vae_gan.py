@@ -41,7 +41,7 @@ class VAEGANExperiment(EncodingExperiment):
     discriminator_steps: Annotated[int, AtLeast(1), AtMost(1000)] = 1
     """Discriminator updates a step, each on a minibatch of its own."""
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
-    """Of the encoder and the decoder."""
+    """Optimiser of the encoder and the decoder."""
     discriminator_optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
 
     def check(self, prefix: str) -> None:
