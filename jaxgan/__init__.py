@@ -5,7 +5,7 @@
     from jaxgan import load, train            # or a run: trained, found again, sampled
 
 Images are NHWC, float32 in [-1, 1] inside the library and uint8 at its edges. Keys are typed
-(`jax.random.key`) and consumed by whoever is given them.
+(`jax.random.key`) and consumed by the function that takes them.
 """
 
 from importlib import import_module

@@ -193,7 +193,7 @@ def perceptual_loss(
 
 
 def feature_matching_loss(real_features: PyTree, fake_features: PyTree) -> Array:
-    """How far a discriminator's hidden layers tell fakes from what they should be: a generator's.
+    """How far a discriminator's hidden layers tell fakes from the truth: a loss for generators.
 
     The mean over layers of each layer's mean absolute difference. Real and fake samples are pairs
     here, such as a photograph and what is made of its labels; where they are not, the loss of this

@@ -4,8 +4,8 @@ Every function is pure and takes or makes images `[B, H, W, C]`, floats in [-1, 
 `[B, H, W, 1]`, float32, 1 in the hole and 0 where pixels are known. Sizes and options are Python
 numbers; what is random consumes a key. For denoising the degradation is `augment.instance_noise`.
 
-`metrics.luminance` is no twin of `grey`: that one has the offset and range of digital video, which
-published tables of super-resolution measure in.
+`metrics.luminance` is not `grey`: it has the offset and range of digital video, in which published
+tables of super-resolution are measured.
 """
 
 import math
@@ -231,7 +231,7 @@ def strokes(
     thinnest: float = 0.06,
     thickest: float = 0.14,
 ) -> Array:
-    """Masks of free-form strokes, as if somebody had rubbed over the image with a thick brush.
+    """Masks of free-form strokes, as of a thick brush.
 
     A mask has 1 to `most` strokes. Each starts anywhere, is a walk of straight segments of random
     lengths that turns at random by up to 2 radians, has one width and round ends. Walks that would
@@ -347,7 +347,7 @@ def paint_hole(images: Array, masks: Array, value: Number = 0.0) -> Array:
 
 
 def compose(images: Array, truth: Array, masks: Array) -> Array:
-    """What a generator made, in the hole alone: known pixels are the truth's, to the bit.
+    """What a generator made, in the hole alone: known pixels are those of the truth, to the bit.
 
     Args:
       images: `[B, H, W, C]`, what fills the holes.

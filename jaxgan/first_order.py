@@ -1,6 +1,6 @@
 """Values that may be differentiated once: exact to first order, and wrong beyond.
 
-`first_order(x)` is x, with the derivative of x. Whoever differentiates that derivative again, by
+`first_order(x)` is x, with the derivative of x. If that derivative is differentiated again, by
 whatever order of forward and reverse mode, gets an error instead of a wrong number. In a compiled
 program nothing is left of it.
 """
@@ -14,7 +14,7 @@ from jaxgan.types import Array
 
 
 def first_order(x: Array, message: str) -> Array:
-    """x, which a second differentiation refuses.
+    """x, whose second derivative is refused.
 
     Args:
       x: a float array of any shape.

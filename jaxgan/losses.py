@@ -88,7 +88,7 @@ class _Jitted:
         return self._compiled(*args, **kwargs)
 
     def lower(self, *args: Any, **kwargs: Any) -> jax.stages.Lowered:
-        """As that of `jax.jit`."""
+        """As `jax.jit` has it."""
         return self._compiled.lower(*args, **kwargs)
 
     def __reduce__(self) -> tuple[type["_Jitted"], tuple[Callable[..., Array], str | None]]:
@@ -249,7 +249,7 @@ def multi_scale(loss: AdversarialLoss) -> AdversarialLoss:
 
 
 def _scales(name: str, given: Any, scales: int | None = None) -> list:
-    """One entry a scale; Nones where nothing is given and need not be."""
+    """One entry a scale; Nones where nothing is given, if that is allowed."""
     if given is None and scales is not None:
         return [None] * scales
     if not isinstance(given, (list, tuple)) or not given:
@@ -321,7 +321,7 @@ minimax = _independent(
 The least the discriminator's loss can be is log 4 - 2 JS(p_data, p_g), with JS the Jensen-Shannon
 divergence. The generator's gradient vanishes where the discriminator is sure, which
 `non_saturating` mends. TF-GAN's generator value differs by a constant, and its discriminator
-smooths real labels unless told otherwise: its label_smoothing of .25 gives the target .875, which
+smooths real labels by default: its label_smoothing of .25 gives the target .875, which
 is a smoothing of .125 here; see `with_targets`.
 
 References:
@@ -355,7 +355,7 @@ References:
 def make_least_squares(
     *, real_target: Number = 1.0, fake_target: Number = 0.0, generator_target: Number = 1.0
 ) -> AdversarialLoss:
-    """Makes a least-squares loss with targets of one's own.
+    """Makes a least-squares loss with targets of your own.
 
         discriminator  ½ E(D(x) - real_target)² + ½ E(D(g) - fake_target)²
         generator      ½ E(D(g) - generator_target)²
@@ -552,7 +552,7 @@ def with_targets(
     flip: Number = 0.0,
     key: Key | None = None,
 ) -> AdversarialLoss:
-    """Softens what a logistic discriminator is told: label smoothing, label noise, label flips.
+    """Softens the targets of a logistic discriminator: label smoothing, label noise, label flips.
 
     With target t the discriminator's loss of one image is t softplus(-D) + (1 - t) softplus(D). A
     fraction `flip` of the images first takes the other kind's label; a real label then gives the

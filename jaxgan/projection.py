@@ -117,7 +117,7 @@ def nearest(
     distance: Distance = squared_error,
     block: int = 100,
 ) -> Projection:
-    """Of many samples the one that is nearest to each image.
+    """The nearest of many samples to each image.
 
     Args:
       generate: the generator.

@@ -6,7 +6,7 @@ import jax
 
 Array: TypeAlias = jax.Array
 Key: TypeAlias = jax.Array
-"""A typed PRNG key (`jax.random.key`); whoever is given one consumes it."""
+"""A typed PRNG key (`jax.random.key`); a function that takes one consumes it."""
 Number: TypeAlias = jax.Array | float
 """A number that may be traced."""
 PyTree: TypeAlias = Any

@@ -71,7 +71,7 @@ def kept_programs(run: Path) -> Iterator[None]:
 
 
 def _obstacle(folder: Path) -> str:
-    """Makes the folder if need be; why it must not be used, or an empty string."""
+    """Makes the folder if need be; returns why it must not be used, or an empty string."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()

@@ -67,7 +67,7 @@ def is_first() -> bool:
 
 
 def together(action: Callable[[], Value]) -> Value:
-    """Does in all processes what one of them may refuse; then all refuse.
+    """Runs an action in all processes; when it fails in one of them, it fails in all.
 
     Raises:
       ValueError: what the action raised here as a ValueError or an OSError, or else elsewhere.
@@ -88,7 +88,7 @@ def together(action: Callable[[], Value]) -> Value:
 
 
 def from_first(value: Callable[[], Value]) -> Value:
-    """What the first process's function gives, in all of them; what it refuses, all refuse.
+    """Gives all processes the result of the first one's function; its error is raised in all.
 
     Args:
       value: called in the first process alone; gives what JSON can hold.
@@ -108,7 +108,7 @@ def as_first(value: Value) -> Value:
 
 
 def all_agree(yes: bool) -> bool:
-    """Whether all processes say yes; each hears the same."""
+    """Whether all processes say yes; each gets the same answer."""
     return yes if jax.process_count() == 1 else not any(_tell_all("" if yes else "no"))
 
 

@@ -33,7 +33,7 @@ def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
 
 
 def whole(mesh: Mesh) -> NamedSharding:
-    """The sharding of what every device has all of."""
+    """The sharding of what every device holds whole."""
     return NamedSharding(mesh, P())
 
 
@@ -76,7 +76,7 @@ def split_rows(array: Array) -> Array:
 
 
 def place(tree: PyTree, shardings: PyTree) -> PyTree:
-    """Global arrays of arrays that every process has all of; each device takes its part.
+    """Global arrays from arrays that every process holds whole; each device takes its part.
 
     Args:
       tree: arrays of the host or of one device, equal in all processes.

@@ -40,7 +40,7 @@ class Judged(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Something that is remembered from turn to turn, in the carry.
+    """What is remembered from turn to turn, in the carry.
 
     Attributes:
       start: arrays, before the first step.

@@ -41,7 +41,7 @@ def _bernoulli(params: PyTree, outputs: Array, samples: Array) -> Array:
 
 
 def bernoulli() -> Likelihood:
-    """Of images in [-1, 1], each number a coin: `likelihoods.bernoulli_log_likelihood`."""
+    """Images in [-1, 1], each number a coin: `likelihoods.bernoulli_log_likelihood`."""
     return Likelihood({}, _bernoulli, jnp.tanh)
 
 

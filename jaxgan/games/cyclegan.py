@@ -28,7 +28,7 @@ def cyclegan(
     pool_size: int = 50,
     discriminator_steps: int = 1,
 ) -> Game:
-    """Zhu's game: translate both ways so that the images fool, and are recognised when back.
+    """Zhu's game: translate both ways so that images fool, and are themselves again when back.
 
     With G: x -> y and F: y -> x, the generators minimise
 
@@ -36,8 +36,8 @@ def cyclegan(
 
     and each discriminator its own part of the adversarial loss L, between real images and fakes of
     a pool. Every term is a mean over its images, and both directions are summed. The sides are
-    `join`s, generators named `x_to_y` and `y_to_x`, discriminators `x` and `y`; one optimiser a
-    side does what one for each network would, as long as it works number by number.
+    `join`s, generators named `x_to_y` and `y_to_x`, discriminators `x` and `y`; one optimiser
+    for each side is the same as one for each network, as long as it works number by number.
 
     Against the authors' code: their netG_A, netG_B, netD_A and netD_B are our x_to_y, y_to_x, y and
     x (their D_A judges images of B). Their discriminators' loss is halved as `losses.least_squares`

@@ -103,7 +103,7 @@ class Game(NamedTuple):
 
     @property
     def minibatches(self) -> int:
-        """Minibatches that a step takes: as many as its most repeated move."""
+        """How many minibatches a step takes: as many as its most repeated move."""
         return max(move.repeat or 1 for move in self.moves)
 
     def move(self, title: str) -> Move:

@@ -207,7 +207,7 @@ def maximised(
 
 
 def _moved(old: PyTree, new: PyTree, rate: Array, covariance: Covariance) -> PyTree:
-    """The mixture whose moments, weighted by shares, lie on the way from an old to a new one's."""
+    """The mixture with moments, weighted by shares, between those of an old and a new one."""
     weights = old["weights"] + rate * (new["weights"] - old["weights"])
     part = rate * new["weights"] / jnp.where(weights > 0, weights, 1)  # Of the new, in each.
     way = new["means"] - old["means"]

@@ -1,4 +1,4 @@
-"""The game of images in pairs: a generator makes an image of a condition, and is told the truth.
+"""The game of pairs: a generator makes an image from a condition, to be compared with the truth.
 
 Image-to-image translation, colourisation, super-resolution and inpainting are all this game. They
 differ in the condition, in the networks, and in the weights of what a generator is paid for.

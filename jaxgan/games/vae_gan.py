@@ -38,9 +38,9 @@ def vae_gan(
         decoder:        γ ½ ‖f(x) - f(x̂)‖² + ½ (loss of x̂ + loss of x̃)
         discriminator:  ½ (loss of x and x̂ + loss of x and x̃) + penalty
 
-    as the paper has it: the encoder is not told what fools the discriminator, the discriminator's
-    features are not trained by the reconstruction. The paper adds the losses of x̂ and x̃; here they
-    are averaged, so that real and made images weigh the same.
+    as the paper has it: the encoder does not learn what fools the discriminator, and the
+    reconstruction does not train the discriminator's features. The paper adds the losses of x̂ and
+    x̃; here they are averaged, so that real and made images weigh the same.
 
     Args:
       encoder: `apply(variables, images, train, key)` gives `[B, 2 latent_size]`, means beside log

@@ -2,7 +2,7 @@
 
 It acts on parameters and not on layers, so it serves any network. Which of them are weights, and
 how each is a matrix W `[in, out]`, is said by a rule: `usual_axes` knows the common layers, and a
-rule of one's own knows others, or leaves layers out. For each weight a vector u `[out]` is carried,
+rule of your own knows others, or leaves layers out. For each weight a vector u `[out]` is carried,
 which follows the leading right singular vector of W by power iteration, and σ = ‖W u‖ approaches
 the spectral norm from below.
 

@@ -39,7 +39,7 @@ def pixels(images: ArrayLike) -> NDArray[np.float32]:
 
 
 def reduced_pixels(images: ArrayLike, most: int = 1024) -> NDArray[np.float32]:
-    """The pixels of images made small: in [0, 1], halved until they are at most so many numbers.
+    """The pixels of images made small: in [0, 1], halved until they are at most `most` numbers.
 
     A halving is the mean of 2x2 pixels; an odd last row or column goes. 28x28x1 images stay as they
     are, 32x32x3 and 64x64x3 become 16x16x3. A Fréchet distance takes the roots of matrices of D x D

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from jaxgan.metrics.features import check_features, check_pair
 
 _BLOCK = 8192  # rows that are in float64 at a time
-_LARGEST = 1e150  # of moments: the sum of so many squares, or of products of D, stays in float64
+_LARGEST = 1e150  # of moments: the sum of that many squares, or of products of D, stays in float64
 
 
 class Moments(NamedTuple):
@@ -42,7 +42,7 @@ class Moments(NamedTuple):
 
 
 def update_moments(moments: Moments | None, features: ArrayLike) -> Moments:
-    """The moments of the samples so far and these: no samples are kept, in whatever batches.
+    """The moments of all samples so far, however they are batched; no samples are kept.
 
     50,000 Inception features take 400 MB; their moments take 34 MB::
 

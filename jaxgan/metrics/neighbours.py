@@ -1,4 +1,4 @@
-"""Nearest neighbours, and what they tell of two sets: precision, recall, density, coverage.
+"""Nearest neighbours, and what they tell about two sets: precision, recall, density, coverage.
 
 Features are `[N, D]`, one row a sample; distances are Euclidean. All pairs are compared, a block of
 rows at a time, so memory grows with N + M and not with N M.
@@ -7,7 +7,7 @@ Squared distances are |a|² + |b|² - 2 a·b, by a matrix product, in float64 an
 references: that is right to about 1e-15 of |a|² + |b|², where float32 would leave 1e-6 and lose
 near neighbours altogether. The neighbours that this finds are then measured again by their
 differences, so distances returned are right to the last digits, and 0 for duplicates. A sample is
-told from its duplicates by its index, never by its distance.
+distinguished from its duplicates by its index, never by its distance.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How sharp images are: what blurs has lost its edges, whatever a Fréchet distance says.
+"""How sharp images are: blurred ones have lost their edges, whatever a Fréchet distance says.
 
 The figure needs no classifier and no reference, and says nothing but beside real images of
 the same data: noise is sharper than any photograph.

@@ -1,4 +1,4 @@
-"""How like two images are, pixel for pixel: for reconstruction, where the right answer is known.
+"""How alike two images are, pixel by pixel: for reconstruction, where the right answer is known.
 
 Both are those of dm-pix, which the extra `similarity` installs. They judge pairs; they say nothing
 of a generator that draws from latents.

@@ -1,4 +1,4 @@
-"""The sliced Wasserstein distance: of two sets, along random lines, where it is exact.
+"""The sliced Wasserstein distance of two sets: along random lines, where it is exact.
 
 On a line the optimal transport between two sets moves them in order, so the distance is that of
 the sorted values. Features are `[N, D]`, one row a sample, from any network or none; Karras' form

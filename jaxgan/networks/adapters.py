@@ -199,7 +199,7 @@ def from_equinox(make: Callable[[Key], Any], *, axis_name: str = "batch") -> Net
     Args:
       make: `key -> module`, or `key -> (module, state)`. The module's `__call__` takes one sample
         of each input, without those that are None, then the state where there is one.
-      axis_name: of the batch, as `eqx.nn.BatchNorm` is told it.
+      axis_name: the name of the batch axis, the one that `eqx.nn.BatchNorm` was given.
 
     Returns:
       A network whose params are the module with None in place of what is not trained, and whose

@@ -51,7 +51,7 @@ class ContextEncoderOptions:
     width: Annotated[int, AtLeast(1)] = 64
     """Channels next to the image; they double inwards, up to eight times as many."""
     bottleneck: Annotated[int, AtLeast(1)] = 4000
-    """Numbers that the image is told in."""
+    """How many numbers the image is squeezed into."""
     normalization: Normalization = "batch"
     """Before each activation but the first."""
     dtype: Literal["float32", "bfloat16"] = "float32"

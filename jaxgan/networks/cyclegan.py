@@ -73,7 +73,7 @@ class PatchOptions:
 
 
 def make_translator(options: TranslatorOptions, channels: int) -> Network:
-    """The generator that the options describe, for images of so many channels."""
+    """The generator that the options describe, for images with this number of channels."""
     return from_linen(
         TranslationGenerator(
             channels,

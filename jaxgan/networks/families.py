@@ -144,7 +144,7 @@ def make_discriminator(
 ) -> Network:
     """The discriminator that the options describe; a ValueError as `make_generator`.
 
-    With `outputs` it is an encoder: it gives so many numbers a sample in place of a logit. With
+    With `outputs` it is an encoder: it gives that many numbers a sample instead of a logit. With
     features it gives a dict of `logits` [B] and `features` [B, ...], the hidden layer that the
     logits are made from.
     """

@@ -50,7 +50,7 @@ from jaxgan.types import Array
 Shape: TypeAlias = tuple[int, ...]
 SMALLEST = 4
 COLLECTION = "fading"
-"""Of a network's state, where the steps of the fading that are done are counted."""
+"""The collection of a network's state that counts the fading steps done so far."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def channels(width: int, size: int) -> int:
-    """Of the maps of this size: `width`, or less at large sizes."""
+    """Channels of the maps of this size: `width`, or fewer at large sizes."""
     stage = size.bit_length() - 2  # 1 at 4x4
     return max(min(16 * width >> stage, width), 1)
 

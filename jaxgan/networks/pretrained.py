@@ -157,7 +157,7 @@ def alexnet_features(
 
 
 def network_of(params: Mapping[str, Any]) -> Pretrained:
-    """Whose parameters these are, told by the name of the first convolution."""
+    """The network that the parameters belong to, by the name of the first convolution."""
     return "vgg" if "conv1_1" in params else "alex"
 
 

@@ -86,7 +86,7 @@ class SRGANDiscriminatorOptions:
 
 
 def make_sr_resnet(options: SuperResolutionOptions, channels: int) -> Network:
-    """The generator that the options describe, for images of so many channels."""
+    """The generator that the options describe, for images with this number of channels."""
     return from_linen(
         SRResNet(
             *(channels, options.factor, options.blocks, options.width, options.normalization),

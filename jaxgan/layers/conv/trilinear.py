@@ -31,7 +31,7 @@ def pad(x: Array, padding: Padding) -> Array:
 
 
 class Geometry(NamedTuple):
-    """Of images [B, *size, in], a kernel [*taps, in, out] and what they make."""
+    """Shapes of images [B, *size, in], a kernel [*taps, in, out] and what they make."""
 
     size: tuple[int, int]
     taps: tuple[int, int]
