@@ -4,7 +4,7 @@
 
 Nothing is downloaded. The rows are taken in their order of interest until the minutes are over,
 each is written to --json as soon as it is known, and a second call goes on where the first ended.
-What is compared, and how the peer is written, is told in `benchmarks.train_step`: both sides get
+`benchmarks.train_step` explains what is compared and how the peer is written: both sides get
 the settings that are fastest for them, and their losses and gradient norms must agree first.
 
 Both libraries multiply float32 in TF32, as JAX does by default; the rows `float32 exact` do not.
@@ -72,7 +72,7 @@ COLUMNS = {
     "transposed": {"lax ms": "lax", "adjoint": "adjoint", "phase": "phase"},
     "convolution": {"lax ms": "lax", "adjoint": "adjoint", "phase": "phase"},
 }
-"""Of every table: its columns, and where a row has them."""
+"""The columns of every table, and where a row has them."""
 
 
 class Task(NamedTuple):
@@ -203,7 +203,7 @@ def allow_tf32() -> None:
 
 
 def take_calls(experiment: Experiment, steps_per_call: int) -> Row:
-    """ms a step where a call takes so many."""
+    """Milliseconds a step, where a call takes `steps_per_call`."""
     program = make_trainer(replace(experiment, steps_per_call=steps_per_call)).programs[0]
     state, done = program.start(None), 0
 

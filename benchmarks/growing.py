@@ -11,7 +11,7 @@ while its size fades in, over one when it has. GFLOP are XLA's count of the step
 for accelerators, with plain convolutions.
 
 `--paper` runs nothing: it counts the operations of the whole schedule up to the paper's 12 million
-images at full width, and how long accelerators take that compute so many of them a second.
+images at full width, and how long accelerators of a given speed take for them.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def of_size(size: int, width: int, fade_steps: int = 0) -> Synthetic:
 
 
 def operations(experiment: GrowingPhase, size: int) -> tuple[float, int]:
-    """Of a step, by XLA's count, and parameters of both sides."""
+    """Operations of a step, by XLA's count, and parameters of both sides."""
     spec = Spec((size, size, 3), 0)
     with patch("jax.default_backend", return_value="tpu"):  # Chooses how convolutions are written.
         game = experiment.make_game(spec)

@@ -1,4 +1,4 @@
-"""Time and memory of the metrics that are dear, beside the plain way to take them.
+"""Time and memory of the expensive metrics, beside the plain way to take them.
 
     python -m benchmarks.metrics
 

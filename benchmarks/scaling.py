@@ -54,7 +54,7 @@ CASES = {"DCGAN, 64x64, width 64": (64, 64), "DCGAN, 128x128, width 208": (128, 
 
 
 class Compiled(NamedTuple):
-    """Of one chip."""
+    """What one chip computes and exchanges."""
 
     operations: float
     exchanged: Counter[str]

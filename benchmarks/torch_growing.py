@@ -1,4 +1,4 @@
-"""The growing networks of one size in PyTorch, the twins of `jaxgan.networks.growing`.
+"""The growing networks of one size in PyTorch, the counterparts of `jaxgan.networks.growing`.
 
 Like ours they hold the layers to and from images of smaller sizes, which do not run.
 """
@@ -57,7 +57,7 @@ def pixel_norm(x: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """The twin of `GrowingGenerator`."""
+    """The counterpart of `GrowingGenerator`."""
 
     def __init__(self, latent_size: int, width: int, shape: Shape) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The twin of `GrowingDiscriminator`."""
+    """The counterpart of `GrowingDiscriminator`."""
 
     def __init__(self, width: int, shape: Shape) -> None:
         super().__init__()
@@ -111,6 +111,6 @@ def with_deviation(x: Tensor, group: int = 4) -> Tensor:
 
 
 def networks_of(experiment: GrowingExperiment, shape: Shape) -> tuple[Generator, Discriminator]:
-    """The twins of the networks of a size."""
+    """The counterparts of the networks of a size."""
     generator = Generator(experiment.generator.latent_size, experiment.generator.width, shape)
     return generator, Discriminator(experiment.discriminator.width, shape)

@@ -1,7 +1,7 @@
 """The library's networks in PyTorch, written the way that PyTorch code writes them.
 
 Images are `[B, C, H, W]` in [-1, 1], logits `[B, 1]`. Layers with parameters are defined in the
-order in which they are used; `port` relies on it to copy the parameters of ours into their twins,
+order in which they are used; `port` relies on it to copy our parameters into their counterparts,
 which then compute the same numbers.
 """
 
@@ -22,18 +22,18 @@ Shape = tuple[int, ...]
 
 
 def networks_of(experiment: Experiment, shape: Shape) -> tuple[nn.Module, nn.Module]:
-    """The twins of the experiment's networks of images of `shape` (H, W, C)."""
+    """The counterparts of the experiment's networks of images of `shape` (H, W, C)."""
     return generator_of(experiment, shape), discriminator_of(experiment, shape)
 
 
 def generator_of(experiment: Experiment, shape: Shape) -> nn.Module:
-    """The twin of the experiment's generator of images of `shape` (H, W, C)."""
+    """The counterpart of the experiment's generator of images of `shape` (H, W, C)."""
     families = {"mlp": mlp_generator, "dcgan": dcgan_generator, "resnet": resnet_generator}
     return families[experiment.generator.family](experiment.generator, shape)
 
 
 def discriminator_of(experiment: Experiment, shape: Shape) -> nn.Module:
-    """The twin of the experiment's discriminator of images of `shape` (H, W, C)."""
+    """The counterpart of the experiment's discriminator of images of `shape` (H, W, C)."""
     families = {
         "mlp": mlp_discriminator,
         "dcgan": dcgan_discriminator,
@@ -108,7 +108,7 @@ def normalize(kind: str, features: int) -> list[nn.Module]:
 
 
 class ResidualBlock(nn.Module):
-    """The twin of `jaxgan.networks.resnet.ResidualBlock`, shortcuts at the lower resolution too."""
+    """The counterpart of `jaxgan.networks.resnet.ResidualBlock`, shortcuts included."""
 
     def __init__(
         self, inner: int, width: int, resample: str, kind: str, on_pixels: bool = False
@@ -166,7 +166,7 @@ def resnet_discriminator(options: DiscriminatorOptions, shape: Shape) -> nn.Modu
 
 
 def translation_generator(channels: int, width: int, blocks: int) -> nn.Module:
-    """CycleGAN's generator, the twin of `jaxgan.networks.cyclegan.TranslationGenerator`."""
+    """CycleGAN's generator, the counterpart of `jaxgan.networks.cyclegan.TranslationGenerator`."""
 
     def activated(conv: nn.Module) -> list[nn.Module]:
         return [conv, nn.InstanceNorm2d(conv.out_channels), nn.ReLU(inplace=True)]
@@ -187,7 +187,7 @@ def translation_generator(channels: int, width: int, blocks: int) -> nn.Module:
 
 
 class TranslationBlock(nn.Module):
-    """The twin of `jaxgan.networks.cyclegan.ResidualBlock`."""
+    """The counterpart of `jaxgan.networks.cyclegan.ResidualBlock`."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -209,7 +209,7 @@ def port(module: nn.Module, params: dict, order: list[tuple[str, ...]]) -> None:
     """Copies the Linen parameters `params` into `module`, layer by layer.
 
     Args:
-      module: the twin.
+      module: the counterpart.
       params: nested dicts of arrays.
       order: paths of the parameters in order of creation, which is the order of use; trees that
         went through a transformation are sorted by name instead.

@@ -158,7 +158,7 @@ def gan_case(
         [Any, tuple[int, ...]], tuple[torch.nn.Module, torch.nn.Module]
     ] = torch_networks.networks_of,
 ) -> Case:
-    """The row of an experiment, whose networks have these twins."""
+    """The row of an experiment, whose networks have these counterparts."""
     minibatches = experiment.discriminator_steps
 
     @cache
@@ -357,7 +357,7 @@ def wait(device: str) -> None:
 
 
 def seconds(run: Run, steps: int) -> float:
-    """Of one step."""
+    """Seconds of one step."""
     start = time.perf_counter()
     run(steps)
     return (time.perf_counter() - start) / steps

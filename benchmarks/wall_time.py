@@ -43,7 +43,7 @@ def step_times(programs: list[Program]) -> list[float]:
 
 
 def minutes(programs: tuple[Program, ...], times: list[float], step: int) -> float:
-    """Of training until a step is done."""
+    """Minutes of training until a step is done."""
     done = [max(min(step, each.place.last) - each.place.first, 0) for each in programs]
     return sum(count * each for count, each in zip(done, times, strict=True)) / 60
 
