@@ -2,7 +2,7 @@
 
 Most of the time is compiling. XLA optimises nothing, which takes a fifth of that time: what a test
 compiles runs for milliseconds. Nor does it generate a program's code in many parts, each of which
-costs what has nothing to do with the program. Whoever sets the level, as `make test-slow` does, has
+costs what has nothing to do with the program. Who sets the level, as `make test-slow` does, has
 XLA as it is used. Programs that still take long to compile are kept for the whole session, for both
 workers and for the processes that tests start: JAX looks for them in a folder that goes with the
 session.

@@ -86,7 +86,7 @@ def state_of(experiment: BaseExperiment) -> TrainingState:
 def test_an_experiment_fits_together(file):
     experiment = in_steps(run.load_file(file))
     check(experiment)
-    # Its runs are found by the file's name, or for a folder of one's own by the folder's.
+    # Its runs are found by the file's name, or for a folder of your own by the folder's.
     assert named(experiment).name == ("photos" if "folder" in file.stem else file.stem)
     assert sum(phase.steps for phase in experiment.phases()) == experiment.steps
     if experiment.best_metric:

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,16 @@ def test_every_module_says_what_it_is(file):
     docstring = ast.get_docstring(ast.parse(file.read_text()))
     assert docstring
     assert docstring.splitlines()[0][-1] in ".:"
+
+
+def test_prose_is_plain():
+    """No docstring begins in mid-sentence, and none has words that no engineer would say."""
+    stiff = re.compile(r'^\s*"""Of |\bso many\b|\bdear\b|\bwhoever\b|\bone\'s own\b', re.I | re.M)
+    checkout = ROOT.parent
+    texts = [*FILES, *(checkout / "experiments").rglob("*.py"), *checkout.glob("benchmarks/*.py")]
+    texts += [*checkout.glob("*.md"), *checkout.glob("docs/*.md")]
+    found = {file.name: stiff.findall(file.read_text()) for file in texts}
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: module_name(file) or "jaxgan")

@@ -320,7 +320,7 @@ def experiments(
     `fixed` take the place of an option's sane values.
 
     Of one string of bytes: hypothesis follows each new draw of several values by five copies of
-    it with some values repeated, and an experiment that trains is too dear for that.
+    it with some values repeated, and an experiment that trains is too expensive for that.
     """
     size = max(len(leaves(kind)) for kind in KINDS) + 10
     return st.binary(min_size=size, max_size=size).map(partial(decode, kinds, wickedness, fixed))
@@ -473,7 +473,7 @@ def judge(experiment: BaseExperiment, *, training: bool = True) -> str:
 
 
 def draws(strategy: st.SearchStrategy, count: int, number: int, **options: Any) -> Counter[str]:
-    """Judges so many experiments, the same for each number; how many had which end."""
+    """Judges this many experiments, the same for each number; how many had which end."""
     ends: Counter[str] = Counter()
 
     @seed(number)

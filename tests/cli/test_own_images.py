@@ -1,4 +1,4 @@
-"""A folder of one's own images: looked at, named, and trained on with what suits it."""
+"""A folder of your own images: looked at, named, and trained on with what suits it."""
 
 import json
 from pathlib import Path

@@ -96,7 +96,7 @@ def test_one_place_imports_what_a_file_names():
 
 
 def test_every_load_refuses_pickles():
-    """Of NumPy's readers, each call says so itself: a default may change."""
+    """Each call of NumPy's readers says so itself: a default may change."""
     calls = [
         (where, {word.arg: ast.unparse(word.value) for word in node.keywords})
         for where, node in nodes(ast.Call)

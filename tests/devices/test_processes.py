@@ -23,7 +23,7 @@ from jaxgan.training.trainer import make_trainer
 
 pytestmark = pytest.mark.slow
 KILLS = 13
-"""Of each of two runs, of one of its two processes, by SIGKILL or SIGTERM."""
+"""Kills of each of two runs, of one of its two processes, by SIGKILL or SIGTERM."""
 PROGRAM = Path(__file__).with_name("program.py")
 JAXGAN = "import sys; from jaxgan.cli.main import main; sys.exit(main())"
 EXPERIMENT = """

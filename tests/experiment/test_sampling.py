@@ -44,7 +44,7 @@ def images() -> ArraySource:
 
 
 def blocks_of(monkeypatch, count: int) -> None:
-    """Lets a block hold so many samples."""
+    """Lets a block hold this many samples."""
     monkeypatch.setattr(sets, "MOST", count)
 
 

@@ -115,7 +115,7 @@ def test_samples_have_the_moments_of_the_mixture(covariance):
 
 @pytest.mark.parametrize("covariance", KINDS)
 def test_stepwise_em_comes_to_the_same(covariance):
-    """Of full batches the weighted moments of one step are those of both; of parts it gets near."""
+    """With full batches one step gives the weighted moments; with parts it gets near."""
     whole, _ = fit(made(covariance=covariance), POINTS, 60)
     game = made(covariance=covariance, stepwise=0.7)
     sides, carry = game.init(jax.random.key(0), {"real": jnp.asarray(POINTS, jnp.float32)})

@@ -56,12 +56,12 @@ LAST = jnp.array([2.0, -1.0])
 
 
 def reconstruction(last):
-    """Of the gradient (4, -2) at LAST."""
+    """A loss with the gradient (4, -2) at LAST."""
     return jnp.square(last).sum()
 
 
 def adversarial(last):
-    """Of the gradient (0, 10)."""
+    """A loss with the gradient (0, 10)."""
     return 10 * last[1]
 
 

@@ -35,7 +35,7 @@ def test_two_positions_by_hand():
 
 
 def test_pooled_keys_and_values_are_maxima_of_squares_by_hand():
-    """Of one square the largest product with -2 counts, that of -3: 6 wherever one looks from."""
+    """The largest product with -2 in a square counts, that of -3: 6 from every position."""
     x = np.array([1.0, -3.0, 2.0, 0.0], np.float32).reshape(1, 2, 2, 1)
     y = attend(x, by_numbers(1, 1, -2, 1, 0.5))
     np.testing.assert_allclose(y, x + 0.5 * 6, rtol=1e-6)

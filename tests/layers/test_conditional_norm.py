@@ -58,7 +58,7 @@ def test_evaluation_normalizes_with_what_is_remembered():
 
 
 def test_gains_are_around_one():
-    """Of c = 0 it is a batch normalization without scale and bias, which has no parameters."""
+    """With c = 0 it is a batch normalization without scale and bias, which has no parameters."""
     plain = BatchNorm(use_scale=False, use_bias=False)
     variables = plain.init(jax.random.key(0), X, train=True)
     assert variables.keys() == {"batch_stats"}

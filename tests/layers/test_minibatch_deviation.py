@@ -19,7 +19,7 @@ def by_numpy(x, group):
 
 
 def test_two_groups_by_hand():
-    """Of 0 and 2 the biased deviation is 1, of 5 and 5 it is the root of 1e-8."""
+    """The biased deviation of 0 and 2 is 1, that of 5 and 5 is the root of 1e-8."""
     x = np.reshape([0.0, 2.0, 5.0, 5.0], (4, 1, 1, 1)).astype(np.float32)
     y = minibatch_deviation(x, 2)
     np.testing.assert_allclose(y[:, 0, 0, 1], [1, 1, 1e-4, 1e-4], rtol=1e-5)

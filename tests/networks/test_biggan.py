@@ -351,7 +351,7 @@ def test_kernels_of_a_block_start_orthogonal():
 
 
 def test_an_initializer_reaches_all_kernels_and_embeddings():
-    """Of zeros, so that nothing but the scale of the last batch norm is left."""
+    """All zeros, so that nothing but the scale of the last batch norm is left."""
     zeros = jax.nn.initializers.zeros
     for network, inputs in (
         (GENERATOR.clone(kernel_init=zeros), (LATENTS, LABELS)),

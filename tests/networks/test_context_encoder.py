@@ -248,7 +248,7 @@ def test_holes_that_do_not_fit(hole, message):
 
 
 def test_batch_normalization_trains_on_two_images_or_more():
-    """Of one image nothing would be left in the bottleneck; used on one it may be."""
+    """One image would leave nothing in the bottleneck; once trained, it may be used on one."""
     message = "trains on batches of 2 images or more, not 1; take normalization 'group' or 'none'"
     with pytest.raises(ValueError, match=message):
         _shapes(SMALL, IMAGES[:1])

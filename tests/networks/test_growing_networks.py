@@ -55,7 +55,7 @@ def test_channels_of_the_paper():
 
 @pytest.fixture(scope="module")
 def params():
-    """Of both networks at 8 and 16 pixels, with the weights of the smaller in the larger."""
+    """Both networks at 8 and 16 pixels, with the weights of the smaller in the larger."""
     of = {}
     for size in (8, 16):
         of["generator", size] = started(generator(size), LATENTS)["params"]

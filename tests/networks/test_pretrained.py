@@ -292,7 +292,7 @@ def test_numpy_1_spells_it_otherwise(tmp_path):
 
 
 class Calls:
-    """What a pickle can do to whoever opens it."""
+    """What a pickle can do to those who open it."""
 
     def __init__(self, function, *arguments):
         self.reduced = (function, arguments)

@@ -53,7 +53,7 @@ def test_shapes_of_all_sizes(shape):
 
 
 def test_parameter_counts_of_the_paper():
-    """Of the networks for CIFAR-10, layer by layer."""
+    """The networks for CIFAR-10, layer by layer."""
     _, generator = _shapes(ResNetGenerator((32, 32, 3)), jnp.ones((2, 128)))
     conv, shortcut, norm = 9 * 128 * 128 + 128, 128 * 128 + 128, 2 * 128
     dense = 128 * 4 * 4 * 128 + 4 * 4 * 128
@@ -66,7 +66,7 @@ def test_parameter_counts_of_the_paper():
 
 
 def _block_params(first, second, shortcut=None):
-    """Of a block of one channel whose 3x3 kernels multiply the pixel in the middle."""
+    """A block of one channel whose 3x3 kernels multiply the pixel in the middle."""
 
     def kernel(value, size):
         array = np.zeros((size, size, 1, 1), np.float32)

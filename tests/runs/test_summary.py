@@ -62,7 +62,7 @@ def test_the_course_of_a_metric_that_rises(values, expected):
 
 @pytest.mark.parametrize("higher_is_better", [True, False])
 def test_a_negative_best_has_no_factor(higher_is_better):
-    """Of a likelihood or a Wasserstein loss, a multiple says nothing."""
+    """A multiple of a likelihood or of a Wasserstein loss says nothing."""
     for values in ([-3, -7], [-7, -3], [-7, -7]):
         found = summarize(lines(*values), "frechet", higher_is_better=higher_is_better)
         assert found.best == (max if higher_is_better else min)(values)

@@ -36,7 +36,7 @@ ABSTRACT = jax.eval_shape(make_state)
 
 
 def open_checkpoints(folder, abstract=ABSTRACT, phase=0, **options):
-    """Of a run of one phase; or with `phase` a function of the step."""
+    """Checkpoints of a run of one phase; or with `phase` a function of the step."""
     number = phase if callable(phase) else lambda step: phase
     expected = lambda step: Expected(number(step), abstract)  # noqa: E731
     return Checkpoints(folder / "checkpoints", expected, **options)

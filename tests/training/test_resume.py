@@ -19,7 +19,7 @@ from jaxgan.runs import record
 
 pytestmark = pytest.mark.slow
 KILLS = 17
-"""Of each of the three runs, by SIGKILL or SIGTERM."""
+"""Kills of each of the three runs, by SIGKILL or SIGTERM."""
 EXPERIMENT = """
 from jaxgan.experiment import DiscriminatorOptions, Experiment, GeneratorOptions
 

@@ -23,7 +23,7 @@ def make_variables(layers: int = 1, width: int = 3) -> Variables:
 
 
 def layered_game(layers: int = 1, width: int = 3, averaged: str = "generator") -> Game:
-    """Sides "generator" and "discriminator" of so many layers, whose losses are sums of squares;
+    """Sides "generator" and "discriminator" of `layers` layers, whose losses are sums of squares;
     "tail" is a side that an update changes."""
 
     def init(key, batch):

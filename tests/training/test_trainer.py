@@ -114,7 +114,7 @@ class Watched(ArraySource):
         return super().take(indices)
 
     def wait_for(self, count):
-        """Returns once so many were taken."""
+        """Returns once this many were taken."""
         deadline = time.monotonic() + 60
         while len(self.taken) < count and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -288,7 +288,7 @@ def test_each_discriminator_step_takes_the_next_batch_of_the_plan():
 
 @dataclasses.dataclass(frozen=True)
 class Phased(Experiment):
-    """Of two phases, the second of smaller batches and of more discriminator steps."""
+    """Two phases, the second with smaller batches and more discriminator steps."""
 
     lengths: tuple[int, ...] = (2, 2)
 
