@@ -112,7 +112,7 @@ def test_a_command_is_read(text, runs, monkeypatch):
         for one in arguments_of(args) if name == "sweep" else [args]:
             check(parse_train(one)[1])
         return
-    if not args[0].startswith("-") and name not in ("data", "list"):
+    if not args[0].startswith("-") and name not in ("data", "list", "experiments", "completion"):
         args[0] = run
     read = tyro.cli
 
