@@ -3,8 +3,11 @@
     jaxgan train pix2pix_maps --data maps
 
 A folder of that name holds train/ and val/ with photograph and map side by side; `--direction
-b-to-a` paints photographs of maps. Not measured here: the whole needs a GPU, at 2.2 s a step five
-and a half days of two CPU cores. A shorter run at 64 pixels,
+b-to-a` paints photographs of maps.
+
+Not measured here: the whole needs a GPU, at 2.2 s a step five and a half days of two CPU cores.
+
+A shorter run at 64 pixels,
 
     jaxgan train pix2pix_maps --data maps --image-size 64 --load-size 71 \\
         --generator.width 32 --generator.depth 4 --discriminator.width 32 \\

@@ -33,5 +33,6 @@ def experiments(args: list[str]) -> int:
         experiment = load_file(path)
         places = (getattr(experiment, place) for place in experiment.places[:-1])
         print(f"{path.stem} ({', '.join(dict.fromkeys(filter(None, places)))})")
-        print(textwrap.indent(textwrap.fill(summary(path), 76), "    "))
+        for paragraph in filter(None, summary(path)):
+            print(textwrap.indent(textwrap.fill(paragraph, 76), "    "))
     return 0

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import re
 from pathlib import Path
 
 import jaxgan
@@ -31,6 +32,9 @@ def find(name: str) -> Path:
     return files[name]
 
 
-def summary(path: Path) -> str:
-    """The first line of a file's docstring."""
-    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+def summary(path: Path) -> tuple[str, str]:
+    """What an experiment is, and what it takes and gave: two paragraphs of its docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    gave = (part for part in paragraphs[1:] if re.search(r"\b(gave|Not measured here)\b", part))
+    return paragraphs[0], next(gave, "")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from jaxgan.cli.main import main
 from jaxgan.runs.record import load_file
-from jaxgan.runs.shipped import shipped
+from jaxgan.runs.shipped import shipped, summary
 
 pytestmark = pytest.mark.filterwarnings("default:images with transparent pixels")
 TINY = (
@@ -143,6 +143,8 @@ def test_the_experiments_that_come_with_it(here, capsys):
     assert (code, error) == (0, "")
     listed = [line.split()[0] for line in lines if line[:1].strip()]
     assert listed == [path.stem for path in shipped()]
+    for path in shipped():  # Each says what it is, and what it gave or that it was not measured.
+        assert all(summary(path))
     code, lines, _ = call(capsys, "experiments ring")
     assert code == 0
     Path("mine.py").write_text("\n".join(lines))
