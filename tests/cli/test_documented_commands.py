@@ -109,7 +109,7 @@ def test_a_command_is_read(text, runs, monkeypatch):
         return
     _, args = split_hosts(args)
     if name in ("train", "sweep"):
-        for one in arguments_of(args) if name == "sweep" else [args]:
+        for one in arguments_of(args)[0] if name == "sweep" else [args]:
             check(parse_train(one)[1])
         return
     if not args[0].startswith("-") and name not in ("data", "list", "experiments", "completion"):
