@@ -39,7 +39,7 @@ def read_file(path: Path) -> "BaseExperiment":
     from jaxgan.runs.record import load_file
     from jaxgan.runs.shipped import find
 
-    if not path.suffix and path.name == str(path) and not path.exists():
+    if not path.suffix and path.name == str(path) and not path.is_file():
         path = find(path.name)
     experiment = load_file(path)
     try:
@@ -94,11 +94,12 @@ def parse(
       only: the options that the help has, by dotted name; by default all, and `--help` the common
         ones.
     """
-    hidden = Hidden(only, () if "--help-all" in args or not HELP & set(args) else ADVANCED)
-    args = ["--help" if arg == "--help-all" else arg for arg in args]
-    if HELP & set(args):
+    hidden = Hidden()
+    if HELP & set(args):  # What is hidden is unknown too.
+        hidden = Hidden(only, () if "--help-all" in args else ADVANCED)
         left = 0 if only else hidden_options(kind, hidden)
         description = _told(description, command, left)
+    args = ["--help" if arg == "--help-all" else arg for arg in args]
     panel = io.StringIO()
     try:
         with contextlib.redirect_stderr(panel):

@@ -156,6 +156,9 @@ def test_an_experiment_is_trained_by_its_name_unless_a_file_has_it(here, capsys)
         capsys, f"train images_folder --data photos --image-size 32 --out a {TINY}"
     )
     assert (code, lines[-1]) == (0, "done after 1 steps: a")
-    Path("ring").mkdir()
-    code, _, error = call(capsys, "train ring")
-    assert (code, error) == (2, "jaxgan: there is no experiment file ring\n")
+    Path("ring").mkdir()  # A folder, such as of runs, is no experiment.
+    assert main("train ring --steps 1 --out b".split()) == 0
+    Path("ring").rmdir()
+    Path("ring").write_text("no Python")
+    code, _, error = call(capsys, "train ring --out c")
+    assert (code, error) == (2, "jaxgan: ring is not a Python file: experiment files end in .py\n")

@@ -17,10 +17,18 @@ from jaxgan.runs.comparison import groups_of, rows_of, runs_in, spread, state_of
 from jaxgan.runs.log import append_metrics
 
 
-def make(folder, *, loss="hinge", seed=0, frechet=(4.0, 2.0), best_metric="frechet", **options):
+def make(
+    folder, *, loss="hinge", seed=0, frechet=(4.0, 2.0), best_metric="frechet", name="a", **options
+):
     """A run as a training leaves it, with evaluations at steps 10, 20, ..."""
     experiment = Experiment(
-        loss=loss, seed=seed, steps=20, evaluate_every=10, best_metric=best_metric, **options
+        loss=loss,
+        seed=seed,
+        steps=20,
+        evaluate_every=10,
+        best_metric=best_metric,
+        name=name,
+        **options,
     )
     record.create(folder, experiment, [])
     for number, value in enumerate(frechet, 1):
@@ -61,9 +69,7 @@ def call(capsys, *args):
 
 def test_a_run_in_a_line(here):
     done = state_of(make(Path("done")))
-    assert (done.name, done.seed, done.step, done.steps, done.state) == (
-        *("digits", 0, 20, 20, "done"),
-    )
+    assert (done.name, done.seed, done.step, done.steps, done.state) == (*("a", 0, 20, 20, "done"),)
     assert (done.figure.metric, done.figure.best, done.figure.best_step) == ("frechet", 2.0, 20)
     stopped = make(Path("stopped"), frechet=(4.0,), best_metric=None)
     assert (state_of(stopped).state, state_of(stopped).figure.metric) == ("stopped", "frechet")
