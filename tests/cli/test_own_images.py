@@ -157,7 +157,7 @@ def test_an_experiment_is_trained_by_its_name_unless_a_file_has_it(here, capsys)
     )
     assert (code, lines[-1]) == (0, "done after 1 steps: a")
     Path("ring").mkdir()  # A folder, such as of runs, is no experiment.
-    assert main("train ring --steps 1 --out b".split()) == 0
+    assert main(["train", "ring", "--steps", "1", "--out", "b"]) == 0
     Path("ring").rmdir()
     Path("ring").write_text("no Python")
     code, _, error = call(capsys, "train ring --out c")
