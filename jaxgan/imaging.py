@@ -6,9 +6,11 @@ Pillow and Matplotlib: nothing in a file tells when or by whom it was written.
 """
 
 import io
+import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 PathLike: TypeAlias = str | os.PathLike[str]
 GAP_COLOR = 128
 """Grey between and around the images of a grid: seen beside black and white backgrounds alike."""
+SHOWN = 512
+"""Pixels of the longer side that small pictures are enlarged to."""
+FPS = 30
+"""Frames a second of an animation."""
 
 
 class NotFinite(ValueError):
@@ -61,7 +67,8 @@ def grid(
         as rows without; empty places at the end are grey.
       gap: pixels of `GAP_COLOR` between and around the images.
       scale: the whole number of times each pixel is repeated both ways. The default brings small
-        images close to 64 pixels, the larger side, and leaves larger ones as they are.
+        images close to 64 pixels, the larger side, and small pictures to 512 or more; it leaves
+        larger ones as they are.
       row_labels: a name for each row, written at its left; such as classes, one a row.
 
     Returns:
@@ -85,14 +92,15 @@ def grid(
     labels = list(row_labels or [])
     if columns is None:
         columns = math.ceil(count / len(labels)) if labels else math.ceil(math.sqrt(count))
-    if scale is None:
-        scale = max(64 // max(height, width), 1)
-    if columns < 1 or scale < 1 or gap < 0:
+    if columns < 1 or (scale is not None and scale < 1) or gap < 0:
         raise ValueError(
             "columns and scale must be at least 1 and gap at least 0, "
             f"not columns={columns}, scale={scale}, gap={gap}"
         )
     rows = math.ceil(count / columns)
+    if scale is None:
+        longest = max(rows * height, columns * width)
+        scale = max(64 // max(height, width), math.ceil(SHOWN / longest))
     if labels and len(labels) != rows:
         raise ValueError(f"{len(labels)} row labels were given for {rows} rows")
 
@@ -129,36 +137,72 @@ def save_image(path: PathLike, image: ArrayLike) -> None:
     _write(path, buffer)
 
 
-def save_animation(path: PathLike, frames: Sequence[ArrayLike], fps: float = 20) -> None:
-    """Writes pictures of one size as a GIF that repeats for ever.
+def save_animation(path: PathLike, frames: Sequence[ArrayLike], fps: int = FPS) -> None:
+    """Writes pictures of one size as a GIF that repeats for ever, or as a video.
 
     GIF holds at most 256 colours a frame, and times in hundredths of a second; frames equal to the
-    one before are kept as a longer time.
+    one before are kept as a longer time. A video is H.264 where PyAV can write it, else MPEG-4.
 
     Args:
-      path: must end in .gif.
+      path: must end in .gif or .mp4.
       frames: uint8 `[H, W, C]` each, at least one.
-      fps: frames a second, above 0 and at most 50, beyond which viewers slow down.
+      fps: frames a second, from 1 to 50, beyond which viewers slow down.
 
     Raises:
-      ValueError: if an argument is not as said.
+      ValueError: if an argument is not as said, or PyAV is not installed (`check_video`).
     """
-    path = _checked(path, ".gif")
-    if not 0 < fps <= 50:
-        raise ValueError(f"fps must be above 0 and at most 50 in a GIF, not {fps}")
+    path = _checked(path, ".gif", ".mp4")
+    if not 1 <= fps <= 50:
+        raise ValueError(f"fps must be from 1 to 50, not {fps}")
     pictures = [_pillow(frame) for frame in frames]
     if len({(picture.size, picture.mode) for picture in pictures}) != 1:
         raise ValueError("an animation needs at least 1 frame, and all of one shape")
     buffer = io.BytesIO()
+    if path.suffix.lower() == ".mp4":
+        _encode(pictures, fps, buffer)
+        _write(path, buffer)
+        return
+    ends = [round(100 * number / fps) for number in range(len(pictures) + 1)]
     pictures[0].save(
         buffer,
         "GIF",
         save_all=True,
         append_images=pictures[1:],
-        duration=round(100 / fps) * 10,
+        duration=[10 * (end - start) for start, end in itertools.pairwise(ends)],
         loop=0,
     )
     _write(path, buffer)
+
+
+def check_video() -> None:
+    """Raises a ValueError where what writes videos is not installed."""
+    if find_spec("av") is None:
+        raise ValueError(
+            "an .mp4 needs PyAV, which comes with the extra `video`: pip install 'jaxgan[video]'; "
+            "a .gif needs nothing more"
+        )
+
+
+def _encode(pictures: Sequence["Picture"], fps: int, buffer: io.BytesIO) -> None:
+    """Writes pictures as a video; its colours need even sides.
+
+    Quality is constant: what x264 looks up ahead to vary it is not the same each time.
+    """
+    check_video()
+    import av
+    from PIL import Image
+
+    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    width, height = (side + side % 2 for side in pictures[0].size)
+    with av.open(buffer, "w", format="mp4") as file:
+        stream: Any = file.add_stream(codec, rate=fps, options={"qp": "18"})
+        stream.width, stream.height = width, height
+        stream.pix_fmt, stream.thread_count = "yuv420p", 1  # Bytes follow the number of threads.
+        for picture in pictures:
+            whole = Image.new("RGB", (width, height), (GAP_COLOR,) * 3)
+            whole.paste(picture)
+            file.mux(stream.encode(av.VideoFrame.from_image(whole)))
+        file.mux(stream.encode())
 
 
 def save_curves(
@@ -211,7 +255,7 @@ class Curve(NamedTuple):
 
 
 def save_panels(path: PathLike, panels: Mapping[str, Sequence[Curve]], x: str = "step") -> None:
-    """Draws panels of curves, one below the other, as PNG.
+    """Draws panels of curves, one below the other and each with its legend at the right, as PNG.
 
     Args:
       path: must end in .png.
@@ -219,24 +263,33 @@ def save_panels(path: PathLike, panels: Mapping[str, Sequence[Curve]], x: str = 
       x: what they are drawn over.
     """
     path = _checked(path, ".png")
-    height = 2 * len(panels) + 0.5
-    figure = _figure(7, height, measured=False)
-    margins = {"left": 1 / 7, "right": 6.9 / 7, "bottom": 0.5 / height, "top": 1 - 0.1 / height}
-    figure.subplots_adjust(**margins, hspace=0.16)
-    for axes, (kind, curves) in zip(
-        figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels.items(), strict=True
-    ):
+    labels = [[curve.label for curve in curves if curve.label] for curves in panels.values()]
+    longest = max((len(label) for each in labels for label in each), default=0)
+    width = 7 + 0.6 + 0.075 * longest  # Inches: the axes to 7, and the legends.
+    heights = [max(2, 0.3 + 0.19 * len(each)) for each in labels]
+    height = sum(heights) + 0.5
+    figure = _figure(width, height, measured=False)
+    figure.subplots_adjust(
+        left=1 / width,
+        right=7 / width,
+        bottom=0.5 / height,
+        top=1 - 0.15 / height,
+        hspace=0.2,
+    )
+    rows = figure.subplots(len(panels), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (kind, curves) in zip(rows, panels.items(), strict=True):
         for curve in curves:
             known = np.isfinite(curve.y)
             style = {"label": curve.label or None, "linewidth": 1}
-            if np.count_nonzero(known) < 100:
-                style |= {"marker": "o", "markersize": 2}  # One point alone is no line.
+            points = np.count_nonzero(known)
+            if points < 100:  # One point alone is no line.
+                style |= {"marker": "o", "markersize": 6 if points == 1 else 2}
             axes.plot(curve.x[known], curve.y[known], f"C{curve.colour}", **style)
         axes.set_ylabel(kind)
         axes.yaxis.set_label_coords(-0.12, 0.5)  # One below the other, whatever the numbers are,
         axes.ticklabel_format(axis="y", scilimits=(-3, 4))  # which are kept short for it.
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small", loc="upper right")
+        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     axes.set_xlabel(x)
     _save_figure(path, figure)
 
@@ -286,10 +339,10 @@ def save_points(
     _save_figure(path, figure)
 
 
-def _checked(path: PathLike, suffix: str) -> Path:
+def _checked(path: PathLike, *suffixes: str) -> Path:
     path = Path(path)
-    if path.suffix.lower() != suffix:
-        raise ValueError(f"the file name must end in {suffix}, not {path.name!r}")
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"the file name must end in {' or '.join(suffixes)}, not {path.name!r}")
     return path
 
 

@@ -49,9 +49,14 @@ def test_every_image_of_a_grid_is_in_its_place(channels):
         np.testing.assert_array_equal(picture[top : top + 4, left : left + 3], image)
 
 
-@pytest.mark.parametrize(("side", "scale"), [(8, 8), (28, 2), (32, 2), (64, 1), (100, 1)])
-def test_small_images_are_enlarged(side, scale):
-    assert grid(pictures(4, side, side), gap=0).shape == (2 * side * scale, 2 * side * scale, 1)
+@pytest.mark.parametrize(
+    ("count", "side", "scale"),
+    [(64, 8, 8), (64, 28, 3), (64, 32, 2), (64, 64, 1), (400, 8, 8), (1, 8, 64), (4, 28, 10)],
+)
+def test_small_images_and_pictures_are_enlarged(count, side, scale):
+    """Images to about 64 pixels, and pictures to 512 or more."""
+    across = round(count**0.5) * side * scale
+    assert grid(pictures(count, side, side), gap=0).shape == (across, across, 1)
 
 
 def test_row_labels_stand_at_the_left_of_their_rows():
@@ -118,11 +123,48 @@ def test_an_animation_holds_its_frames_and_repeats(tmp_path, channels):
             np.testing.assert_array_equal(shown, np.broadcast_to(frame, (6, 5, 3)))
 
 
+def test_an_animation_has_30_frames_a_second(tmp_path):
+    """In hundredths of a second, of which no single frame has the right number."""
+    save_animation(tmp_path / "walk.gif", pictures(60))
+    times = []
+    with Image.open(tmp_path / "walk.gif") as file:
+        for number in range(file.n_frames):
+            file.seek(number)
+            times.append(file.info["duration"])
+    assert (len(times), sum(times), set(times)) == (60, 2000, {30, 40})
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_video_holds_its_frames(tmp_path, channels):
+    av = pytest.importorskip("av")
+    frames = [grid(each[None], gap=1, scale=16) for each in pictures(5, 4, 3, channels)]
+    assert frames[0].shape == (66, 50, channels)
+    odd = [np.pad(frame, ((0, 1), (0, 1), (0, 0))) for frame in frames]  # A video's are even.
+    for name in ("first", "again"):
+        save_animation(tmp_path / f"{name}.mp4", odd)
+    assert (tmp_path / "first.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
+    with av.open(tmp_path / "first.mp4") as file:
+        stream = file.streams.video[0]
+        assert (stream.average_rate, stream.pix_fmt) == (30, "yuv420p")
+        shown = [frame.to_ndarray(format="rgb24") for frame in file.decode(stream)]
+    assert [frame.shape for frame in shown] == [(68, 52, 3)] * 5
+    if channels == 1:  # Colour is kept at half the size.
+        for frame, wanted in zip(shown, frames, strict=True):
+            assert np.abs(frame[:66, :50].astype(int) - wanted).mean() < 6
+
+
+def test_a_video_needs_what_writes_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(imaging, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"needs PyAV, .* pip install 'jaxgan\[video\]'"):
+        save_animation(tmp_path / "walk.mp4", pictures(2))
+    assert not list(tmp_path.iterdir())
+
+
 def test_bad_files_are_named(tmp_path):
     frame = pictures(1)[0]
     with pytest.raises(ValueError, match=r"must end in \.png, not 'grid\.jpg'"):
         save_image(tmp_path / "grid.jpg", frame)
-    with pytest.raises(ValueError, match=r"must end in \.gif, not 'walk\.png'"):
+    with pytest.raises(ValueError, match=r"must end in \.gif or \.mp4, not 'walk\.png'"):
         save_animation(tmp_path / "walk.png", [frame])
     with pytest.raises(ValueError, match=r"uint8 \[H, W, C\] with C 1 or 3, not uint8 \[4, 3\]"):
         save_image(tmp_path / "grid.png", frame[..., 0])
@@ -130,7 +172,7 @@ def test_bad_files_are_named(tmp_path):
         save_animation(tmp_path / "walk.gif", [])
     with pytest.raises(ValueError, match="at least 1 frame, and all of one shape"):
         save_animation(tmp_path / "walk.gif", [frame, frame[1:]])
-    with pytest.raises(ValueError, match="above 0 and at most 50 in a GIF, not 60"):
+    with pytest.raises(ValueError, match="fps must be from 1 to 50, not 60"):
         save_animation(tmp_path / "walk.gif", [frame], fps=60)
     assert not list(tmp_path.iterdir())
 
@@ -182,6 +224,30 @@ def test_curves_of_a_kind_share_a_panel_and_gaps_are_bridged(tmp_path, monkeypat
     np.testing.assert_array_equal(loss.lines[0].get_xydata(), [[0, 0.5], [20, 0.2]])
     np.testing.assert_array_equal(logits.lines[0].get_xydata(), [[0, 0.1], [10, 0.2]])
     assert logits.get_xlabel() == "step"
+
+
+def test_legends_stand_beside_their_curves(tmp_path, monkeypatch):
+    figures = drawn(monkeypatch)
+    steps, few = np.arange(3.0), np.zeros(3)
+    fifteen = [imaging.Curve(f"a rather long name, seed {i}", i, steps, few) for i in range(15)]
+    short = [imaging.Curve("kl", 0, steps, few)]
+    imaging.save_panels(tmp_path / "curves.png", {"frechet": fifteen, "kl": short})
+    (figure,) = figures
+    whole = figure.bbox
+    for axes in figure.axes:
+        beside = axes.get_legend().get_window_extent()
+        assert axes.get_window_extent().x1 <= beside.x0
+        assert beside.x1 <= whole.x1
+    first, second = (axes.get_legend().get_window_extent() for axes in figure.axes)
+    assert first.y0 >= second.y1
+
+
+def test_what_was_measured_once_is_a_point(tmp_path, monkeypatch):
+    figures = drawn(monkeypatch)
+    save_curves(tmp_path / "curves.png", {"step": [1, 2], "kl": [None, 0.5], "loss": [1.0, 2.0]})
+    once, often = (axes.lines[0] for axes in figures[0].axes)
+    assert once.get_marker() == "o"
+    assert once.get_markersize() > 2 * often.get_markersize()
 
 
 def test_the_axes_of_points_do_not_follow_the_generated_ones(tmp_path, monkeypatch):

@@ -101,6 +101,7 @@ def parse(
         description = _told(description, command, left)
     args = ["--help" if arg == "--help-all" else arg for arg in args]
     panel = io.StringIO()
+    tyro._experimental_options["ansi_codes"] = not os.environ.get("NO_COLOR")
     try:
         with contextlib.redirect_stderr(panel):
             shown, prog = as_shown(kind, hidden), f"jaxgan {command}"

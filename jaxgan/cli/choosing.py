@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from jaxgan.cli.arguments import parse_both
+from jaxgan.working import working
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from collections.abc import Callable
@@ -42,8 +43,9 @@ def load_chosen(options: GeneratorChoice, choices: Any = None) -> "Run":
 
     if options.best and options.step is not None:
         raise ValueError(f"--best and --step {options.step} ask for two checkpoints; take one")
-    run = load(options.run, step=options.step, best=options.best, averaged=options.ema)
-    return run.with_standing(options.standing, choices) if options.standing else run
+    with working(f"loading {options.run}"):
+        run = load(options.run, step=options.step, best=options.best, averaged=options.ema)
+        return run.with_standing(options.standing, choices) if options.standing else run
 
 
 def parse_with_places(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from jaxgan.cli.arguments import check_out
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
+from jaxgan.cli.interpolate import ANIMATIONS, FRAMES, check_picture
 from jaxgan.cli.sample import refuse_more_than_memory
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
@@ -169,11 +169,15 @@ class EditOptions(GeneratorChoice):
     direction: tuple[str, ...]
     """Names of directions that `jaxgan directions` found; rows of the grid for each."""
     out: Path
-    """Where to: a grid, a column a strength (.png), or an animation (.gif)."""
+    """Where to: a grid, a column a strength (.png), or an animation (.gif, or .mp4 with PyAV) from
+    the first strength to the last and back, two seconds each way."""
     strength: tuple[float, ...] = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
     """How far along the direction; a latent's own numbers are of size 1."""
     seeds: tuple[int, ...] = (0, 1, 2, 3)
     """Samples to change, by seed."""
+    scale: int | None = None
+    """Times each pixel is repeated both ways; by default until the picture is 512 pixels wide or
+    high."""
 
 
 def edit(args: list[str]) -> int:
@@ -198,13 +202,17 @@ def edit(args: list[str]) -> int:
         raise ValueError(f"--strength must be finite, not {options.strength}")
     for seed in options.seeds:
         check_seed("seed", seed)
-    kind = check_out(options.out, (".png", ".gif"))
+    kind = check_picture(options.out, options.scale)
+    strengths = np.asarray(options.strength, np.float32)
+    if kind in ANIMATIONS:
+        between = np.linspace(0, len(strengths) - 1, FRAMES)
+        strengths = np.interp(between, np.arange(len(strengths)), strengths).astype(np.float32)
     run = load_chosen(options, choices)
     if not getattr(run.spec, "is_image", False):
         raise ValueError(f"edit shows images, and {options.run} makes points")
     one = run.draw(1, 0, choices)
     size = latent_size(run, one)
-    count = len(options.seeds) * len(options.direction) * len(options.strength)
+    count = len(options.seeds) * len(options.direction) * len(strengths)
     refuse_more_than_memory(run, one, f"{count:,} samples", count, kind)
     known = read_directions(options.run)
     vectors = [vector_of(known, name, options.run, size) for name in options.direction]
@@ -212,7 +220,7 @@ def edit(args: list[str]) -> int:
     with kept_programs(options.run):
         drawn = [run.draw(1, seed, choices) for seed in options.seeds]
         latents, *held = jax.tree.map(lambda *each: jnp.concatenate(each), *drawn)
-        steps = jnp.asarray(options.strength, jnp.float32)[:, None, None, None]
+        steps = jnp.asarray(strengths)[:, None, None, None]
         moved = latents + steps * jnp.asarray(np.stack(vectors))[:, None]  # [S, D, N, L]
         frames, rows = len(steps), len(vectors) * len(latents)
         flat = moved.reshape(frames * rows, size)
@@ -221,13 +229,14 @@ def edit(args: list[str]) -> int:
         )
         images = make_sampler(run.game)(run.variables, flat, *repeated)
     images = images.reshape(frames, rows, *images.shape[1:])
-    if kind == ".gif":
-        there = [grid(frame, columns=len(latents)) for frame in images]
+    if kind in ANIMATIONS:
+        there = [grid(frame, columns=len(latents), scale=options.scale) for frame in images]
         save_animation(options.out, [*there, *there[-2:0:-1]])
     else:
         labels = [name for name in options.direction for _ in options.seeds]
         flat_images = images.swapaxes(0, 1).reshape(-1, *images.shape[2:])
-        save_image(options.out, grid(flat_images, columns=frames, row_labels=labels))
+        picture = grid(flat_images, columns=frames, scale=options.scale, row_labels=labels)
+        save_image(options.out, picture)
     if old:
         print(f"{', '.join(old)} were found for another step than {run.step}")
     print(f"{rows} samples at {frames} strengths: {options.out}")

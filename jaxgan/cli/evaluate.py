@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 from jaxgan.cli.arguments import check_out
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_places
+from jaxgan.cli.progress import ShowOptions, shown
+from jaxgan.working import working
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions(GeneratorChoice):
+class EvaluateOptions(GeneratorChoice, ShowOptions):
     against: Path | None = None
     """Another run that was evaluated, or its evaluation.json, to print beside this one; refused
     where the protocols differ."""
@@ -41,7 +43,8 @@ def evaluate(args: list[str]) -> int:
         check_out(options.out, (".json",))
     elif not os.access(options.run, os.W_OK):  # Better said now than after minutes of waiting.
         warnings.warn(f"{path} cannot be written; --out FILE records elsewhere", stacklevel=2)
-    record = run.evaluate(options.features, on_protocol=refuse, **places)
+    with shown(options), working("evaluating"):
+        record = run.evaluate(options.features, on_protocol=refuse, **places)
     metrics, real, protocol = record["metrics"], record["real"], record["protocol"]
     failure = _write(path, record)
     where = "not recorded" if failure else path

@@ -11,11 +11,29 @@ from jaxgan.cli.arguments import check_out
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
 from jaxgan.cli.sample import refuse_more_than_memory
 
+ANIMATIONS = (".gif", ".mp4")
+FRAMES = 60
+"""Of a way in an animation, which takes two seconds."""
+SMALLEST_FRAME = 64
+"""Images of 64 pixels a side that are as large as a frame of 512."""
+
+
+def check_picture(path: Path, scale: int | None) -> str:
+    """Refuses a grid or an animation that could not be written; returns the file's suffix."""
+    from jaxgan.imaging import check_video
+
+    kind = check_out(path, (".png", *ANIMATIONS))
+    if scale is not None and scale < 1:
+        raise ValueError(f"--scale must be 1 or more, not {scale}")
+    if kind == ".mp4":
+        check_video()
+    return kind
+
 
 @dataclass(frozen=True, kw_only=True)
 class InterpolateOptions(GeneratorChoice):
     out: Path
-    """Where to: a grid, one walk a row (.png), or an animation (.gif)."""
+    """Where to: a grid, one walk a row (.png), or an animation (.gif, or .mp4 with PyAV)."""
     seeds: tuple[int, ...] = ()
     """Latents to walk through, by seed, two or more; by default 0 and 1, and with --labels 0
     alone."""
@@ -25,12 +43,16 @@ class InterpolateOptions(GeneratorChoice):
     method: Literal["spherical", "linear"] | None = None
     """Along the arc, which keeps the length of normal latents, or straight, which keeps uniform
     ones within their cube; by default what suits the run's latents."""
-    frames: int = 10
-    """Images from one seed to the next, both included (in a loop: without the next)."""
+    frames: int | None = None
+    """Images from one seed to the next, both included (in a loop: without the next); by default 10
+    in a grid and 60, two seconds, in an animation."""
     rows: int = 8
     """Walks side by side, each through latents of its own."""
     loop: bool = False
     """Return to the first seed."""
+    scale: int | None = None
+    """Times each pixel is repeated both ways; by default until the picture is 512 pixels wide or
+    high."""
 
 
 def interpolate(args: list[str]) -> int:
@@ -55,10 +77,12 @@ def interpolate(args: list[str]) -> int:
     seeds = options.seeds or ((0,) if options.labels else (0, 1))
     if options.labels and len(seeds) == 1:
         seeds *= len(options.labels)
-    if len(seeds) < 2 or options.frames < 2 or options.rows < 1:
+    animated = options.out.suffix.lower() in ANIMATIONS
+    steps = options.frames if options.frames is not None else FRAMES if animated else 10
+    if len(seeds) < 2 or steps < 2 or options.rows < 1:
         raise ValueError(
             f"a walk needs 2 --{'labels' if options.labels else 'seeds'}, 2 --frames and 1 --rows "
-            f"or more, not {len(seeds)}, {options.frames} and {options.rows}"
+            f"or more, not {len(seeds)}, {steps} and {options.rows}"
         )
     if options.labels and len(options.labels) != len(seeds):
         raise ValueError(
@@ -71,7 +95,7 @@ def interpolate(args: list[str]) -> int:
         raise ValueError(f"--label {choices.label} and --labels ask for two things; take one")
     for seed in seeds:
         check_seed("seed", seed)
-    kind = check_out(options.out, (".png", ".gif"))
+    kind = check_picture(options.out, options.scale)
     run = load_chosen(options, choices)
     ways_through = [dataclasses.replace(choices, label=label) for label in options.labels]
     ways_through = ways_through or [choices] * len(seeds)
@@ -83,8 +107,8 @@ def interpolate(args: list[str]) -> int:
         raise ValueError(f"there is no way between the samples of {options.run}")
     walk = own if options.method is None else getattr(latent, options.method)
     legs = len(seeds) - (not options.loop)
-    asked = f"--frames {options.frames} and --rows {options.rows}"
-    count = options.frames * options.rows * legs
+    asked = f"--frames {steps} and --rows {options.rows}"
+    count = steps * legs * (max(options.rows, SMALLEST_FRAME) if animated else options.rows)
     refuse_more_than_memory(run, one, asked, count, kind)
     with kept_programs(options.run):
         drawn = [
@@ -96,7 +120,7 @@ def interpolate(args: list[str]) -> int:
             """The whole way, `[frames, rows, ...]`."""
             if options.loop:
                 ends = [*ends, ends[0]]
-            ways = [walk(a, b, options.frames) for a, b in itertools.pairwise(ends)]
+            ways = [walk(a, b, steps) for a, b in itertools.pairwise(ends)]
             # Every leg ends where the next begins; a loop ends where it began.
             return jnp.concatenate(
                 [way[:-1] for way in ways] + ([] if options.loop else [ends[-1][None]])
@@ -112,11 +136,11 @@ def interpolate(args: list[str]) -> int:
             repeated = (mixed.reshape(-1, classes),)
         images = make_sampler(run.game)(run.variables, flat, *repeated)
     images = images.reshape(frames, options.rows, *images.shape[1:])
-    if kind == ".gif":
-        save_animation(options.out, [grid(frame) for frame in images])
+    if animated:
+        save_animation(options.out, [grid(frame, scale=options.scale) for frame in images])
     else:
         rows = images.swapaxes(0, 1).reshape(-1, *images.shape[2:])
-        save_image(options.out, grid(rows, columns=frames))
+        save_image(options.out, grid(rows, columns=frames, scale=options.scale))
     told = run.inputs.told(choices)
     print(f"{options.rows} walks of {frames} images{' ' + told if told else ''}: {options.out}")
     return 0

@@ -17,6 +17,7 @@ from jaxgan.cli.evaluate import evaluate
 from jaxgan.cli.experiments import experiments
 from jaxgan.cli.export import export
 from jaxgan.cli.interpolate import interpolate
+from jaxgan.cli.progress import on_stderr
 from jaxgan.cli.project import project
 from jaxgan.cli.report import report
 from jaxgan.cli.resume import resume
@@ -26,6 +27,7 @@ from jaxgan.cli.train import train
 from jaxgan.cli.translate import reconstruct, translate
 from jaxgan.cli.verify import verify
 from jaxgan.files import refuse_undecodable
+from jaxgan.working import shown_by, silently
 
 USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
 
@@ -133,7 +135,8 @@ def _run(args: list[str]) -> int:
                 join(**hosts)
                 if not is_first():
                     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, to the end of the process
-            return commands[args[0]](rest)
+            with shown_by(silently if "--quiet" in rest else on_stderr):
+                return commands[args[0]](rest)
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ import tyro
 
 from jaxgan.cli.arguments import check_out
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
+from jaxgan.working import working
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from jaxgan.types import Array
@@ -96,7 +97,7 @@ def project(args: list[str]) -> int:
         return found
 
     weights = load_weights("vgg") if options.lpips_weight else None
-    with kept_programs(options.run):
+    with kept_programs(options.run), working("projecting"):
         near = nearest(generate, targets, drawn[0])
         found = descend(
             generate,

@@ -3,20 +3,23 @@
 from dataclasses import dataclass
 
 from jaxgan.cli.arguments import HELP, leading_path, parse_both, read_file
+from jaxgan.cli.progress import ShowOptions
 from jaxgan.cli.train import finish
+from jaxgan.working import working
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResumeOptions:
+class ResumeOptions(ShowOptions):
     from_start: bool = False
     """Begin anew, from the same key, where no checkpoint was saved yet."""
 
 
 def resume(args: list[str]) -> int:
     """`jaxgan resume RUN [EXPERIMENT.py] [options]`: options may prolong the run, not change it."""
-    from jaxgan.experiment import Experiment
-    from jaxgan.runs.record import read
-    from jaxgan.training import launch
+    with working("starting"):
+        from jaxgan.experiment import Experiment
+        from jaxgan.runs.record import read
+        from jaxgan.training import launch
 
     directory = leading_path(args)
     if directory is None and not HELP & set(args):
@@ -31,9 +34,13 @@ def resume(args: list[str]) -> int:
         "resume RUN [EXPERIMENT.py]",
         "Resumes a run. It can be prolonged, and what it writes can change; its data may lie "
         "elsewhere. For all else, begin a new run with its weights: jaxgan train --from RUN.",
-        only=("from_start", *launch.MAY_CHANGE, *asked.places),
+        only=("from_start", "quiet", "verbose", *launch.MAY_CHANGE, *asked.places),
     )
     assert directory is not None
     return finish(
-        lambda: (directory, *launch.go_on(directory, experiment, from_start=options.from_start))
+        lambda display: (
+            directory,
+            *launch.go_on(directory, experiment, from_start=options.from_start, display=display),
+        ),
+        options,
     )

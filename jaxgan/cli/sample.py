@@ -11,6 +11,8 @@ from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from collections.abc import Callable
 
+    import numpy as np
+
     from jaxgan.training.trained import Run
     from jaxgan.types import Array
 
@@ -23,7 +25,8 @@ class SampleOptions(GeneratorChoice):
     out: Path
     """Where to: a grid of images (.png), or arrays (.npz: images or points, labels and names)."""
     count: int | None = None
-    """Number of samples, by default 64; with --sweep number of rows, by default 10."""
+    """Number of samples, by default 64, or in a grid of up to 20 classes 8 of each; with --sweep
+    number of rows, by default 10."""
     seed: int = 0
     """Seed of the latents; latent i is the same whatever the count."""
     sweep: str | None = None
@@ -38,20 +41,22 @@ def sample(args: list[str]) -> int:
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.experiment.base import check_seed
     from jaxgan.experiment.inputs import refuse_undrawn
-    from jaxgan.experiment.sampling import make_sampler, write_npz
+    from jaxgan.experiment.sampling import COLUMNS, make_sampler, write_npz
     from jaxgan.imaging import grid, save_image
 
     options, choices = parse_with_choices(
         SampleOptions, args, "sample", "Samples from a run's generator.", refuse_undrawn
     )
-    count = options.count if options.count is not None else 64 if options.sweep is None else 10
-    if count < 1:
-        raise ValueError(f"--count must be 1 or more, not {count}")
+    if options.count is not None and options.count < 1:
+        raise ValueError(f"--count must be 1 or more, not {options.count}")
     check_seed("seed", options.seed)
     kind = check_out(options.out, (".png", ".npz"))
     run = load_chosen(options, choices)
     one = run.draw(1, options.seed, choices)
     swept = sweep_of(run, options.sweep) if options.sweep is not None else None
+    row_names = class_names(run, choices, one) if kind == ".png" and swept is None else []
+    usual = COLUMNS * len(row_names) or (64 if swept is None else 10)
+    count = usual if options.count is None else options.count
     columns = 1 if swept is None else swept(one[0]).shape[1]
     refuse_more_than_memory(run, one, f"--count {count}", count * columns, kind)
     with kept_programs(options.run):
@@ -69,6 +74,9 @@ def sample(args: list[str]) -> int:
             if names := getattr(run.spec, "class_names", ()):
                 arrays["label_names"] = np.array(names)
         write_npz(options.out, arrays)
+    elif row_names:
+        rows, classes = class_rows(samples, np.asarray(drawn[1]))
+        run.experiment.save_samples(options.out, rows, [row_names[number] for number in classes])
     elif swept is None:
         run.experiment.save_samples(options.out, samples)
     else:
@@ -76,6 +84,36 @@ def sample(args: list[str]) -> int:
     told = run.inputs.told(choices)
     print(f"{len(samples)} samples{' ' + told if told else ''}: {options.out}")
     return 0
+
+
+def class_names(run: "Run", choices: Any, one: tuple[Any, ...]) -> list[str]:
+    """Names of a run's classes, where a grid of samples has a row for each; else empty.
+
+    Args:
+      run: that makes the samples.
+      choices: about them; a class that was asked for is the only one.
+      one: the inputs of one sample.
+    """
+    from jaxgan.experiment.sampling import ROWS
+
+    classes = getattr(run.spec, "num_classes", 0)
+    any_class = hasattr(choices, "label") and choices.label is None
+    if not any_class or len(one) < 2 or one[1] is None or not run.spec.is_image or classes > ROWS:
+        return []
+    return list(run.spec.class_names) or list(map(str, range(classes)))
+
+
+def class_rows(samples: "np.ndarray", labels: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
+    """Images `[N, H, W, C]` with a class a row, filled up to the longest, and the rows' classes."""
+    import numpy as np
+
+    from jaxgan.imaging import GAP_COLOR
+
+    classes, counts = np.unique(labels, return_counts=True)
+    rows = np.full((len(classes), counts.max(), *samples.shape[1:]), GAP_COLOR, samples.dtype)
+    for row, number, members in zip(rows, classes, counts, strict=True):
+        row[:members] = samples[labels == number]
+    return rows.reshape(-1, *samples.shape[1:]), classes
 
 
 def sweep_of(run: "Run", name: str) -> "Callable[[Array], Array]":

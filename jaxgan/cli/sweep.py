@@ -19,8 +19,11 @@ from jaxgan.cli.compare import compare
 from jaxgan.cli.train import begin, finish, parse_train
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
+    from collections.abc import Callable
+
     from jaxgan.cli.train import TrainOptions
     from jaxgan.experiment.base import BaseExperiment
+    from jaxgan.training.progress import Display
     from jaxgan.training.state import TrainingState
     from jaxgan.training.trainer import Trainer
 
@@ -100,8 +103,10 @@ def _one_by_one(members: list[Member]) -> int:
         if member.is_over:
             continue
         print(f"run {number} of {len(members)}: {member.folder}", flush=True)
-        work = partial(_go_on, member.folder, member.experiment)
-        code = finish(work if member.state else partial(begin, member.options, member.experiment))
+        work = partial(begin, member.options, member.experiment)
+        if member.state:
+            work = partial(_go_on, member.folder, member.experiment)
+        code = finish(work, member.options, then=False)
         worst = max(worst, code)
         if member.state == "stopped":
             break
@@ -153,10 +158,12 @@ def _device(place: int) -> str:
     return devices[place % len(devices)] if devices else str(place)
 
 
-def _go_on(folder: Path, experiment: "BaseExperiment") -> "tuple[Path, Trainer, TrainingState]":
+def _go_on(
+    folder: Path, experiment: "BaseExperiment", display: "Callable[[int], Display]"
+) -> "tuple[Path, Trainer, TrainingState]":
     from jaxgan.training import launch
 
-    return folder, *launch.go_on(folder, experiment, from_start=True)
+    return folder, *launch.go_on(folder, experiment, from_start=True, display=display)
 
 
 def arguments_of(args: list[str]) -> tuple[list[list[str]], int]:

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,18 +11,22 @@ import tyro
 
 from jaxgan.cli.arguments import complain, leading_path, parse_both, read_file
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen
+from jaxgan.cli.ending import ending, following
+from jaxgan.cli.progress import ShowOptions, shown
+from jaxgan.working import working
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from collections.abc import Callable
 
     from jaxgan.experiment.base import BaseExperiment
+    from jaxgan.training.progress import Display
     from jaxgan.training.state import TrainingState
     from jaxgan.training.trained import Run
     from jaxgan.training.trainer import Trainer
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions:
+class TrainOptions(ShowOptions):
     lr: float | None = None
     """Learning rate of every optimiser; --generator-optimizer.learning-rate sets one."""
     out: Path | None = None
@@ -39,23 +44,30 @@ class TrainOptions:
 def train(args: list[str]) -> int:
     """`jaxgan train [EXPERIMENT.py] [--from RUN] [--out RUN] [options of the experiment]`."""
     options, experiment = parse_train(args)
-    return finish(lambda: begin(options, experiment))
+    return finish(lambda display: begin(options, experiment, display), options)
 
 
 def begin(
-    options: "TrainOptions", experiment: "BaseExperiment"
+    options: "TrainOptions", experiment: "BaseExperiment", display: "Callable[[int], Display]"
 ) -> "tuple[Path, Trainer, TrainingState]":
     """Trains a new run."""
     from jaxgan.training import launch
 
     run = _run_to_start_from(options)
-    return launch.start(experiment, options.out, None, run, options.optimizer_states)
+    return launch.start(
+        experiment,
+        options.out,
+        start_from=run,
+        optimizer_states=options.optimizer_states,
+        display=display,
+    )
 
 
 def parse_train(args: list[str]) -> "tuple[TrainOptions, BaseExperiment]":
     """The options of `jaxgan train`, and the experiment that they describe."""
     file = leading_path(args)
-    default = as_asked(read_file(file) if file else _usual(args), args)
+    with working("starting"):
+        default = as_asked(read_file(file) if file else _usual(args), args)
     return parse_both(
         TrainOptions,
         default,
@@ -139,16 +151,27 @@ def _run_to_start_from(options: TrainOptions) -> "Run | None":
     return None
 
 
-def finish(work: "Callable[[], tuple[Path, Trainer, TrainingState]]") -> int:
-    """Does the training, and says how it ended."""
-    from jaxgan.runs.log import SEEN, read_metrics
-    from jaxgan.runs.summary import course
-    from jaxgan.training.loop import Halted, Lost
-    from jaxgan.training.output import lasting_output
+def finish(
+    work: "Callable[[Callable[[int], Display]], tuple[Path, Trainer, TrainingState]]",
+    options: ShowOptions,
+    then: bool = True,
+) -> int:
+    """Does the training, and says how it ended.
 
-    with lasting_output():
+    Args:
+      work: given what makes the display of a number of steps.
+      options: how much is shown.
+      then: say which commands come next.
+    """
+    from jaxgan.training.loop import Halted, Lost, owes_evaluation, unfinished
+    from jaxgan.training.output import lasting_output
+    from jaxgan.training.progress import Display
+
+    with shown(options), lasting_output():
         try:
-            directory, trainer, state = work()
+            directory, trainer, state = work(
+                partial(Display, quiet=options.quiet, verbose=options.verbose)
+            )
         except Lost as error:
             return complain(
                 f"another process is gone ({error}); what was saved is whole, go on with all of "
@@ -157,10 +180,12 @@ def finish(work: "Callable[[], tuple[Path, Trainer, TrainingState]]") -> int:
             )
         except Halted as error:
             return complain(str(error), 1)
-        experiment = trainer.experiment
-        if state.step == experiment.steps:
-            print(f"done after {experiment.steps:,} steps: {directory}")
-            spec = trainer.programs[-1].source.spec
-            if sentence := course(experiment, spec, read_metrics(directory, SEEN)):
-                print(sentence)
+        experiment, step = trainer.experiment, int(state.step)
+        owed = owes_evaluation(directory, experiment, trainer.programs[-1].source.spec, step)
+        rest = unfinished(directory, experiment.steps, step, owed)
+        if not rest:
+            after = following(directory, trainer) if then else []
+            print(*ending(directory, trainer), *after, sep="\n")
+        elif options.quiet:  # Others were told when it stopped.
+            print(rest)
     return 0

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jaxgan.cli.arguments import complain
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
+from jaxgan.working import working
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,6 @@ def reconstruct(args: list[str]) -> int:
 
 def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> int:
     """Passes a folder through a run; the verb is without its ending."""
-    from rich.console import Console
-
     from jaxgan.data import images
     from jaxgan.devices.compilation import kept_programs
     from jaxgan.experiment.folders import (
@@ -55,7 +54,6 @@ def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> 
         translate_folder,
     )
     from jaxgan.experiment.inputs import refuse_unread
-    from jaxgan.training.progress import counting
 
     options, choices = parse_with_choices(
         TranslateOptions,
@@ -75,10 +73,7 @@ def _pass(args: list[str], command: str, says: str, verb: str, choice: type) -> 
     own_size = options.keep_size or reading.own_size
     size = None if own_size else min(reading.spec.shape[:2])
     bad, count = 0, len(job.files)
-    with (
-        kept_programs(options.run),
-        counting(f"{verb}ing", count, Console(stderr=True)) as reach,
-    ):
+    with kept_programs(options.run), working(f"{verb}ing", count) as reach:
         for complaint in translate_folder(
             job,
             passed(run.game, run.variables, reading),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from jaxgan.cli.choosing import parse_with_places
+from jaxgan.working import working
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from jaxgan.training.state import TrainingState
@@ -44,7 +45,7 @@ def verify(args: list[str]) -> int:
     known = recorded_identities(options.run, record)
     trainer = make_trainer(pointed_to(options.run, experiment, known and all(known), places))
     check_data(options.run, record, [program.source for program in trainer.programs])
-    with kept_programs(options.run):
+    with kept_programs(options.run), working("repeating the first steps"):
         start = warm.restore(options.run, record, trainer)
         differs = _first_difference(trainer, start, {step: recorded[step] for step in chosen})
     if differs is not None:

@@ -31,6 +31,7 @@ from typing import BinaryIO
 import numpy as np
 
 from jaxgan.files import expanded, whole_file
+from jaxgan.working import working
 
 Layout = dict[str, tuple[tuple[int, ...], type]]
 """Shape and type of every array of an entry."""
@@ -129,7 +130,8 @@ def _open(path: Path) -> np.ndarray | None:
         return None
     if _is_verified(path, stat):
         return array
-    checksum = _checksum(array, _header_checksum(array.shape, array.dtype))
+    with working("checking decoded images"):
+        checksum = _checksum(array, _header_checksum(array.shape, array.dtype))
     if not path.name.endswith(f".{checksum:08x}.npy"):
         return None
     with suppress(OSError), whole_file(_stamp_file(path)) as file:

@@ -18,6 +18,7 @@ from jaxgan.data import cache, images
 from jaxgan.data.identity import Identity, digest_arrays, digest_files
 from jaxgan.data.source import ArraySource, machine_memory
 from jaxgan.files import refuse_undecodable
+from jaxgan.working import working
 
 _KEYS = ("images", "points", "labels", "label_names")
 _CHUNK = 1 << 24
@@ -350,7 +351,11 @@ def common_shape(
     files: Sequence[Path], image_size: int | None, channels: int | None
 ) -> tuple[int, int, int]:
     """The shape [H, W, C] that all images will have; reads no more than their headers."""
-    headers = [images.probe(path) for path in files]
+    headers = []
+    with working("reading headers", len(files)) as reach:
+        for number, path in enumerate(files):
+            headers.append(images.probe(path))
+            reach(number)
     if channels is None:
         channels = 1 if all(header.grey for header in headers) else 3
     if image_size is not None:

@@ -7,8 +7,6 @@ turned upright as their Exif says. Anything wrong with an image is a ValueError 
 import io
 import math
 import os
-import sys
-import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +19,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from jaxgan.data.source import machine_memory
+from jaxgan.working import working
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 UNREAD = (".jfif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".tga", ".svg", ".psd")
@@ -37,8 +36,6 @@ _PNG_EXIF = {"exif", "Raw profile type exif", "XML:com.adobe.xmp"}
 _BLOCK_BYTES = 1 << 23
 _ENOUGH = 2
 """How many times its final size a JPEG has at least, before Pillow's filter makes it small."""
-_PATIENCE = 10.0
-"""Seconds between two lines of progress, where there is no bar."""
 
 Transparency: TypeAlias = Literal["white", "black", "mean"]
 """What transparent pixels are laid on; "mean" is the image's mean colour, weighted by alpha."""
@@ -231,8 +228,7 @@ def in_threads(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Calls `work(start, stop)` for consecutive ranges of [0, size), in threads.
 
-    Pillow decodes outside Python's lock, so threads do help. A bar is drawn when standard error
-    is a terminal; elsewhere a line now and then says how far it is.
+    Pillow decodes outside Python's lock, so threads do help.
 
     Args:
       work: decodes the images of a range.
@@ -242,38 +238,20 @@ def in_threads(
     Yields:
       The results in order.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     rows = min(256, 1 + _BLOCK_BYTES // math.prod(shape))
     workers = os.cpu_count() or 1
     pending: deque[Future] = deque()
 
-    bar, told = sys.stderr.isatty(), time.monotonic()
-
-    def blocks() -> Iterator[dict[str, np.ndarray]]:
-        nonlocal told
-        for start in range(0, size, rows):
-            pending.append(pool.submit(work, start, min(start + rows, size)))
-            if len(pending) > 2 * workers:  # or decoders run ahead of the disk and fill memory
-                yield pending.popleft().result()
-                if not bar and time.monotonic() > told + _PATIENCE:
-                    told = time.monotonic()
-                    done = start + rows - rows * len(pending)
-                    print(f"decoding images: {done:,} of {size:,}", file=sys.stderr, flush=True)
-        while pending:
-            yield pending.popleft().result()
-
-    with ThreadPoolExecutor(workers) as pool:
+    with working("decoding images", size) as reach, ThreadPoolExecutor(workers) as pool:
         try:
-            yield from track(
-                blocks(),
-                description="decoding images",
-                total=math.ceil(size / rows),
-                console=Console(stderr=True),
-                transient=True,
-                disable=not bar,
-            )
+            for start in range(0, size, rows):
+                pending.append(pool.submit(work, start, min(start + rows, size)))
+                if len(pending) > 2 * workers:  # or decoders run ahead of the disk and fill memory
+                    reach(start - 2 * workers * rows)
+                    yield pending.popleft().result()
+            while pending:
+                reach(max(size - rows * len(pending), 0))
+                yield pending.popleft().result()
         finally:
             for future in pending:
                 future.cancel()

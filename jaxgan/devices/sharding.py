@@ -7,6 +7,7 @@ of a single device, and nothing but the last places of sums depends on the numbe
 """
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -30,6 +31,18 @@ def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
     of all processes."""
     count = jax.device_count() if devices is None else len(devices)
     return jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+
+
+def described(mesh: Mesh) -> str:
+    """Which devices compute, and how to choose others, in words."""
+    device, count = mesh.devices.flat[0], mesh.size
+    if device.platform == "cpu":
+        parts = f" as {count} devices" if count > 1 else ""
+        cores = f"{os.cpu_count()} cores"
+        return f"on the CPU{parts} ({cores}); JAX_PLATFORMS=cuda or tpu takes another device"
+    times = f"{count} x " if count > 1 else ""
+    fewer = ", CUDA_VISIBLE_DEVICES=0 one GPU" if device.platform == "gpu" and count > 1 else ""
+    return f"on {times}{device.device_kind}; JAX_PLATFORMS=cpu takes the CPU{fewer}"
 
 
 def whole(mesh: Mesh) -> NamedSharding:

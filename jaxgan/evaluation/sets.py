@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jaxgan.data import Source
 from jaxgan.networks.network import Variables
+from jaxgan.working import working
 
 Sample: TypeAlias = Callable[[Variables, int, int], NDArray]
 """`(variables, start, stop) -> samples start..stop-1`: uint8 [n, H, W, C] or float32 [n, D]. Sample
@@ -102,18 +103,20 @@ def embed(
       ValueError: features that are not `[n, D]` for n samples, with one D.
     """
     found: NDArray | None = None
-    for start, block in blocks(samples, count, shape):
-        if watch is not None:
-            watch(start, block)
-        part = np.asarray(features(block))
-        if found is None:
-            found = np.empty((count, *part.shape[1:]), part.dtype)
-        if part.ndim != 2 or part.shape != (len(block), *found.shape[1:]):
-            raise ValueError(
-                f"features must be [N, D], one row a sample, not {list(part.shape)} for "
-                f"{len(block)} samples"
-            )
-        found[start : start + len(block)] = part
+    with working("measuring", count) as reach:
+        for start, block in blocks(samples, count, shape):
+            if watch is not None:
+                watch(start, block)
+            part = np.asarray(features(block))
+            if found is None:
+                found = np.empty((count, *part.shape[1:]), part.dtype)
+            if part.ndim != 2 or part.shape != (len(block), *found.shape[1:]):
+                raise ValueError(
+                    f"features must be [N, D], one row a sample, not {list(part.shape)} for "
+                    f"{len(block)} samples"
+                )
+            found[start : start + len(block)] = part
+            reach(start + len(block))
     assert found is not None
     return found
 

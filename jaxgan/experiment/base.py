@@ -97,11 +97,11 @@ class BaseExperiment:
     log_every: Annotated[int, AtLeast(1)] = 50
     """Steps between two lines of metrics.jsonl."""
     sample_every: Annotated[int, AtLeast(1)] = 500
-    """Steps between two sample grids, whose diversity is logged."""
+    """Steps between two sample grids, whose diversity is logged; there is one at the end too."""
     checkpoint_every: Annotated[int, AtLeast(1)] = 500
     """Steps between two checkpoints."""
     evaluate_every: Annotated[int, AtLeast(0)] = 0
-    """Steps between two evaluations of the samples; 0: none, not even at the end."""
+    """Steps between two evaluations of the samples, beside the one at the end; 0: none at all."""
     best_metric: str | None = None
     """Logged or evaluated scalar whose best value marks the best checkpoint."""
 

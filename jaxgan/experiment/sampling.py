@@ -28,6 +28,7 @@ from jaxgan.keys import derive
 from jaxgan.metrics import pixels, sample_diversity
 from jaxgan.networks.network import Variables
 from jaxgan.types import Key
+from jaxgan.working import shown_by, silently, working
 
 if TYPE_CHECKING:  # Kinds of runs are made of these functions.
     from jaxgan.experiment.base import BaseExperiment, Preview
@@ -53,14 +54,16 @@ def make_sampler(game: Game) -> Sampler:
         one = jax.eval_shape(sample, variables, *jax.tree.map(lambda leaf: leaf[:1], inputs))
         size = min(count, block_size(one.shape[1:]))
         parts = []
-        for start in range(0, count, size):
-            rows = jnp.minimum(jnp.arange(start, start + size), count - 1)
-            block = jax.tree.map(lambda leaf, rows=rows: leaf[rows], inputs)
-            part = np.asarray(sample(variables, *block))[: count - start]
-            if part.ndim == 2 and not np.isfinite(part).all():
-                raise NotFinite("points must be finite, but some are NaN or infinite")
-            parts.append(part if part.ndim == 2 else to_uint8(part))
-        return np.concatenate(parts)
+        with working("sampling", count) as reach:
+            for start in range(0, count, size):
+                rows = jnp.minimum(jnp.arange(start, start + size), count - 1)
+                block = jax.tree.map(lambda leaf, rows=rows: leaf[rows], inputs)
+                part = np.asarray(sample(variables, *block))[: count - start]
+                if part.ndim == 2 and not np.isfinite(part).all():
+                    raise NotFinite("points must be finite, but some are NaN or infinite")
+                parts.append(part if part.ndim == 2 else to_uint8(part))
+                reach(start + len(part))
+            return np.concatenate(parts)
 
     return run
 
@@ -153,7 +156,8 @@ def evaluate_samples(
     total = protocol_samples(source.spec, stacked_protocol, features)
 
     def sample(variables: Variables, start: int, stop: int) -> NDArray:
-        return sampler(variables, *jax.tree.map(lambda leaf: leaf[start:stop], drawn(total)))
+        with shown_by(silently):  # What measures them shows how far it is.
+            return sampler(variables, *jax.tree.map(lambda leaf: leaf[start:stop], drawn(total)))
 
     return make_evaluator(
         sample,

@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from jaxgan.files import whole_file
 from jaxgan.metrics.features import check_images
 from jaxgan.types import Array
+from jaxgan.working import working
 
 if TYPE_CHECKING:  # Metrics need JAX and NumPy alone; who fits or asks a judge has the rest.
     import optax
@@ -139,11 +140,14 @@ def fit_classifier(
     with _on_cpu():
         opt_state = optimizer.init(layers)
         step = jax.jit(partial(_step, optimizer), donate_argnums=(0, 1))
-        for _ in range(epochs):
-            moved = _shift(images, rng) if shift else images
-            order = rng.permutation(len(images))
-            for chosen in order[: per_epoch * batch].reshape(per_epoch, batch):
-                layers, opt_state = step(layers, opt_state, moved[chosen], labels[chosen])
+        with working("fitting the judge", epochs * per_epoch) as reach:
+            for epoch in range(epochs):
+                moved = _shift(images, rng) if shift else images
+                order = rng.permutation(len(images))
+                plan = order[: per_epoch * batch].reshape(per_epoch, batch)
+                for number, chosen in enumerate(plan, epoch * per_epoch):
+                    reach(number)
+                    layers, opt_state = step(layers, opt_state, moved[chosen], labels[chosen])
     trained = tuple((np.asarray(kernel), np.asarray(bias)) for kernel, bias in layers)
     judge = Classifier(trained, 0.0, images.shape[1:])
     hits = judge.probabilities(test_images).argmax(axis=1) == test_labels

@@ -6,7 +6,7 @@ Of several processes the first one writes.
 import hashlib
 import json
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -92,13 +92,26 @@ def has_line(directory: Path, step: int, names: Collection[str]) -> bool:
     )
 
 
-def truncate_metrics(directory: Path, step: int) -> None:
+def truncate_metrics(
+    directory: Path,
+    step: int,
+    drop: Callable[[dict[str, float]], bool] = lambda line: False,
+) -> None:
     """Drops the lines that lie beyond a step, as a resumed run writes them again.
+
+    Args:
+      directory: of the run.
+      step: the last that stays.
+      drop: says which other lines go.
 
     Raises:
       ValueError: naming a line that is damaged.
     """
-    kept = [text for values, text in _metrics_lines(directory) if values["step"] <= step]
+    kept = [
+        text
+        for values, text in _metrics_lines(directory)
+        if values["step"] <= step and not drop(values)
+    ]
     write_text(directory / "metrics.jsonl", "".join(kept))
 
 

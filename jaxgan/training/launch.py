@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxgan.devices.compilation import kept_programs
 from jaxgan.devices.distributed import from_first, is_first, together
+from jaxgan.devices.sharding import described
 from jaxgan.experiment.base import BaseExperiment, named
 from jaxgan.files import expanded
 from jaxgan.networks import parameter_count
@@ -29,6 +30,7 @@ from jaxgan.training.progress import Display
 from jaxgan.training.state import TrainingState
 from jaxgan.training.trained import Run, load
 from jaxgan.training.trainer import Trainer, make_trainer
+from jaxgan.working import working
 
 MAY_CHANGE = (
     "steps",
@@ -108,6 +110,7 @@ def start(
     reporter: loop.Reporter | None = None,
     start_from: Run | None = None,
     optimizer_states: bool = False,
+    display: Callable[[int], Display] = Display,
 ) -> tuple[Path, Trainer, TrainingState]:
     """What `train` does before it loads the run: the directory, the trainer and the last state."""
     experiment = named(experiment.resolved())
@@ -118,7 +121,8 @@ def start(
         from_first(lambda: record.refuse_unwritable(directory))
     else:
         from_first(lambda: record.refuse_occupied(directory))
-    trainer = together(lambda: make_trainer(experiment))
+    with working("preparing data and networks"):
+        trainer = together(lambda: make_trainer(experiment))
     experiment.check_length()
     sources = [program.source for program in trainer.programs]
     data = together(lambda: identities_of(sources))
@@ -141,7 +145,7 @@ def start(
         from_first(lambda: record.mark_latest(directory))
     if begun is not None:
         warm.keep(directory, trainer, begun)
-    return directory, trainer, _run(trainer, directory, reporter, lambda step: None)
+    return directory, trainer, _run(trainer, directory, reporter, display, lambda step: None)
 
 
 def go_on(
@@ -150,6 +154,7 @@ def go_on(
     reporter: loop.Reporter | None = None,
     *,
     from_start: bool = False,
+    display: Callable[[int], Display] = Display,
 ) -> tuple[Trainer, TrainingState]:
     """What `resume` does before it loads the run: the trainer and the last state."""
     experiment = named(experiment.resolved())
@@ -160,13 +165,15 @@ def go_on(
             f"{directory} has no checkpoint to go on from; begin it anew, from the same key, with "
             "--from-start"
         )
-    trainer = together(lambda: make_trainer(experiment))
+    with working("preparing data and networks"):
+        trainer = together(lambda: make_trainer(experiment))
     sources = [program.source for program in trainer.programs]
     data = to_record(together(lambda: check_data(directory, kept, sources)))
     state = _run(
         trainer,
         directory,
         reporter,
+        display,
         lambda step: record.prolong(directory, experiment, data, step),
     )
     return trainer, state
@@ -223,19 +230,21 @@ def _run(
     trainer: Trainer,
     directory: Path,
     reporter: loop.Reporter | None,
+    display: Callable[[int], Display],
     on_restored: Callable[[int], None],
 ) -> TrainingState:
     with kept_programs(directory):
         if reporter is not None:
             return loop.train(trainer, directory, reporter, on_restored)
-        with lasting_output(), Display(trainer.experiment.steps) as display:
+        with lasting_output(), display(trainer.experiment.steps) as shown:
 
             def begin(step: int) -> None:  # Nothing is said, or written, of a run that is refused.
                 on_restored(step)
-                display.writer = tensorboard(directory, step)
-                display.say(opening(trainer, directory))
+                shown.writer = tensorboard(directory, step)
+                shown.say(described(trainer.mesh))
+                shown.say(opening(trainer, directory))
 
-            return loop.train(trainer, directory, display, begin)
+            return loop.train(trainer, directory, shown, begin)
 
 
 def opening(trainer: Trainer, directory: Path) -> str:

@@ -5,7 +5,6 @@ it writes is a function of the experiment, so a killed and resumed run leaves th
 """
 
 import shlex
-import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,6 +42,7 @@ from jaxgan.training.signals import Interrupted, Stop, stop_signals
 from jaxgan.training.state import TrainingState
 from jaxgan.training.trainer import Trainer
 from jaxgan.types import Array, PyTree
+from jaxgan.working import working
 
 DIGEST_STEPS = (1, 10, 100)
 """After these steps a digest of all sides' parameters is recorded, for `verify`."""
@@ -91,10 +91,13 @@ def train(
     """Trains until `experiment.steps`, from the newest checkpoint if there is one.
 
     The first SIGINT, SIGTERM or SIGHUP lets the call under way finish, saves a checkpoint and ends
-    the loop as if it were done; a second one acts as it would without this function. A checkpoint
-    saved off schedule is never ranked, so that the run goes on as if it had not been stopped. What
-    is due after a step is saved before it is evaluated; of one process the first signal also ends
-    an evaluation, which a resumed run then begins with.
+    the loop as if it were done; a second one acts as it would without this function. What is saved
+    or evaluated off schedule is never ranked, so that the run goes on as if it had not been
+    stopped. What is due after a step is saved before it is evaluated; of one process the first
+    signal also ends an evaluation, which a resumed run then begins with.
+
+    The last step is followed by a picture, and by an evaluation unless `evaluate_every` is 0, on
+    schedule or not. Where not, a run that is prolonged takes them back.
 
     Args:
       trainer: made from the experiment.
@@ -124,7 +127,7 @@ def train(
             )
         )
         run = _Run(trainer, directory, reporter, checkpoints)
-        _, kept = record.read(directory)
+        recorded, kept = record.read(directory)
         step, state = checkpoints.restore() or (0, warm.restore(directory, kept, trainer))
         distributed.from_first(lambda: on_restored(step))
         if lost := lost_lines(directory, step, record.log_intervals(kept)):
@@ -138,13 +141,15 @@ def train(
         elif state is not None:
             origin = kept["start"]
             reporter.say(f"begins with the weights of {origin['run']}, step {origin['step']}")
-        distributed.from_first(lambda: truncate_metrics(directory, step))
+        distributed.from_first(lambda: _take_up(directory, step, recorded, trainer))
         if (directory / DIGESTS).exists():  # It may be empty, and a copy of it be known.
             write_json(directory / DIGESTS, read_digests(directory))
         try:
             step, state = _play(run, step, state, stop)
-            draw_curves(directory)
-            checkpoints.wait()
+            with working("drawing curves"):
+                draw_curves(directory)
+            with working("saving the last checkpoint"):
+                checkpoints.wait()
         except (Diverged, NotFinite) as found:
             at = run.step
             error = found if isinstance(found, Diverged) else Diverged(at, f"samples: {found}")
@@ -161,13 +166,44 @@ def train(
                 with suppress(OSError):  # The save under way may still succeed.
                     checkpoints.wait()
             raise Halted(_stopped_by(error, run.step, directory)) from error
-    if step < experiment.steps or run.owes_evaluation:
-        left = "; its evaluation is left" if run.owes_evaluation else ""
-        reporter.say(
-            f"stopped at step {step} of {experiment.steps} and saved{left}; "
-            f"go on with: jaxgan resume {shlex.quote(str(directory))}"
-        )
+    if rest := unfinished(directory, experiment.steps, step, run.owes_evaluation):
+        reporter.say(rest)
     return state
+
+
+def unfinished(directory: Path, steps: int, step: int, owes_evaluation: bool) -> str:
+    """What is said of a run that was stopped before its end; empty of one that was not."""
+    if step >= steps and not owes_evaluation:
+        return ""
+    left = "; its evaluation is left" if owes_evaluation else ""
+    return (
+        f"stopped at step {step} of {steps} and saved{left}; "
+        f"go on with: jaxgan resume {shlex.quote(str(directory))}"
+    )
+
+
+def _take_up(directory: Path, step: int, recorded: BaseExperiment, trainer: Trainer) -> None:
+    """Drops what a run wrote beyond a step, and where it ended there and is prolonged, its end.
+
+    What an end adds to the schedule, a run that was never stopped there has not.
+    """
+    ended = step == recorded.steps < trainer.experiment.steps
+    every = recorded.evaluate_every
+    sampled, evaluated = step % recorded.sample_every == 0, every and step % every == 0
+
+    def at_the_end(line: dict[str, float]) -> bool:
+        if line["step"] != step or "images_seen" in line or not ended:
+            return False
+        return not (sampled if line.keys().isdisjoint(trainer.evaluated) else evaluated)
+
+    truncate_metrics(directory, step, at_the_end)
+    if ended and not sampled:
+        picture_of(directory, step).unlink(missing_ok=True)
+
+
+def picture_of(directory: Path, step: int) -> Path:
+    """Where the samples of a step are drawn."""
+    return directory / "samples" / f"step_{step:06d}.png"
 
 
 def owes_evaluation(directory: Path, experiment: BaseExperiment, spec: Any, step: int) -> bool:
@@ -179,11 +215,16 @@ def owes_evaluation(directory: Path, experiment: BaseExperiment, spec: Any, step
       spec: of its data.
       step: of its newest checkpoint.
     """
-    every = experiment.evaluate_every
-    if not every or not step or step % every:
+    if not step or not _evaluates(experiment, step):
         return False
     names = set(experiment.metric_names(spec))
     return bool(names) and not has_line(directory, step, names)
+
+
+def _evaluates(experiment: BaseExperiment, step: int) -> bool:
+    """Whether an evaluation is due after a step: at its interval, and after the last step."""
+    every = experiment.evaluate_every
+    return bool(every) and (step % every == 0 or step == experiment.steps)
 
 
 class _Run:
@@ -238,11 +279,10 @@ def _play(
         while not last:
             program = trainer.at(step)
             entering = step == program.place.first
-            start = time.perf_counter()
-            if ahead is not None:
-                ahead.result()
-            program.compile(entering)
-            run.reporter.say(f"compiled in {time.perf_counter() - start:.1f} s")
+            with working("compiling"):
+                if ahead is not None:
+                    ahead.result()
+                program.compile(entering)
             if program is not trainer.programs[-1]:  # While this one trains.
                 following = trainer.programs[program.place.number + 1]
                 ahead = compiler.submit(following.compile, True)
@@ -275,10 +315,9 @@ def _after(run: _Run, program: Program, last: bool, stop: Stop) -> bool:
     assert state is not None
     if step in DIGEST_STEPS:
         record_digest(directory, step, state.params)
-    sampling = step % experiment.sample_every == 0
+    sampling = step % experiment.sample_every == 0 or step == experiment.steps
     on_schedule = step % experiment.checkpoint_every == 0
-    every = experiment.evaluate_every
-    evaluating = every and step % every == 0
+    evaluating = _evaluates(experiment, step)
     if not (last or sampling or on_schedule or evaluating):
         return True
     scalars = run.log.settle()
@@ -286,16 +325,18 @@ def _after(run: _Run, program: Program, last: bool, stop: Stop) -> bool:
         raise Diverged(step, "the update is not finite")
     # All processes do the same, so that none waits at the others' next step for long.
     if sampling:
-        picture = directory / "samples" / f"step_{step:06d}.png"
-        variety = run.preview(program.place.number)(
-            local(state.ema), picture if distributed.is_first() else None
-        )
+        picture = picture_of(directory, step)
+        with working("drawing samples"):
+            variety = run.preview(program.place.number)(
+                local(state.ema), picture if distributed.is_first() else None
+            )
         if variety:
             append_metrics(directory, {"step": step, **variety})
     if last or on_schedule:
         sync_metrics(directory)
         value = scalars.get(experiment.best_metric or "") if on_schedule else None
-        run.checkpoints.save(step, state, value)
+        with working("saving a checkpoint"):
+            run.checkpoints.save(step, state, value)
     if not evaluating:
         return True
     done = _evaluate(run, program, stop)
@@ -311,14 +352,15 @@ def _evaluate(run: _Run, program: Program, stop: Stop) -> bool:
     assert state is not None
     alone = jax.process_count() == 1  # Of several, the others would wait for this one.
     try:
-        with stop.interrupts() if alone else nullcontext():
+        with working("evaluating"), stop.interrupts() if alone else nullcontext():
             quality = run.evaluator(program.place.number).measure(local(state.ema))
     except Interrupted:
         run.owes_evaluation = True
         return False
     quality = distributed.as_first(quality)
     value = quality.get(experiment.best_metric or "")
-    if value is not None and step % experiment.checkpoint_every == 0:
+    on_schedule = step % experiment.evaluate_every == step % experiment.checkpoint_every == 0
+    if value is not None and on_schedule:
         run.checkpoints.rank(step, value)
     append_metrics(directory, {"step": step, **quality})  # After the rank, which it vouches for.
     run.reporter.say(f"step {step}: " + describe(quality))

@@ -1,53 +1,58 @@
 """How a run is shown: a live line on a terminal, one line an interval anywhere else."""
 
+import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-COMPILING = "compiling"
-SECONDS_BETWEEN_LINES = 10.0
-"""Between two lines of a count, where it is not shown as a bar."""
+from jaxgan.bars import Bars, Row, clock
+from jaxgan.working import Reach, shown_by
+
 HEADLINE = 3
 """Scalars on the progress line of a game without losses."""
+SMOOTHING = 10.0
+"""Seconds after which what was measured of the speed counts for a third."""
 
 
 class Display:
     """Shows a run's progress; a `Reporter` of the loop and a context manager.
 
-    Speed is counted from the first finished interval on, so that it leaves out compiling.
+    Work of which the library tells in its block is shown too (`jaxgan.working`), and left out of
+    the speed, as are compiling, evaluations, pictures and checkpoints.
 
     Args:
       steps: the run's number of steps.
       console: where to write; by default standard output, or the cell of a notebook.
       writer: a tensorboardX `SummaryWriter` that gets the logged scalars too.
+      quiet: show nothing at all.
+      verbose: say of every piece of work how long it took.
     """
 
-    def __init__(self, steps: int, console: Console | None = None, writer: Any = None) -> None:
-        console = console or Console()
+    def __init__(
+        self,
+        steps: int,
+        console: Console | None = None,
+        writer: Any = None,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+    ) -> None:
         self.writer = writer
-        self.steps, self.console = steps, console
-        self._mark: tuple[int, float, float] | None = None
-        self._steps_a_second = self._images_a_second = 0.0
-        self._bar = Progress(
-            TextColumn("step"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[news]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not self._live,
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=steps, news=COMPILING)
+        self.steps = steps
+        nowhere = Console(quiet=True, force_terminal=False, force_jupyter=False)
+        console = nowhere if quiet else console or Console()
+        self._bars = Bars(console, verbose=verbose)
+        self._run = Row("step", steps, left=self._left)
+        self._pace, self._stack = _Pace(), ExitStack()
+        self._images = (0, 0.0, 0.0)
 
     def __enter__(self) -> "Display":
-        self._bar.start()
+        self._stack.enter_context(shown_by(self._show))
+        self._stack.enter_context(self._bars.row(self._run))
         return self
 
     def __exit__(
@@ -56,17 +61,16 @@ class Display:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        self._stack.close()
         if self.writer is not None:
             with suppress(OSError):  # A full disk has ended the run, and that is being said.
                 self.writer.close()
 
     def step(self, step: int) -> None:
         """Moves the bar."""
-        if not self._live:
-            return
-        news = self._bar.tasks[0].fields["news"]
-        self._bar.update(self._task, completed=step, news="" if news == COMPILING else news)
+        self._pace.reach(step)
+        self._run.done = step
+        self._bars.changed()
 
     def log(self, step: int, scalars: dict[str, float]) -> None:
         """Shows the losses, the speed and, off a terminal, the time left."""
@@ -75,73 +79,72 @@ class Display:
             for name, value in scalars.items():
                 if name != "images_seen":
                     self.writer.add_scalar(name, value, step)
-        now = time.perf_counter()
-        if self._mark is not None and now > self._mark[2]:
-            seconds = now - self._mark[2]
-            self._steps_a_second = (step - self._mark[0]) / seconds
-            self._images_a_second = (images - self._mark[1]) / seconds
-        self._mark = (step, images, now)
+        before, seen, _ = self._images
+        a_step = (images - seen) / (step - before) if step > before else 0.0
+        self._images = (step, images, a_step)
         news = headline(scalars)
-        if self._steps_a_second:
-            news += f"  {self._images_a_second:,.0f} images/s"
-        if self._live:
-            self._bar.update(self._task, news=news)
-            return
-        if self._steps_a_second:
-            news += f"  {(self.steps - step) / self._steps_a_second:.0f} s left"
-        self.say(f"step {step}/{self.steps}  {news}")
-
-    @property
-    def _live(self) -> bool:
-        """Whether there is a place for a bar: a terminal, or a notebook with ipywidgets."""
-        if self.console.is_jupyter:
-            return find_spec("ipywidgets") is not None
-        return self.console.is_terminal
+        if pace := self._pace.seconds_a_step:
+            news.append(f"{a_step / pace:,.0f} images/s")
+        self._run.news = news
+        self._bars.changed()
+        if not self._bars.live:
+            left = [f"{clock(self._left() or 0)} left"] if pace else []
+            self.say("  ".join([f"step {step}/{self.steps}", *news, *left]))
 
     def say(self, message: str) -> None:
         """Prints one line, above the bar if there is one."""
-        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+        self._bars.say(message)
+
+    def _left(self) -> float | None:
+        pace = self._pace.seconds_a_step
+        return pace and pace * (self.steps - self._run.done)
+
+    @contextmanager
+    def _show(self, what: str, total: int | None) -> Iterator[Reach]:
+        """A `working.Show`, whose time is none of the steps'."""
+        with self._pace.aside(), self._bars.show(what, total) as reach:
+            yield reach
 
 
-def headline(scalars: dict[str, float]) -> str:
+class _Pace:
+    """How long a step takes: smoothed exponentially, and without what is done beside steps."""
+
+    def __init__(self) -> None:
+        self._before: tuple[int, float] | None = None
+        self._seconds = self._steps = self._aside = 0.0
+        self._depth = 0
+
+    def reach(self, step: int) -> None:
+        """So many steps are done."""
+        now = time.perf_counter()
+        if self._before is not None:
+            seconds = now - self._before[1] - self._aside
+            kept = math.exp(-seconds / SMOOTHING)
+            self._seconds = kept * self._seconds + seconds
+            self._steps = kept * self._steps + step - self._before[0]
+        self._before, self._aside = (step, now), 0.0
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """A block that is left out."""
+        began = time.perf_counter()
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:  # Of blocks in one another, the outermost.
+                self._aside += time.perf_counter() - began
+
+    @property
+    def seconds_a_step(self) -> float | None:
+        """None until an interval has passed."""
+        return self._seconds / self._steps if self._steps else None
+
+
+def headline(scalars: dict[str, float]) -> list[str]:
     """The losses of all moves, or the first of what a game without losses logs."""
     losses = {n.removesuffix("_loss"): v for n, v in scalars.items() if n.endswith("_loss")}
     others = {n: v for n, v in scalars.items() if n != "images_seen"}
     shown = losses or dict(list(others.items())[:HEADLINE])
-    return "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
-
-
-@contextmanager
-def counting(what: str, total: int, console: Console) -> Iterator[Callable[[int], None]]:
-    """Counts what is done of a total: a bar on a terminal, now and then a line anywhere else.
-
-    Args:
-      what: is being done.
-      total: of how many.
-      console: where to write.
-
-    Yields:
-      The function to tell of how many are done now.
-    """
-    said = time.perf_counter()
-    bar = Progress(
-        TextColumn(what),
-        MofNCompleteColumn(),
-        BarColumn(bar_width=None),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
-    task = bar.add_task("", total=total)
-
-    def reach(done: int) -> None:
-        nonlocal said
-        if console.is_terminal:
-            bar.update(task, completed=done)
-        elif time.perf_counter() - said > SECONDS_BETWEEN_LINES:
-            said = time.perf_counter()
-            console.print(f"{what}: {done} of {total}", highlight=False)
-
-    with bar:
-        yield reach
+    return [f"{name} {value:.3f}" for name, value in shown.items()]

@@ -129,14 +129,15 @@ def test_samples_are_moved_along_a_direction(run, tmp_path, capfd):
     assert "4 samples at 3 strengths" in capfd.readouterr().out
     assert main([*grid, "--out", str(tmp_path / "a.gif")]) == 0
     with Image.open(tmp_path / "a.gif") as film:
-        assert film.n_frames == 4  # There and back.
+        assert film.n_frames == 2 * 60 - 2  # There and back, four seconds.
     unmoved = ["edit", path, *names[:2], "--strength", "0", "--seeds", "4"]
     assert main([*unmoved, "--out", str(tmp_path / "b.png")]) == 0
     assert (
         main(["sample", path, "--count", "1", "--seed", "4", "--out", str(tmp_path / "c.png")]) == 0
     )
     moved, plain = (np.asarray(Image.open(tmp_path / f"{n}.png").convert("L")) for n in "bc")
-    np.testing.assert_array_equal(moved[:, -plain.shape[1] :], plain)  # Beside its row's name.
+    side = len(plain)  # Beside them are their rows' names.
+    np.testing.assert_array_equal(moved[:, -side:], plain[:, -side:])
     capfd.readouterr()
 
 

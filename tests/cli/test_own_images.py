@@ -56,7 +56,7 @@ def test_what_a_folder_holds(here, capsys):
         "contact sheet: photos-sheet.png",
     ]
     with Image.open("photos-sheet.png") as sheet:
-        assert sheet.size == (2 * (64 + 2) + 2,) * 2  # Two by two, twice as large, and gaps.
+        assert sheet.size == (2 * (256 + 2) + 2,) * 2  # Two by two, enlarged, and gaps.
 
 
 def test_images_that_cannot_be_read_are_named_and_the_others_shown(here, capsys):
@@ -108,11 +108,11 @@ def test_a_run_is_named_after_its_data_and_says_what_it_makes_of_them(here, caps
     monkeypatch.setattr("time.strftime", lambda form: "now")
     code, lines, _ = call(capsys, f"train --data ./photos --image-size 32 {TINY}")
     assert code == 0
-    assert lines[0] == (
+    assert lines[1] == (
         "runs/photos/now: 4 images of 32x32x3, each seen 0.5 times, the middle square of each at "
         "that size"
     )
-    assert lines[2].startswith("4 images are few, and the discriminator may learn them by heart")
+    assert lines[3].startswith("4 images are few, and the discriminator may learn them by heart")
     record = json.loads(Path("runs/photos/now/experiment.json").read_text())["experiment"]
     assert (record["name"], record["data"]) == ("photos", "./photos")
     assert (record["flip"], record["lecam_weight"]) == (True, 0.3)  # Of images_folder.
@@ -155,7 +155,7 @@ def test_an_experiment_is_trained_by_its_name_unless_a_file_has_it(here, capsys)
     code, lines, _ = call(
         capsys, f"train images_folder --data photos --image-size 32 --out a {TINY}"
     )
-    assert (code, lines[-1]) == (0, "done after 1 steps: a")
+    assert (code, "done after 1 steps: a" in lines) == (0, True)
     Path("ring").mkdir()  # A folder, such as of runs, is no experiment.
     assert main(["train", "ring", "--steps", "1", "--out", "b"]) == 0
     Path("ring").rmdir()

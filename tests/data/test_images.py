@@ -1,13 +1,14 @@
 """Decoding: sizes, channels and orientation."""
 
 import io
-import re
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxgan.data import images
+from jaxgan.working import shown_by
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -188,14 +189,21 @@ def test_a_large_jpeg_is_decoded_small_and_looks_the_same(monkeypatch):
     np.testing.assert_allclose(small.astype(int), whole, atol=3)
 
 
-def test_off_a_terminal_a_line_now_and_then_says_how_far_it_is(monkeypatch, capfd):
-    clock = iter(range(0, 10_000, 6))
-    monkeypatch.setattr(images.time, "monotonic", lambda: next(clock))
+def test_decoding_tells_how_far_it_is(monkeypatch):
+    told = []
+
+    @contextmanager
+    def show(what, total):
+        told.append((what, total))
+        yield told.append
+
     monkeypatch.setattr(images.os, "cpu_count", lambda: 1)
     work = lambda start, stop: {"n": np.arange(start, stop)}  # noqa: E731
-    list(images.in_threads(work, 2000, (1,)))
-    lines = capfd.readouterr().err.splitlines()
-    assert lines
-    assert all(re.fullmatch(r"decoding images: [\d,]+ of 2,000", line) for line in lines)
-    counts = [int(line.split()[2].replace(",", "")) for line in lines]
+    with shown_by(show):
+        blocks = list(images.in_threads(work, 2000, (1,)))
+    assert np.concatenate([block["n"] for block in blocks]).tolist() == list(range(2000))
+    (what, *counts) = told
+    assert what == ("decoding images", 2000)
     assert counts == sorted(set(counts))
+    assert counts[0] >= 0
+    assert counts[-1] < 2000

@@ -52,8 +52,7 @@ class Recorder:
         self.logged[step] = scalars
 
     def say(self, message):
-        if not re.fullmatch(r"compiled in \d+\.\d s", message):
-            self.said.append(message)
+        self.said.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -435,6 +434,45 @@ def judged(trainer, **changes):
     options = {"best_metric": "frechet", "evaluate_every": 3, "checkpoint_every": 3, "steps": 6}
     experiment = Judged(**vars(TINY) | options | changes)
     return trainer._replace(experiment=experiment, evaluated={"frechet": "lower"})
+
+
+OFF_SCHEDULE = {"sample_every": 5, "evaluate_every": 5, "checkpoint_every": 2, "log_every": 2}
+
+
+def events(folder):
+    """The steps of a run's pictures and evaluations."""
+    pictures = sorted(int(path.stem[-6:]) for path in (folder / "samples").iterdir())
+    return pictures, [line["step"] for line in read_metrics(folder) if "frechet" in line]
+
+
+def test_a_run_ends_with_a_picture_and_an_evaluation(trainer, tmp_path):
+    own = judged(trainer, **OFF_SCHEDULE)
+    _, recorder = start(tmp_path / "run", own)
+    assert events(tmp_path / "run") == ([5, 6], [5, 6])
+    assert recorder.said[-1].startswith("step 6: frechet ")
+    with saved(tmp_path / "run", own) as checkpoints:
+        assert checkpoints.best_step() is None  # Nothing was evaluated on both schedules.
+    start(tmp_path / "off", judged(trainer, **OFF_SCHEDULE | {"evaluate_every": 0}))
+    assert events(tmp_path / "off") == ([5, 6], [])
+
+
+def test_a_prolonged_run_takes_its_end_back(trainer, tmp_path):
+    """It leaves the same files as one that was never ended there."""
+    whole, folder = tmp_path / "whole", tmp_path / "run"
+    start(whole, judged(trainer, **OFF_SCHEDULE, steps=8))
+    short = judged(trainer, **OFF_SCHEDULE, steps=4)
+    record.create(folder, record_of(short), [program.source.spec for program in short.programs])
+    start(folder, short)
+    assert events(folder) == ([4], [4])
+    start(folder, judged(trainer, **OFF_SCHEDULE, steps=8))
+    assert events(folder) == ([5, 8], [5, 8])
+    assert written(folder) == written(whole)
+
+
+def record_of(trainer):
+    """The schedule of a trainer as an experiment of the library's class, which a record needs."""
+    names = [entry.name for entry in dataclasses.fields(TINY)]
+    return Experiment(**{name: getattr(trainer.experiment, name) for name in names})
 
 
 @pytest.mark.parametrize("every", [3, 2])  # On the schedule of checkpoints, or beside it.
