@@ -13,7 +13,7 @@ from jaxgan.cli.sample import refuse_more_than_memory
 
 ANIMATIONS = (".gif", ".mp4")
 FRAMES = 60
-"""Of a way in an animation, which takes two seconds."""
+"""From one end of a way to the other in an animation: two seconds."""
 SMALLEST_FRAME = 64
 """Images of 64 pixels a side that are as large as a frame of 512."""
 
