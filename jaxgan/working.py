@@ -1,4 +1,4 @@
-"""Work that takes long: told where it is done, shown by whoever waits for it.
+"""Work that takes long: told where it is done, shown where somebody waits for it.
 
 Nothing is shown unless a caller asks for it by `shown_by`.
 """

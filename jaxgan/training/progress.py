@@ -115,7 +115,7 @@ class _Pace:
         self._depth = 0
 
     def reach(self, step: int) -> None:
-        """So many steps are done."""
+        """The run has come to a step."""
         now = time.perf_counter()
         if self._before is not None:
             seconds = now - self._before[1] - self._aside
