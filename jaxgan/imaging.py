@@ -133,7 +133,7 @@ def save_image(path: PathLike, image: ArrayLike) -> None:
     """
     path = _checked(path, ".png")
     buffer = io.BytesIO()
-    _pillow(image).save(buffer, "PNG")
+    picture(image).save(buffer, "PNG")
     _write(path, buffer)
 
 
@@ -154,7 +154,7 @@ def save_animation(path: PathLike, frames: Sequence[ArrayLike], fps: int = FPS) 
     path = _checked(path, ".gif", ".mp4")
     if not 1 <= fps <= 50:
         raise ValueError(f"fps must be from 1 to 50, not {fps}")
-    pictures = [_pillow(frame) for frame in frames]
+    pictures = [picture(frame) for frame in frames]
     if len({(picture.size, picture.mode) for picture in pictures}) != 1:
         raise ValueError("an animation needs at least 1 frame, and all of one shape")
     buffer = io.BytesIO()
@@ -346,7 +346,12 @@ def _checked(path: PathLike, *suffixes: str) -> Path:
     return path
 
 
-def _pillow(image: ArrayLike) -> "Picture":
+def picture(image: ArrayLike) -> "Picture":
+    """Pillow's image of uint8 `[H, W, C]` with C 1 or 3, which a notebook shows.
+
+    Raises:
+      ValueError: if it is of another form.
+    """
     from PIL import Image
 
     image = np.asarray(image)

@@ -23,6 +23,7 @@ from jaxgan.experiment.folders import passed
 from jaxgan.experiment.inputs import Inputs, refuse_undrawn, refuse_unread
 from jaxgan.experiment.sampling import make_sampler
 from jaxgan.games import Game
+from jaxgan.imaging import grid, picture
 from jaxgan.networks import Variables
 from jaxgan.networks.standing import standing_statistics
 from jaxgan.runs import exports, record
@@ -83,6 +84,12 @@ class Run:
     def metrics(self) -> list[dict[str, float]]:
         """Everything the run logged: the lines of metrics.jsonl."""
         return read_metrics(self.directory)
+
+    def _repr_png_(self) -> bytes | None:
+        """A grid of samples, by which a notebook shows the run; None where there are no images."""
+        if self.inputs.draw is None or not self.spec.is_image:
+            return None
+        return picture(grid(self.sample()))._repr_png_()
 
     def draw(self, count: int, seed: int = 0, choices: Any = None) -> tuple[Any, ...]:
         """The inputs that samples are made from; those of sample i do not depend on the count.

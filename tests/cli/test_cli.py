@@ -1,5 +1,6 @@
 """The program as its users meet it, every command; what they may get wrong: test_bad_inputs.py."""
 
+import io
 import json
 import os
 import shutil
@@ -13,12 +14,13 @@ import pytest
 from PIL import Image
 from small_runs import SMALL
 
+from jaxgan import imaging, load
 from jaxgan.cli import evaluate
 from jaxgan.cli import main as cli
 from jaxgan.cli.sample import class_rows
 from jaxgan.devices.compilation import FOLDER
 from jaxgan.evaluation import judges, protocol
-from jaxgan.imaging import GAP_COLOR
+from jaxgan.imaging import GAP_COLOR, picture
 from jaxgan.metrics import Classifier
 from jaxgan.runs import curves, writing
 from jaxgan.training.trained import Run
@@ -634,3 +636,10 @@ def test_metrics_are_a_table_on_a_terminal(capsys, monkeypatch):
         ["frechet", "lower", "1.5", "0.5"],
         ["modes", "higher", "10"],
     ]
+
+
+def test_a_notebook_shows_a_run_by_its_samples(root):
+    run = load(root / "digits")
+    with Image.open(io.BytesIO(run._repr_png_())) as shown:
+        np.testing.assert_array_equal(shown, picture(imaging.grid(run.sample())))
+    assert load(root / "points")._repr_png_() is None
