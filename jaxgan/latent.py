@@ -190,29 +190,31 @@ def spherical(a: ArrayLike, b: ArrayLike, steps: int) -> Array:
 def loop(
     points: ArrayLike,
     steps: int,
-    interpolate: Callable[[ArrayLike, ArrayLike, int], Array] = spherical,
+    interpolate: Callable[[Array, Array, int], Array] = spherical,
 ) -> Array:
     """A closed walk through all points in turn and back to the first, for animations that repeat.
 
     Args:
-      points: `[K, L]`, at least 2; frame `k * steps` is point `k` exactly.
+      points: `[K, ..., L]`, at least 2; frame `k * steps` is point `k` exactly.
       steps: frames from one point to the next, at least 1.
       interpolate: `spherical` or `linear`, or any `(a, b, steps) -> [steps, ..., L]`.
 
     Returns:
-      `[K * steps, L]`. The first point is not repeated at the end: the frame after the last is
+      `[K * steps, ..., L]`. The first point is not repeated at the end: the frame after the last is
       the first.
 
     Raises:
       ValueError: if there are fewer than 2 points or `steps` is below 1.
     """
     points = jnp.asarray(points)
-    if points.ndim != 2 or len(points) < 2:
-        raise ValueError(f"a loop needs at least 2 latents as [K, L], not shape {points.shape}")
+    if points.ndim < 2 or len(points) < 2:
+        raise ValueError(
+            f"a loop needs at least 2 latents as [K, ..., L], not shape {points.shape}"
+        )
     if steps < 1:
         raise ValueError(f"a loop needs at least 1 step between two latents, not {steps}")
     legs = interpolate(points, jnp.roll(points, -1, axis=0), steps + 1)[:-1]
-    return jnp.swapaxes(legs, 0, 1).reshape(-1, points.shape[-1])
+    return jnp.swapaxes(legs, 0, 1).reshape(-1, *points.shape[1:])
 
 
 def _walk(a: ArrayLike, b: ArrayLike, steps: int) -> tuple[Array, Array, Array, jnp.dtype]:

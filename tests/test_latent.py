@@ -138,6 +138,8 @@ def test_a_loop_visits_its_points_in_turn_and_closes():
     np.testing.assert_array_equal(walk[::5], points)
     back = latent.spherical(points[2], points[0], 6)
     np.testing.assert_allclose(walk[10:], back[:-1], rtol=1e-6)
+    several = latent.loop(jnp.stack([points, -points], axis=1), 5)
+    np.testing.assert_array_equal(several, jnp.stack([walk, -walk], axis=1))
 
 
 def test_a_linear_loop_by_hand():
@@ -150,7 +152,7 @@ def test_bad_walks_are_named():
         latent.linear(np.zeros(2), np.zeros(3), 4)
     with pytest.raises(ValueError, match="at least 2 steps, both ends included, not 1"):
         latent.spherical(np.zeros(2), np.zeros(2), 1)
-    with pytest.raises(ValueError, match=r"at least 2 latents as \[K, L\], not shape \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"at least 2 latents as \[K, \.\.\., L\], not shape \(1, 3\)"):
         latent.loop(np.zeros((1, 3)), 4)
     with pytest.raises(ValueError, match="at least 1 step between two latents, not 0"):
         latent.loop(np.zeros((2, 3)), 0)

@@ -26,6 +26,7 @@ from jaxgan.cli.sweep import sweep
 from jaxgan.cli.train import train
 from jaxgan.cli.translate import reconstruct, translate
 from jaxgan.cli.verify import verify
+from jaxgan.cli.watch import watch
 from jaxgan.files import refuse_undecodable
 from jaxgan.working import shown_by, silently
 
@@ -45,7 +46,8 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   list [FOLDER]           the runs in a folder, how far they are and the best they came to
   compare RUN RUN ...     runs side by side, over their seeds, as a table and as curves
   diagnose RUN            name what went wrong, with the evidence and what to change
-  report RUN              write all there is to see of a run as one HTML file
+  report RUN ...          write all there is to see of a run, or of several, as one HTML file
+  watch RUN               serve that page to a browser on this machine while the run trains
   export RUN              write the generator as one file to share, with a card and samples
   verify RUN              repeat the first steps from the key and compare digests
   data [NAME]             look at data before training, or list what can be read
@@ -59,7 +61,7 @@ HOST:PORT (of process 0), --processes COUNT and --process INDEX.
 Bad input ends with one line and exit code 2; JAXGAN_TRACEBACK=1 shows where it was noticed.
 """
 
-OF_DIRECTORIES = ("resume", "diagnose", "report", "verify", "export")
+OF_DIRECTORIES = ("resume", "diagnose", "report", "watch", "verify", "export")
 EXPORTED = (".safetensors", ".npz", ".stablehlo")
 READER_GONE = 141
 """The exit code of programs that SIGPIPE ends, as of `jaxgan data | head -1`."""
@@ -103,6 +105,7 @@ def _run(args: list[str]) -> int:
         "compare": compare,
         "diagnose": diagnose,
         "report": report,
+        "watch": watch,
         "export": export,
         "verify": verify,
         "data": data,

@@ -55,12 +55,14 @@ class Group(NamedTuple):
 
     Attributes:
       options: those in which the groups differ, by dotted name.
+      runs: their directories.
       seeds: of its runs.
       metrics: by name, the value that each run measured last, NaN where it did not.
       curves: by name, the steps and values of every run.
     """
 
     options: dict[str, Any]
+    runs: list[Path]
     seeds: list[int]
     metrics: dict[str, list[float]]
     curves: dict[str, list[tuple[list[int], list[float]]]]
@@ -127,6 +129,7 @@ def groups_of(directories: Sequence[Path]) -> list[Group]:
     return [
         Group(
             {name: options[runs[0]].get(name) for name in differ},
+            runs,
             [options[run]["seed"] for run in runs],
             {name: [_last(lines[run], name) for run in runs] for name in metrics},
             {name: [_curve(lines[run], name) for run in runs] for name in metrics},

@@ -177,17 +177,8 @@ def test_help(capsys):
         assert call(capsys, *args)[:2] == (0, cli.USAGE)
     for command in (
         *("train", "resume", "sample", "interpolate", "translate", "evaluate", "diagnose"),
-        *(
-            "report",
-            "verify",
-            "data",
-            "experiments",
-            "completion",
-            "sweep",
-            "list",
-            "compare",
-            "export",
-        ),
+        *("report", "watch", "verify", "data", "experiments", "completion", "sweep", "list"),
+        *("compare", "export"),
     ):
         assert f"  {command} " in cli.USAGE
         with pytest.raises(SystemExit) as stop:
