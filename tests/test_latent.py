@@ -152,7 +152,9 @@ def test_bad_walks_are_named():
         latent.linear(np.zeros(2), np.zeros(3), 4)
     with pytest.raises(ValueError, match="at least 2 steps, both ends included, not 1"):
         latent.spherical(np.zeros(2), np.zeros(2), 1)
-    with pytest.raises(ValueError, match=r"at least 2 latents as \[K, \.\.\., L\], not shape \(1, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"at least 2 latents as \[K, \.\.\., L\], not shape \(1, 3\)"
+    ):
         latent.loop(np.zeros((1, 3)), 4)
     with pytest.raises(ValueError, match="at least 1 step between two latents, not 0"):
         latent.loop(np.zeros((2, 3)), 0)

@@ -170,10 +170,11 @@ def write_comparison(path: Path, directories: Sequence[Path]) -> None:
 
 def _labels(directories: Sequence[Path]) -> dict[str, Path]:
     """The runs by the ends of their paths, as long as needed to tell them apart."""
-    paths = {directory.resolve(): directory for directory in directories}
-    if len(paths) < len(directories):
-        twice = next(run for run in directories if run not in paths.values())
-        raise ValueError(f"{twice} is named twice")
+    paths: dict[Path, Path] = {}
+    for directory in directories:
+        if directory.resolve() in paths:
+            raise ValueError(f"{directory} is named twice")
+        paths[directory.resolve()] = directory
     for length in range(1, max(len(path.parts) for path in paths) + 1):
         labels = {"/".join(path.parts[-length:]): run for path, run in paths.items()}
         if len(labels) == len(paths):
@@ -264,7 +265,7 @@ def _evaluation(seen: Seen) -> str:
         names = list(dict.fromkeys(name for line in lines for name in line))
         rows = [[line.get(name, "") for name in names] for line in lines]
         parts += [
-            f"<details{'' if len(lines) > 12 else ' open'}><summary>During training</summary>",
+            f"<details{'' if record or len(lines) > 12 else ' open'}><summary>During training</summary>",
             table(names, rows),
             "</details>",
         ]

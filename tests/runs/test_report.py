@@ -1,6 +1,7 @@
 """A run's page: one file, whole, escaped, that loads nothing from anywhere."""
 
 import base64
+import hashlib
 import io
 import json
 from html.parser import HTMLParser
@@ -8,28 +9,31 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
+from plotly.offline import get_plotlyjs
 
 from jaxgan.data import Spec
 from jaxgan.data.source import ArraySource
 from jaxgan.experiment import Experiment
-from jaxgan.imaging import save_curves, save_image
+from jaxgan.imaging import save_image
+from jaxgan.runs import neighbours, pictures
 from jaxgan.runs import record as run
-from jaxgan.runs import report
+from jaxgan.runs.diagnosis import Diagnosis
 from jaxgan.runs.log import append_metrics
-from jaxgan.runs.report import closest, write_report
+from jaxgan.runs.neighbours import closest
+from jaxgan.runs.report import write_comparison, write_report
 from jaxgan.runs.writing import write_json
 
 NOISE = np.random.default_rng(0)
 IMAGES = NOISE.integers(256, size=(30, 4, 4, 1), dtype=np.uint8)
-VOID = {"meta", "img", "input", "br"}
+VOID = {"meta", "link", "img", "input", "br"}
 
 
 class Page(HTMLParser):
-    """What a browser would see: tags in balance, attributes, text, pictures."""
+    """What a browser would see: tags in balance, attributes, text, pictures, scripts by type."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.open, self.tags, self.text = [], [], ""
+        self.open, self.tags, self.text, self.scripts = [], [], "", {}
         self.feed(text)
         self.close()
         assert self.open == []
@@ -43,11 +47,19 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open[-1:] not in (["style"], ["script"]):
+        if self.open[-1:] == ["script"]:
+            kind = self.of("script")[-1].get("type", "run")
+            self.scripts[kind] = self.scripts.get(kind, "") + data
+        elif self.open[-1:] != ["style"]:
             self.text += data
 
     def of(self, tag):
         return [attributes for name, attributes in self.tags if name == tag]
+
+    def figures(self):
+        """What the curves are drawn from, by title."""
+        found = json.loads(self.scripts["application/json"])["figures"]
+        return {figure["title"]: figure["curves"] for figure in found}
 
     def pictures(self):
         """The opened pictures; each lies in the page itself."""
@@ -60,7 +72,7 @@ class Page(HTMLParser):
 
 
 def make_run(folder, kind=Experiment, **changes):
-    """A run directory with three grids, curves and an evaluation."""
+    """A run directory with three grids and an evaluation."""
     experiment = kind(**{"name": "a", "steps": 300} | changes)
     run.create(folder, experiment, [Spec((4, 4, 1), 10)])
     for step in range(10, 301, 10):
@@ -71,7 +83,6 @@ def make_run(folder, kind=Experiment, **changes):
         save_image(
             folder / "samples" / f"step_{step:06d}.png", np.full((50, 40, 1), step % 256, np.uint8)
         )
-    save_curves(folder / "curves.png", {"step": [1, 2], "loss": [3.0, 4.0]})
     record = {
         "metrics": {"frechet": 9.5},
         "real": {"frechet": 0.7},
@@ -87,8 +98,8 @@ class Quiet(Experiment):
     rules = ("divergence",)
 
 
-def page_of(folder, neighbours="None of them here.") -> Page:
-    write_report(folder / "report.html", folder, neighbours)
+def page_of(folder, neighbours="None of them here.", walk="No walk here.") -> Page:
+    write_report(folder / "report.html", folder, neighbours, walk)
     return Page((folder / "report.html").read_text())
 
 
@@ -96,7 +107,7 @@ def test_everything_is_on_the_page_and_nothing_outside_it(tmp_path):
     page = page_of(make_run(tmp_path / "run"))
     for part in (
         "300 of 300 steps",
-        "Diagnosis: discriminator too strong",
+        "Diagnosis: ! discriminator too strong",
         "--discriminator.dropout 0.5",
         "protocol.samples",
         "frechetlower9.50.7",
@@ -104,24 +115,42 @@ def test_everything_is_on_the_page_and_nothing_outside_it(tmp_path):
         "generator_optimizer.learning_rate",
         "versions.jax",
         "None of them here.",
+        "No walk here.",
     ):
         assert part in page.text, part
     for tag, attributes in page.tags:
-        assert tag not in ("link", "iframe", "object", "embed", "base", "a", "form", "svg")
-        assert not {"href", "srcset", "action", "background"} & set(attributes)
+        assert tag not in ("iframe", "object", "embed", "base", "form", "svg")
+        assert not {"srcset", "action", "background"} & set(attributes)
         assert attributes.get("src", "data:").startswith("data:")
-    text = (tmp_path / "run" / "report.html").read_text()
-    assert "http:" not in text
-    assert "https:" not in text
-    assert "@import" not in text
-    assert "url(" not in text
-    assert page.of("meta")[1]["content"].startswith("default-src 'none'; img-src data:;")
-    assert len(page.of("script")) == 1
+        assert attributes.get("href", "#").startswith(("#", "data:"))
+    own = (tmp_path / "run" / "report.html").read_text().replace(get_plotlyjs(), "")
+    for word in ("http:", "https:", "@import", "url("):
+        assert word not in own
+    assert page.scripts.keys() == {"application/json", "text/plain", "run"}
+    assert page.scripts["text/plain"] == get_plotlyjs()
+
+
+def test_no_script_may_run_but_the_pages_own(tmp_path):
+    page = page_of(make_run(tmp_path / "run"))
+    (policy,) = (meta["content"] for meta in page.of("meta") if "http-equiv" in meta)
+    parts = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    digests = {
+        f"'sha256-{base64.b64encode(hashlib.sha256(page.scripts[kind].encode()).digest()).decode()}'"
+        for kind in ("run", "text/plain")
+    }
+    assert set(parts.pop("script-src").split()) == digests
+    assert parts == {
+        "default-src": "'none'",
+        "style-src": "'unsafe-inline'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
 
 
 def test_only_the_rules_of_the_kind_are_asked(tmp_path):
     page = page_of(make_run(tmp_path / "run", Quiet))
-    assert "Diagnosis: healthy" in page.text
+    assert "Diagnosis: ✓ healthy" in page.text
     assert "Options that address it" not in page.text
 
 
@@ -133,33 +162,97 @@ def test_the_course_of_the_metric_is_told(tmp_path):
 
 def test_the_slider_goes_over_the_samples_and_starts_at_the_last(tmp_path):
     page = page_of(make_run(tmp_path / "run"))
-    (slider,) = page.of("input")
+    (slider,) = (each for each in page.of("input") if each.get("aria-label") == "picture")
     assert (slider["min"], slider["max"], slider["value"]) == ("0", "2", "2")
-    assert ["hidden" in figure for figure in page.of("figure")] == [True, True, False]
+    assert ["hidden" in image for image in page.of("img")] == [True, True, False]
     greys = [np.asarray(picture)[0, 0] for picture in page.pictures()[:3]]
     assert greys == [100, 200, 300 % 256]
-    assert "step 000300" in page.text
+    assert "step 300" in page.text
+
+
+def test_a_walk_is_shown_by_the_same_player(tmp_path):
+    frames = [np.full((4, 4, 1), grey, np.uint8) for grey in (10, 20)]
+    page = page_of(make_run(tmp_path / "run"), walk=frames)
+    assert [np.asarray(picture)[0, 0] for picture in page.pictures()[3:]] == [10, 20]
+    assert ["data-looping" in div for div in page.of("div") if div.get("class") == "player"] == [
+        *(False, True)
+    ]
+    assert "2 of 2" in page.text
+
+
+@pytest.mark.parametrize(
+    ("regime", "tone"),
+    [
+        ("healthy", "good ✓"),
+        ("oscillation", "warning !"),
+        ("divergence", "bad ✗"),
+        ("of a kind not thought of yet", "unknown …"),
+    ],
+)
+def test_the_diagnosis_is_in_colour_and_never_by_colour_alone(tmp_path, monkeypatch, regime, tone):
+    found = Diagnosis(regime, ["as was seen"], [("--some-option 3", "does it")])
+    monkeypatch.setattr("jaxgan.runs.report.diagnose", lambda *_: found)
+    page, (colour, mark) = page_of(make_run(tmp_path / "run")), tone.split()
+    badges = [span["class"] for span in page.of("span") if "badge" in span.get("class", "")]
+    assert badges == [f"badge {colour}"] * 2
+    assert f"Diagnosis: {mark} {regime}" in page.text
+    assert "as was seen" in page.text
+    assert "--some-option 3does it" in page.text
+
+
+def test_the_curves_are_on_the_page_with_what_real_data_score(tmp_path):
+    found = page_of(make_run(tmp_path / "run")).figures()
+    assert list(found) == ["frechet", "discriminator loss", "accuracy"]
+    (frechet,) = found["frechet"]
+    assert frechet == {"name": "frechet", "x": [300], "y": [12.3456], "best": [300, 12.3456]} | {
+        "real": 0.7
+    }
+    assert [curve["name"] for curve in found["accuracy"]] == ["real_accuracy", "fake_accuracy"]
+    assert found["accuracy"][0]["x"] == list(range(10, 301, 10))
+
+
+def test_runs_side_by_side(tmp_path):
+    """Runs of one folder name are told apart by the next, and each figure has both."""
+    for seed, name in enumerate(("one", "two")):
+        make_run(tmp_path / name / "run", seed=seed, steps=300 + 100 * seed, loss="hinge")
+    write_comparison(tmp_path / "r.html", [tmp_path / "one" / "run", tmp_path / "two" / "run"])
+    page = Page((tmp_path / "r.html").read_text())
+    for part in (
+        "2 runs side by side",
+        "one/run ! discriminator too strong",
+        "two/run ! discriminator too strong",
+        "steps 400300 of 400 steps",
+        "stepsseedsfrechet300012.35400112.35",
+    ):
+        assert part in page.text, part
+    assert [np.asarray(picture)[0, 0] for picture in page.pictures()] == [300 % 256] * 2
+    assert [curve["name"] for curve in page.figures()["real accuracy"]] == ["one/run", "two/run"]
+    assert "frechet" in page.figures()
+    with pytest.raises(ValueError, match="one is named twice"):
+        write_comparison(tmp_path / "r.html", [tmp_path / "one", tmp_path / "one" / "."])
 
 
 def test_what_files_say_is_text_and_no_markup(tmp_path):
-    name = "<script>alert('&')<b>"
+    name = "</script><script>alert('&\u2028')<b>"
     folder = make_run(tmp_path / "run", name=name, data='"><img src=http:x>')
     write_json(
         folder / "evaluation.json", {"metrics": {"<b>": 1.0}, "protocol": {"<i>": "</table>&amp;"}}
     )
+    append_metrics(folder, {"step": 300, "<u>_metric</script>": 3.0})
     page = page_of(folder, neighbours="no <em>data</em>")
+    assert page.figures()["<u> metric</script>"][0]["name"] == "<u>_metric</script>"
     assert page.text.count(name) >= 2  # In the title, the heading and the options.
     for text in ('"><img src=http:x>', "<i>", "</table>&amp;", "no <em>data</em>"):
         assert text in page.text
-    assert {"b", "i", "em"} & {tag for tag, _ in page.tags} == set()
-    assert len(page.of("script")) == 1
+    assert {"b", "i", "u", "em"} & {tag for tag, _ in page.tags} == set()
+    assert len(page.of("script")) == 3
 
 
 def test_a_run_that_has_only_begun_has_a_page_too(tmp_path):
     run.create(tmp_path / "run", Experiment(), [Spec((8, 8, 1), 10)])
     page = page_of(tmp_path / "run")
     assert page.of("img") == []
-    for part in ("0 of 3,000 steps", "too early to tell", "There are none yet", "Nothing is log"):
+    for part in ("0 of 3,000 steps", "too early to tell", "None yet.", "Nothing is log"):
         assert part in page.text
 
 
@@ -172,18 +265,16 @@ def test_the_same_run_gives_the_same_page(tmp_path):
 
 
 def test_many_or_large_pictures_are_shrunk_and_thinned(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "SIDE", 20)
-    monkeypatch.setattr(report, "PICTURES", 2)
+    monkeypatch.setattr(pictures, "SIDE", 20)
+    monkeypatch.setattr(pictures, "PICTURES", 2)
     folder = make_run(tmp_path / "run")
     page = page_of(folder)
     assert [picture.size for picture in page.pictures()[:2]] == [(16, 20), (16, 20)]
     assert "1 of the run's pictures are left out" in page.text
-    assert [part in page.text for part in ("step 000100", "step 000200", "step 000300")] == [
-        *(True, False, True)
-    ]
-    monkeypatch.setattr(report, "BUDGET", 1)
+    assert [image["alt"] for image in page.of("img")] == ["step 100", "step 300"]
+    monkeypatch.setattr(pictures, "BUDGET", 1)
     assert "2 of the run's pictures are left out" in page_of(folder).text
-    monkeypatch.setattr(report, "LARGE", 10)
+    monkeypatch.setattr(pictures, "LARGE", 10)
     assert page_of(folder).pictures()[0].format == "JPEG"
 
 
@@ -201,7 +292,7 @@ def test_damaged_files_are_named_and_no_page_is_written(tmp_path, name, content)
     folder = make_run(tmp_path / "run")
     (folder / name).write_bytes(content)
     with pytest.raises(ValueError, match=f"{name}.* (damaged|not the record)"):
-        write_report(folder / "report.html", folder, "")
+        write_report(folder / "report.html", folder, "", "")
     assert not list(folder.glob("report*"))
 
 
@@ -212,7 +303,7 @@ def brute_force(samples, images):
 
 @pytest.mark.parametrize("block", [1, 16 * 7, 1 << 24])
 def test_the_nearest_training_images_whatever_the_block(monkeypatch, block):
-    monkeypatch.setattr(report, "BLOCK", block)
+    monkeypatch.setattr(neighbours, "BLOCK", block)
     samples = NOISE.integers(256, size=(5, 4, 4, 1), dtype=np.uint8)
     samples[3] = IMAGES[17]
     found = closest(samples, ArraySource("noise", IMAGES))
@@ -227,7 +318,7 @@ def test_the_nearest_training_images_whatever_the_block(monkeypatch, block):
 
 
 def test_neighbours_are_shown_in_pairs_with_their_distances(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "COMPARED", 10)
+    monkeypatch.setattr(neighbours, "COMPARED", 10)
     found = closest(IMAGES[:4], ArraySource("noise", IMAGES))
     page = page_of(make_run(tmp_path / "run"), found)
     assert "10 of 30" in page.text
