@@ -87,9 +87,8 @@ function traces(curves) {
       type: "scatter", mode: few, name: plain(curve.name), legendgroup: String(number),
       line: { color, width: 1.5 }, marker: { color, size: 5 }, showlegend: false,
     };
-    const raw = weight ? { x: curve.x, y: curve.y } : { x: [], y: [] };
-    const lines = [
-      { ...common, ...raw, opacity: 0.3, hoverinfo: "skip" },
+    const lines = [ // Also where nothing is smoothed: an empty line would not be hidden with the other.
+      { ...common, x: curve.x, y: curve.y, opacity: 0.3, hoverinfo: "skip" },
       { ...common, x: curve.x, y: smoothed(curve.y, weight), showlegend: true },
     ];
     if (curve.best) {
@@ -100,7 +99,7 @@ function traces(curves) {
     }
     if ("real" in curve) {
       lines.push({
-        ...common, x: ends, y: [curve.real, curve.real], mode: "lines",
+        ...common, x: ends, y: [curve.real, curve.real], mode: "lines", legendgroup: `real ${number}`,
         name: `${common.name} of real data`, line: { color, width: 1, dash: "dash" },
         showlegend: true,
       });
