@@ -1,6 +1,7 @@
 """The command line: which command it is, and how an error ends."""
 
 import difflib
+import itertools
 import os
 import sys
 import warnings
@@ -128,10 +129,11 @@ def _run(args: list[str]) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             hosts, rest = split_hosts(args[1:])
-            if args[0] in OF_DIRECTORIES and rest and rest[0].endswith(EXPORTED):
-                raise ValueError(
-                    f"{args[0]} takes a run directory, not an exported model: {rest[0]}"
-                )
+            for run in itertools.takewhile(lambda arg: not arg.startswith("-"), rest):
+                if args[0] in OF_DIRECTORIES and run.endswith(EXPORTED):
+                    raise ValueError(
+                        f"{args[0]} takes a run directory, not an exported model: {run}"
+                    )
             if hosts is not None:
                 from jaxgan.devices.distributed import is_first, join
 

@@ -264,11 +264,9 @@ def _evaluation(seen: Seen) -> str:
     if lines:
         names = list(dict.fromkeys(name for line in lines for name in line))
         rows = [[line.get(name, "") for name in names] for line in lines]
-        parts += [
-            f"<details{'' if record or len(lines) > 12 else ' open'}><summary>During training</summary>",
-            table(names, rows),
-            "</details>",
-        ]
+        shown = "" if record or len(lines) > 12 else " open"
+        parts += [f"<details{shown}><summary>During training</summary>", table(names, rows)]
+        parts.append("</details>")
     return "".join(parts)
 
 

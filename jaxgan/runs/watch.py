@@ -178,7 +178,7 @@ def open_server(directory: Path, host: str, port: int) -> Server:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise ValueError(f"port {port} of {host} is in use; port 0 takes a free one") from None
         why = getattr(error, "strerror", None) or error
-        raise ValueError(f"port {port} of {host!r} cannot be served: {why}") from None
+        raise ValueError(f"nothing can be served on {host!r}, port {port}: {why}") from None
 
 
 def address_of(server: Server) -> str:

@@ -437,7 +437,7 @@ def test_a_run_that_cannot_be_written_to_is_reported_elsewhere(read_only, capsys
     )
     code, _, error = call(capsys, "report", read_only, "--out", tmp_path / "r.html")
     assert (code, error) == (0, "")
-    assert "all that was logged, over the steps" in (tmp_path / "r.html").read_text()
+    assert '"title":"loss"' in (tmp_path / "r.html").read_text()
 
 
 def test_a_training_ends_with_its_best_and_last(points):
@@ -486,7 +486,9 @@ def test_a_report_shows_neighbours_where_the_data_are(root, capsys, tmp_path):
     code, output, error = call(capsys, "report", "digits", "--out", path)
     assert (code, error) == (0, "")
     assert output.endswith(f" MB: {path}\n")
-    assert "of 1,437. Distances" in path.read_text()
+    page = path.read_text()
+    assert "of 1,437. Distances" in page
+    assert 'alt="30 of 30"' in page  # The walk's last picture.
     code, output, _ = call(capsys, "report", "points")
     assert (code, output.split()[1:]) == (0, ["MB:", "points/report.html"])
     assert "this run makes points" in (root / "points" / "report.html").read_text()
@@ -496,6 +498,13 @@ def test_a_report_shows_neighbours_where_the_data_are(root, capsys, tmp_path):
     page = (tmp_path / "run" / "report.html").read_text()
     assert "There are none: " in page
     assert "has no checkpoint yet" in page
+
+
+def test_a_report_of_several_runs_lies_in_the_working_directory(root, capsys):
+    code, output, _ = call(capsys, "report", "digits", "points")
+    assert (code, output.split()[1:]) == (0, ["MB:", "report.html"])
+    assert "2 runs side by side" in (root / "report.html").read_text()
+    (root / "report.html").unlink()
 
 
 def test_verify_agrees_until_a_digest_is_changed(root, capsys):

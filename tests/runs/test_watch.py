@@ -3,7 +3,12 @@
 import gzip
 import http.client
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import urllib.request
 from contextlib import contextmanager
 
 import numpy as np
@@ -188,9 +193,9 @@ def test_a_reader_who_has_gone_is_no_error(run, capsys):
 @pytest.mark.parametrize(
     ("host", "said"),
     [
-        ("no such host", "port 0 of 'no such host' cannot be served: "),
-        ("8.8.8.8", "port 0 of '8.8.8.8' cannot be served: Cannot assign requested address"),
-        ("x" * 70, "cannot be served: "),
+        ("no such host", "nothing can be served on 'no such host', port 0: "),
+        ("8.8.8.8", "on '8.8.8.8', port 0: Cannot assign requested address"),
+        ("x" * 70, "nothing can be served on 'xxx"),
     ],
 )
 def test_what_is_no_interface_is_named(run, host, said):
@@ -203,3 +208,21 @@ def test_a_port_in_use_is_named(run):
         port = server.server_address[1]
         with pytest.raises(ValueError, match=f"port {port} of 127.0.0.1 is in use; port 0 takes"):
             open_server(run, "127.0.0.1", port)
+
+
+def test_the_command_serves_until_it_is_interrupted_and_takes_no_device(run):
+    """The run is found by a link too, and what trains has the accelerator for itself."""
+    (run.parent / "latest").symlink_to("run")
+    command = [sys.executable, "-m", "jaxgan", "watch", "latest"]
+    environment = os.environ | {"JAX_PLATFORMS": "none such", "PYTHONPATH": os.getcwd()}
+    with subprocess.Popen(
+        *(command, -1), cwd=run.parent, env=environment, stdout=-1, stderr=-1, text=True
+    ) as process:
+        said = process.stdout.readline()
+        address = said.removeprefix("latest: ").split()[0]
+        with urllib.request.urlopen(f"{address}data") as found:
+            assert json.load(found)["figures"] == []
+        process.send_signal(signal.SIGINT)
+        assert (*process.communicate(timeout=20), process.returncode) == ("\n", "", 0)
+    assert said == f"latest: {address} (Ctrl-C ends it)\n"
+    assert address.startswith("http://127.0.0.1:")
