@@ -66,9 +66,11 @@ def _drawn(directory: Path) -> "tuple[Closest | str, list[np.ndarray] | str]":
     except (ValueError, OSError) as error:
         return (f"There are none: {error}", f"There is none: {error}")
     if run.inputs.draw is None:
-        return ("They are shown of runs that draw their samples.", "It is of runs that draw.")
+        words = "Only runs that draw their samples have"
+        return (f"{words} them here.", f"{words} one.")
     if not run.spec.is_image:
-        return ("They are shown of images, and this run makes points.", "It is shown of images.")
+        words = "here are of images, and this run makes points."
+        return (f"Neighbours {words}", f"Walks {words}")
     return _neighbours(run), _walk(run)
 
 

@@ -104,7 +104,7 @@ function traces(curves) {
         showlegend: true,
       });
     }
-    return lines.map((line, n) => ({ ...line, uid: `${number}.${n}` }));
+    return lines.map((line, n) => ({ ...line, uid: `${number}-${n}` }));
   });
 }
 
@@ -129,7 +129,9 @@ const CONFIG = {
   responsive: true,
   displaylogo: false,
   doubleClick: "autosize",
-  modeBarButtonsToRemove: ["lasso2d", "select2d", "resetScale2d"],
+  // By name, so that no version brings back the one that shares a chart on Plotly's servers.
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]],
+  plotlyServerURL: "",
 };
 
 function zoomed(event) {

@@ -25,8 +25,9 @@ def page(title: str, sections: Mapping[str, str], data: Mapping[str, Any]) -> st
         served and asks for what is new.
     """
     own, plotly = (f"'sha256-{_digest(text)}'" for text in (_file("page.js"), _plotly()))
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {own} {plotly}; img-src "
-    policy += "'self' data:; connect-src 'self'" if "state" in data else "data:"
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {own} {plotly}; "
+    policy += "img-src data: blob:"  # Of a blob Plotly makes the picture of a figure to keep.
+    policy += " 'self'; connect-src 'self'" if "state" in data else ""
     links = "".join(
         f'<a href="#{name}">{name.capitalize()}</a>' for name in sections if name != "top"
     )

@@ -11,6 +11,8 @@ import numpy as np
 
 SIDE = 960
 """Pixels of a picture's longer side, at most."""
+FRAME_SIDE = 640
+"""The same for one of a walk, which has many."""
 LARGE = 200_000
 """Bytes of a PNG above which a picture is written as JPEG."""
 PICTURES, BUDGET = 50, 6_000_000
@@ -60,20 +62,21 @@ def _shrunk(path: Path) -> bytes:
 
     try:
         with Image.open(path) as opened:
-            return _encoded(opened)
+            return _encoded(opened, SIDE)
     except (OSError, SyntaxError):  # Pillow's word for a broken PNG.
         raise ValueError(f"{path} is damaged") from None
 
 
-def of_array(picture: np.ndarray) -> str:
-    """A picture, uint8 [H, W, C], as an image's source."""
+def of_array(picture: np.ndarray, side: int = SIDE) -> str:
+    """A picture, uint8 [H, W, C], as an image's source, its longer side at most `side`."""
     from PIL import Image
 
-    return inline(_encoded(Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)))
+    opened = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    return inline(_encoded(opened, side))
 
 
-def _encoded(picture: Any) -> bytes:
-    picture.thumbnail((SIDE, SIDE))
+def _encoded(picture: Any, side: int) -> bytes:
+    picture.thumbnail((side, side))
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     if len(buffer.getvalue()) > LARGE:

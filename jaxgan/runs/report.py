@@ -22,7 +22,7 @@ from jaxgan.runs.diagnosis import Diagnosis, diagnose
 from jaxgan.runs.log import SEEN, read_metrics
 from jaxgan.runs.neighbours import Closest
 from jaxgan.runs.page import listed, page, table
-from jaxgan.runs.pictures import image, of_array, player, samples_of, thinned
+from jaxgan.runs.pictures import FRAME_SIDE, image, of_array, player, samples_of, thinned
 from jaxgan.runs.record import fitting, read, recorded_specs
 from jaxgan.runs.summary import course
 
@@ -216,7 +216,9 @@ def _diagnosis(seen: Seen) -> str:
 def _walk(walk: Sequence[np.ndarray] | str) -> str:
     if isinstance(walk, str):
         return f"<p>{escape(walk)}</p>"
-    frames = [(f"{n} of {len(walk)}", of_array(picture)) for n, picture in enumerate(walk, 1)]
+    frames = [
+        (f"{n} of {len(walk)}", of_array(picture, FRAME_SIDE)) for n, picture in enumerate(walk, 1)
+    ]
     return player(frames, looping=True)
 
 

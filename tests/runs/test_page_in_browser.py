@@ -142,9 +142,23 @@ def test_the_curves_are_drawn_and_nothing_is_asked_for(one, pages):
     assert titles == ["frechet", "loss"]
     assert one.line("frechet", "frechet") == pytest.approx([10, 5, 1000 / 300], rel=1e-4)
     assert one.line("frechet", "frechet of real data") == [1, 1]
-    assert [url for url in one.asked if not url.startswith("data:")] == [
+    assert [url for url in one.asked if not url.startswith(("data:", "blob:"))] == [
         (pages / "one.html").as_uri()
     ]
+
+
+def test_no_button_sends_a_chart_anywhere(one):
+    buttons = one.page.locator("#metrics .modebar-btn").all()
+    titles = [button.get_attribute("data-title") for button in buttons]
+    assert titles == [
+        *("Download plot as a PNG", "Zoom", "Pan", "Zoom in", "Zoom out", "Autoscale"),
+    ]
+    assert one.page.evaluate(f"{one.plot('loss')}._context.plotlyServerURL") == ""
+    assert one.page.locator("a[href]:not([href^='#'])").count() == 0
+    one.page.locator("#training .plot").hover()
+    with one.page.expect_download(timeout=5_000) as loaded:
+        one.page.locator("#training .modebar-btn").first.click()
+    assert loaded.value.suggested_filename.endswith(".png")
 
 
 def test_a_name_is_text_and_a_click_on_it_hides_its_line(one):

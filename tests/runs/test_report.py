@@ -142,7 +142,7 @@ def test_no_script_may_run_but_the_pages_own(tmp_path):
     assert parts == {
         "default-src": "'none'",
         "style-src": "'unsafe-inline'",
-        "img-src": "data:",
+        "img-src": "data: blob:",
         "base-uri": "'none'",
         "form-action": "'none'",
     }
