@@ -27,6 +27,7 @@ OPTIONS = {
     "compare": ("cli.compare:CompareOptions",),
     "diagnose": ("cli.diagnose:DiagnoseOptions",),
     "report": ("cli.report:ReportOptions",),
+    "watch": ("cli.watch:WatchOptions",),
     "export": ("cli.export:ExportOptions",),
     "verify": ("cli.verify:VerifyOptions",),
     "data": ("cli.data:LookOptions",),

@@ -51,6 +51,7 @@ EXAMPLES = {
     "compare": "jaxgan compare runs/a runs/b --format md --plot curves.png",
     "diagnose": "jaxgan diagnose runs/latest",
     "report": "jaxgan report runs/latest --out page.html",
+    "watch": "jaxgan watch runs/latest --port 8888",
     "export": "jaxgan export runs/latest --out model.safetensors --licence CC0",
     "verify": "jaxgan verify runs/latest",
     "data": "jaxgan data photos --image-size 64",
