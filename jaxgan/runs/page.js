@@ -87,7 +87,8 @@ function traces(curves) {
       type: "scatter", mode: few, name: plain(curve.name), legendgroup: String(number),
       line: { color, width: 1.5 }, marker: { color, size: 5 }, showlegend: false,
     };
-    const lines = [ // Also where nothing is smoothed: an empty line would not be hidden with the other.
+    // The faint line is there unsmoothed too: an empty one would not be hidden with the other.
+    const lines = [
       { ...common, x: curve.x, y: curve.y, opacity: 0.3, hoverinfo: "skip" },
       { ...common, x: curve.x, y: smoothed(curve.y, weight), showlegend: true },
     ];
@@ -99,8 +100,8 @@ function traces(curves) {
     }
     if ("real" in curve) {
       lines.push({
-        ...common, x: ends, y: [curve.real, curve.real], mode: "lines", legendgroup: `real ${number}`,
-        name: `${common.name} of real data`, line: { color, width: 1, dash: "dash" },
+        ...common, x: ends, y: [curve.real, curve.real], mode: "lines",
+        legendgroup: `real ${number}`, name: `${common.name} of real data`, line: { color, width: 1, dash: "dash" },
         showlegend: true,
       });
     }

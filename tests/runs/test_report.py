@@ -213,20 +213,23 @@ def test_the_curves_are_on_the_page_with_what_real_data_score(tmp_path):
 
 def test_runs_side_by_side(tmp_path):
     """Runs of one folder name are told apart by the next, and each figure has both."""
-    for seed, name in enumerate(("one", "two")):
+    for seed, name in enumerate(("one", "<i>&two")):
         make_run(tmp_path / name / "run", seed=seed, steps=300 + 100 * seed, loss="hinge")
-    write_comparison(tmp_path / "r.html", [tmp_path / "one" / "run", tmp_path / "two" / "run"])
+    write_comparison(tmp_path / "r.html", [tmp_path / "one" / "run", tmp_path / "<i>&two" / "run"])
     page = Page((tmp_path / "r.html").read_text())
     for part in (
         "2 runs side by side",
         "one/run ! discriminator too strong",
-        "two/run ! discriminator too strong",
+        "<i>&two/run ! discriminator too strong",
         "steps 400300 of 400 steps",
         "stepsseedsfrechet300012.35400112.35",
     ):
         assert part in page.text, part
     assert [np.asarray(picture)[0, 0] for picture in page.pictures()] == [300 % 256] * 2
-    assert [curve["name"] for curve in page.figures()["real accuracy"]] == ["one/run", "two/run"]
+    assert [curve["name"] for curve in page.figures()["real accuracy"]] == [
+        "one/run",
+        "<i>&two/run",
+    ]
     assert "frechet" in page.figures()
     with pytest.raises(ValueError, match="one is named twice"):
         write_comparison(tmp_path / "r.html", [tmp_path / "one", tmp_path / "one" / "."])
