@@ -101,7 +101,8 @@ function traces(curves) {
     if ("real" in curve) {
       lines.push({
         ...common, x: ends, y: [curve.real, curve.real], mode: "lines",
-        legendgroup: `real ${number}`, name: `${common.name} of real data`, line: { color, width: 1, dash: "dash" },
+        legendgroup: `real ${number}`, name: `${common.name} of real data`,
+        line: { color, width: 1, dash: "dash" },
         showlegend: true,
       });
     }
