@@ -1,10 +1,12 @@
 """`jaxgan resume`: a run goes on."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
 
 from jaxgan.cli.arguments import HELP, leading_path, parse_both, read_file
 from jaxgan.cli.progress import ShowOptions
-from jaxgan.cli.train import finish
+from jaxgan.cli.train import SHOWN, Log, finish
 from jaxgan.working import working
 
 
@@ -12,6 +14,8 @@ from jaxgan.working import working
 class ResumeOptions(ShowOptions):
     from_start: bool = False
     """Begin anew, from the same key, where no checkpoint was saved yet."""
+    log: Annotated[Log | None, SHOWN] = None
+    """Where to log; by default where the run was logged before. Without a name: nowhere."""
 
 
 def resume(args: list[str]) -> int:
@@ -34,13 +38,10 @@ def resume(args: list[str]) -> int:
         "resume RUN [EXPERIMENT.py]",
         "Resumes a run. It can be prolonged, and what it writes can change; its data may lie "
         "elsewhere. For all else, begin a new run with its weights: jaxgan train --from RUN.",
-        only=("from_start", "quiet", "verbose", *launch.MAY_CHANGE, *asked.places),
+        only=("from_start", "log", "quiet", "verbose", *launch.MAY_CHANGE, *asked.places),
     )
     assert directory is not None
-    return finish(
-        lambda display: (
-            directory,
-            *launch.go_on(directory, experiment, from_start=options.from_start, display=display),
-        ),
-        options,
+    go_on = partial(
+        launch.go_on, directory, experiment, from_start=options.from_start, log=options.log
     )
+    return finish(lambda display: (directory, *go_on(display=display)), options)

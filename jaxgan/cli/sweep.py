@@ -105,7 +105,7 @@ def _one_by_one(members: list[Member]) -> int:
         print(f"run {number} of {len(members)}: {member.folder}", flush=True)
         work = partial(begin, member.options, member.experiment)
         if member.state:
-            work = partial(_go_on, member.folder, member.experiment)
+            work = partial(_go_on, member.options, member.experiment)
         code = finish(work, member.options, then=False)
         worst = max(worst, code)
         if member.state == "stopped":
@@ -128,6 +128,7 @@ def _side_by_side(members: list[Member], jobs: int) -> int:
         log.parent.mkdir(parents=True, exist_ok=True)
         steps = str(member.experiment.resolved().steps)
         goes_on = ["resume", str(member.folder), "--from-start", "--steps", steps]
+        goes_on += ["--log", *member.options.log] if member.options.log else []
         command = goes_on if member.state else ["train", *member.arguments]
         with log.open("a") as file:
             code = subprocess.run(
@@ -159,11 +160,14 @@ def _device(place: int) -> str:
 
 
 def _go_on(
-    folder: Path, experiment: "BaseExperiment", display: "Callable[[int], Display]"
+    options: "TrainOptions", experiment: "BaseExperiment", display: "Callable[[int], Display]"
 ) -> "tuple[Path, Trainer, TrainingState]":
     from jaxgan.training import launch
 
-    return folder, *launch.go_on(folder, experiment, from_start=True, display=display)
+    folder = options.out
+    assert folder is not None
+    log = options.log or None  # Where it was logged before.
+    return folder, *launch.go_on(folder, experiment, from_start=True, display=display, log=log)
 
 
 def arguments_of(args: list[str]) -> tuple[list[list[str]], int]:

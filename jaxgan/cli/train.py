@@ -5,7 +5,7 @@ import dataclasses
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import tyro
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from jaxgan.training.trainer import Trainer
 
 
+Log: TypeAlias = tuple[Literal["tensorboard", "wandb"], ...]
+SHOWN: Any = tyro.conf.arg(metavar="{tensorboard,wandb} ...")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(ShowOptions):
     lr: float | None = None
@@ -39,6 +43,8 @@ class TrainOptions(ShowOptions):
     """Take its best checkpoint."""
     optimizer_states: bool = False
     """Take over the states of its optimisers too."""
+    log: Annotated[Log, SHOWN] = ()
+    """Where to log besides the run directory: TensorBoard, Weights & Biases, or both."""
 
 
 def train(args: list[str]) -> int:
@@ -60,6 +66,7 @@ def begin(
         start_from=run,
         optimizer_states=options.optimizer_states,
         display=display,
+        log=options.log,
     )
 
 

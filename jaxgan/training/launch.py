@@ -4,12 +4,13 @@ import dataclasses
 import shlex
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from jaxgan.devices.compilation import kept_programs
-from jaxgan.devices.distributed import from_first, is_first, together
+from jaxgan.devices.distributed import from_first, together
 from jaxgan.devices.sharding import described
 from jaxgan.experiment.base import BaseExperiment, named
 from jaxgan.files import expanded
@@ -24,7 +25,7 @@ from jaxgan.runs.data import (
     to_record,
 )
 from jaxgan.runs.log import check_metrics, read_digests
-from jaxgan.training import loop, warm
+from jaxgan.training import loop, reporters, warm
 from jaxgan.training.output import lasting_output
 from jaxgan.training.progress import Display
 from jaxgan.training.state import TrainingState
@@ -51,6 +52,7 @@ def train(
     start_from: Run | None = None,
     optimizer_states: bool = False,
     reporter: loop.Reporter | None = None,
+    log: Sequence[str] = (),
 ) -> Run:
     """Trains an experiment into a run directory, as `jaxgan train` does.
 
@@ -62,18 +64,21 @@ def train(
         fit starts afresh, with a warning that names it.
       optimizer_states: take over those of its optimisers too.
       reporter: told of progress; by default a bar in a terminal or notebook, lines elsewhere.
+      log: where to log besides the directory, such as `("tensorboard", "wandb")`, each by the extra
+        of its name. It changes nothing of the run.
 
     Returns:
       The run, by its newest checkpoint.
 
     Raises:
       ValueError: when options, data and networks do not fit, a learning rate reaches 0 before the
-        end, the directory is occupied, or nothing of `start_from` fits; nothing is written then.
+        end, the directory is occupied, nothing of `start_from` fits, or a log cannot be written;
+        nothing is written then.
       Halted: when training cannot go on; `Diverged` where a number is not finite.
     """
     if optimizer_states and start_from is None:
         raise ValueError("optimizer_states are those of a run: name it by start_from")
-    directory, _, _ = start(experiment, out, reporter, start_from, optimizer_states)
+    directory, _, _ = start(experiment, out, reporter, start_from, optimizer_states, log=log)
     return load(directory)
 
 
@@ -82,6 +87,7 @@ def resume(
     *,
     reporter: loop.Reporter | None = None,
     from_start: bool = False,
+    log: Sequence[str] | None = None,
     **changes: Any,
 ) -> Run:
     """Resumes a run from its newest checkpoint, as `jaxgan resume` does.
@@ -90,6 +96,7 @@ def resume(
       directory: of the run.
       reporter: as `train`.
       from_start: begin anew, from the same key, where no checkpoint was saved yet.
+      log: as `train`; by default where the run was logged before.
       **changes: new values of options; only `MAY_CHANGE` may differ, and for the same data where
         they lie now, such as `data="/new/photos"`.
 
@@ -100,7 +107,7 @@ def resume(
     directory = Path(directory)
     recorded, _ = record.read(directory)
     experiment = dataclasses.replace(recorded, **changes)
-    go_on(directory, experiment, reporter, from_start=from_start)
+    go_on(directory, experiment, reporter, from_start=from_start, log=log)
     return load(directory)
 
 
@@ -111,6 +118,7 @@ def start(
     start_from: Run | None = None,
     optimizer_states: bool = False,
     display: Callable[[int], Display] = Display,
+    log: Sequence[str] = (),
 ) -> tuple[Path, Trainer, TrainingState]:
     """What `train` does before it loads the run: the directory, the trainer and the last state."""
     experiment = named(experiment.resolved())
@@ -121,6 +129,7 @@ def start(
         from_first(lambda: record.refuse_unwritable(directory))
     else:
         from_first(lambda: record.refuse_occupied(directory))
+    from_first(lambda: reporters.check(log))
     with working("preparing data and networks"):
         trainer = together(lambda: make_trainer(experiment))
     experiment.check_length()
@@ -145,7 +154,7 @@ def start(
         from_first(lambda: record.mark_latest(directory))
     if begun is not None:
         warm.keep(directory, trainer, begun)
-    return directory, trainer, _run(trainer, directory, reporter, display, lambda step: None)
+    return directory, trainer, _run(trainer, directory, reporter, display, log, lambda step: None)
 
 
 def go_on(
@@ -155,6 +164,7 @@ def go_on(
     *,
     from_start: bool = False,
     display: Callable[[int], Display] = Display,
+    log: Sequence[str] | None = None,
 ) -> tuple[Trainer, TrainingState]:
     """What `resume` does before it loads the run: the trainer and the last state."""
     experiment = named(experiment.resolved())
@@ -165,6 +175,8 @@ def go_on(
             f"{directory} has no checkpoint to go on from; begin it anew, from the same key, with "
             "--from-start"
         )
+    logs = reporters.logged_before(directory) if log is None else log
+    from_first(lambda: reporters.check(logs))
     with working("preparing data and networks"):
         trainer = together(lambda: make_trainer(experiment))
     sources = [program.source for program in trainer.programs]
@@ -174,6 +186,7 @@ def go_on(
         directory,
         reporter,
         display,
+        logs,
         lambda step: record.prolong(directory, experiment, data, step),
     )
     return trainer, state
@@ -231,20 +244,25 @@ def _run(
     directory: Path,
     reporter: loop.Reporter | None,
     display: Callable[[int], Display],
+    log: Sequence[str],
     on_restored: Callable[[int], None],
 ) -> TrainingState:
-    with kept_programs(directory):
-        if reporter is not None:
-            return loop.train(trainer, directory, reporter, on_restored)
-        with lasting_output(), display(trainer.experiment.steps) as shown:
+    experiment = trainer.experiment
+    with kept_programs(directory), ExitStack() as stack:
+        shown = None
+        if reporter is None:
+            stack.enter_context(lasting_output())
+            reporter = shown = stack.enter_context(display(experiment.steps))
+        logs = stack.enter_context(reporters.Logs(reporter, directory))
 
-            def begin(step: int) -> None:  # Nothing is said, or written, of a run that is refused.
-                on_restored(step)
-                shown.writer = tensorboard(directory, step)
+        def begin(step: int) -> None:  # Nothing is said, or written, of a run that is refused.
+            on_restored(step)
+            if shown is not None:
                 shown.say(described(trainer.mesh))
                 shown.say(opening(trainer, directory))
+            logs.begin(log, experiment, step)
 
-            return loop.train(trainer, directory, shown, begin)
+        return loop.train(trainer, directory, logs, begin)
 
 
 def opening(trainer: Trainer, directory: Path) -> str:
@@ -265,19 +283,3 @@ def opening(trainer: Trainer, directory: Path) -> str:
 def amount(source: Any) -> str:
     """How much data a source holds, in words."""
     return getattr(source, "amount", None) or f"{len(source):,} samples"
-
-
-def tensorboard(directory: Path, step: int) -> Any:
-    """A writer of TensorBoard logs where the extra `tensorboard` is installed, else None.
-
-    Args:
-      directory: of the run.
-      step: where it goes on; what was logged beyond it is hidden, as it is written again.
-    """
-    if not is_first():
-        return None
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(directory / "tensorboard"), purge_step=step + 1)

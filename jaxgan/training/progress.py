@@ -3,9 +3,8 @@
 import math
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 
@@ -27,7 +26,6 @@ class Display:
     Args:
       steps: the run's number of steps.
       console: where to write; by default standard output, or the cell of a notebook.
-      writer: a tensorboardX `SummaryWriter` that gets the logged scalars too.
       quiet: show nothing at all.
       verbose: say of every piece of work how long it took.
     """
@@ -36,12 +34,10 @@ class Display:
         self,
         steps: int,
         console: Console | None = None,
-        writer: Any = None,
         *,
         quiet: bool = False,
         verbose: bool = False,
     ) -> None:
-        self.writer = writer
         self.steps = steps
         nowhere = Console(quiet=True, force_terminal=False, force_jupyter=False)
         console = nowhere if quiet else console or Console()
@@ -62,9 +58,6 @@ class Display:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.close()
-        if self.writer is not None:
-            with suppress(OSError):  # A full disk has ended the run, and that is being said.
-                self.writer.close()
 
     def step(self, step: int) -> None:
         """Moves the bar."""
@@ -75,10 +68,6 @@ class Display:
     def log(self, step: int, scalars: dict[str, float]) -> None:
         """Shows the losses, the speed and, off a terminal, the time left."""
         images = scalars.get("images_seen", 0.0)
-        if self.writer is not None:
-            for name, value in scalars.items():
-                if name != "images_seen":
-                    self.writer.add_scalar(name, value, step)
         before, seen, _ = self._images
         a_step = (images - seen) / (step - before) if step > before else 0.0
         self._images = (step, images, a_step)

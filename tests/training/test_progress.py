@@ -1,14 +1,11 @@
 """What a person sees of a run, on a terminal and off it."""
 
 import io
-import sys
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from jaxgan.training import progress
-from jaxgan.training.launch import tensorboard
 from jaxgan.training.progress import Display, headline
 from jaxgan.working import working
 
@@ -145,26 +142,3 @@ def test_on_a_terminal_there_is_a_bar_and_what_is_said_stays_above_it():
     assert "step  50/200" in lines
     assert "discriminator 1.250  generator 0.500" in lines
     assert "step 50/200  discriminator" not in lines  # The line for logs is not there too.
-
-
-def test_a_summary_writer_gets_every_logged_scalar_and_is_closed():
-    calls = []
-
-    class Writer:
-        def add_scalar(self, name, value, step):
-            calls.append((name, value, step))
-
-        def close(self):
-            calls.append("closed")
-
-    with Display(200, Console(file=io.StringIO()), Writer()) as display:
-        display.log(50, logged(50))
-    assert calls == [*((name, value, 50) for name, value in LOSSES.items()), "closed"]
-
-
-def test_what_a_resumed_run_logs_again_is_hidden_from_tensorboard(tmp_path, monkeypatch):
-    made = []
-    stand_in = SimpleNamespace(SummaryWriter=lambda *args, **options: made.append((args, options)))
-    monkeypatch.setitem(sys.modules, "tensorboardX", stand_in)
-    tensorboard(tmp_path, 500)
-    assert made == [((str(tmp_path / "tensorboard"),), {"purge_step": 501})]

@@ -162,7 +162,6 @@ def test_a_disk_that_fills_up(undisturbed, tmp_path):
     assert process.returncode == 1, output
     saved = record.newest_step(folder)
     assert f"; step {saved} is saved, go on with: jaxgan resume {folder}" in output
-    # Where tensorboardX is installed, it prints a traceback of its own at the end of the process.
-    assert "Traceback" not in output.partition("jaxgan: stopped")[0]
+    assert "Traceback" not in output
     assert "damaged" not in finish(launch("resume", folder))
     assert left_by(folder) == expected
