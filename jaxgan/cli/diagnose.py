@@ -1,13 +1,19 @@
 """`jaxgan diagnose`: how a run went."""
 
+import math
+import shlex
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from jaxgan.cli.arguments import check_out, parse
+
+if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
+    from jaxgan.runs.diagnosis import Diagnosis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +38,14 @@ def diagnose(args: list[str]) -> int:
         "diagnose",
         "Names what a run's logs show, the evidence and the options that address it.",
     )
-    experiment, _ = read(options.run)
+    experiment, record = read(options.run)
     if options.out is not None:
         check_out(options.out, (".png",))
     path = options.out or options.run / "curves.png"
-    found = diagnosis.diagnose(
-        read_metrics(options.run, SEEN), flat(to_dict(experiment)), experiment.rules
-    )
-    print(f"{options.run}: {found.regime}")
-    for sentence in found.evidence:
-        print(f"  {sentence}")
-    if found.advice:
-        print("options that address it:")
-        for option, why in found.advice:
-            print(f"  {option}\n      {why}")
+    records = read_metrics(options.run, SEEN)
+    facts = diagnosis.facts_of(options.run, record, _overfitting(options.run, experiment.rules))
+    found = diagnosis.diagnose(records, flat(to_dict(experiment)), experiment.rules, facts)
+    _print(options.run, found)
     try:
         drawn = draw_curves(options.run, path)
     except OSError as error:  # A run of another user's can be diagnosed too.
@@ -58,3 +58,42 @@ def diagnose(args: list[str]) -> int:
     if drawn:
         print(f"curves: {path}")
     return 0
+
+
+def _overfitting(run: Path, rules: Sequence[str]) -> float:
+    """Of the discriminator, where there is one, and a checkpoint, the data and a test split."""
+    from jaxgan.training.held_out import overfitting
+    from jaxgan.training.trained import load
+
+    if "mode collapse" not in rules:
+        return math.nan
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return overfitting(load(run))
+    except (ValueError, OSError):
+        return math.nan
+
+
+COLOURS = {"good": "green", "open": "yellow", "bad": "red"}
+"""By a diagnosis's severity."""
+
+
+def _print(run: Path, found: "Diagnosis") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+
+    def say(*parts: str | Text) -> None:
+        console.print(Text.assemble(*parts), soft_wrap=True)
+
+    def named(text: str) -> str:
+        return text.replace(" RUN", f" {shlex.quote(str(run))}")
+
+    say(f"{run}: ", Text(found.regime, f"bold {COLOURS[found.severity]}"))
+    for sentence in found.evidence:
+        say(f"  {named(sentence)}")
+    if found.advice:
+        say("options that address it:")
+        for option, why in found.advice:
+            say("  ", Text(option, "bold"), f"\n      {named(why)}")

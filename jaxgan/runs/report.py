@@ -18,7 +18,7 @@ from jaxgan.options import flat, to_dict
 from jaxgan.runs import evaluations
 from jaxgan.runs.comparison import groups_of, label_of, rows_of
 from jaxgan.runs.curves import figures, figures_over
-from jaxgan.runs.diagnosis import Diagnosis, diagnose
+from jaxgan.runs.diagnosis import Diagnosis, diagnose, facts_of
 from jaxgan.runs.log import SEEN, read_metrics
 from jaxgan.runs.neighbours import Closest
 from jaxgan.runs.page import listed, page, table
@@ -26,15 +26,8 @@ from jaxgan.runs.pictures import FRAME_SIDE, image, of_array, player, samples_of
 from jaxgan.runs.record import fitting, read, recorded_specs
 from jaxgan.runs.summary import course
 
-TONES = {
-    "healthy": ("good", "✓"),
-    "discriminator too strong": ("warning", "!"),
-    "oscillation": ("warning", "!"),
-    "late collapse": ("warning", "!"),
-    "mode collapse": ("bad", "✗"),
-    "divergence": ("bad", "✗"),
-}
-"""By regime, how it is coloured and marked; any other says that it cannot be told yet."""
+MARKS = {"good": "✓", "open": "…", "bad": "✗"}
+"""By severity, what stands before a regime, which is coloured too."""
 
 
 class Seen(NamedTuple):
@@ -69,7 +62,8 @@ def see(directory: Path) -> Seen:
         sentence = course(experiment, spec, records)
     found = (directory / evaluations.FILE).exists()
     evaluation = evaluations.read_record(directory) if found else {}
-    diagnosis = diagnose(records, flat(to_dict(experiment)), experiment.rules)
+    facts = facts_of(directory, record)
+    diagnosis = diagnose(records, flat(to_dict(experiment)), experiment.rules, facts)
     return Seen(experiment, record, records, evaluation, sentence, diagnosis)
 
 
@@ -188,8 +182,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _badge(diagnosis: Diagnosis) -> str:
-    tone, mark = TONES.get(diagnosis.regime, ("unknown", "…"))
-    return f'<span class="badge {tone}">{mark} {escape(diagnosis.regime)}</span>'
+    severity = diagnosis.severity
+    return f'<span class="badge {severity}">{MARKS[severity]} {escape(diagnosis.regime)}</span>'
 
 
 def _progress(seen: Seen) -> str:

@@ -1,5 +1,6 @@
 """Regimes told from logs written by hand, one a rule, and what is advised."""
 
+import json
 import math
 
 import pytest
@@ -19,7 +20,7 @@ from jaxgan.experiment import (
 from jaxgan.experiment.base import EVERY_RULE
 from jaxgan.options import flat, to_dict
 from jaxgan.runs import diagnosis
-from jaxgan.runs.diagnosis import RULES, Diagnosis
+from jaxgan.runs.diagnosis import RULES, Diagnosis, Facts, facts_of
 
 PLAIN = Experiment(evaluate_every=500)
 STEPS = range(50, 1001, 50)
@@ -54,9 +55,9 @@ def log(samples=None, evaluations=None, **scalars) -> list[dict[str, float]]:
     return lines
 
 
-def diagnose(records, experiment: BaseExperiment = PLAIN, rules=None) -> Diagnosis:
+def diagnose(records, experiment: BaseExperiment = PLAIN, rules=None, **facts) -> Diagnosis:
     rules = experiment.rules if rules is None else rules
-    return diagnosis.diagnose(records, flat(to_dict(experiment)), rules)
+    return diagnosis.diagnose(records, flat(to_dict(experiment)), rules, Facts(**facts))
 
 
 def regime(records, experiment: BaseExperiment = PLAIN) -> str:
@@ -77,17 +78,18 @@ def late(value, otherwise):
     return lambda step: value if step > 500 else otherwise
 
 
-def test_a_balanced_run_is_healthy():
+def test_a_balanced_run_without_a_measure_has_no_fault():
     found = diagnose(log(VARIED))
-    assert found.regime == "healthy"
+    assert found.regime == "nothing found"
     assert found.advice == []
-    assert "70.0% of the real and 65.0% of the fake" in found.evidence[0]
-    assert "0.97 of the real ones' diversity" in found.evidence[1]
+    assert found.evidence[0].endswith("tells: jaxgan evaluate RUN")
+    assert "70.0% of the real and 65.0% of the fake" in found.evidence[1]
+    assert "0.97 of the real ones' diversity" in found.evidence[2]
 
 
 def test_a_run_of_before_there_were_these_fields_is_judged_by_the_others():
     old = {"generator_update_ratio": None, "discriminator_update_ratio": None}
-    assert regime(log(**old)) == "healthy"
+    assert regime(log(**old)) == "nothing found"
     assert regime(log(**old, **WINS)) == "discriminator too strong"
 
 
@@ -106,8 +108,8 @@ def test_a_discriminator_that_is_always_right_is_too_strong():
     for part in ("100.0% of the real", "from step 550 on", "18 apart", "0.10 of the real ones'"):
         assert part in text
     # Only at first; or only about the fakes.
-    assert regime(log(**{n: late(0.5, v) for n, v in WINS.items()})) == "healthy"
-    assert regime(log(**WINS | {"real_accuracy": 0.9})) == "healthy"
+    assert regime(log(**{n: late(0.5, v) for n, v in WINS.items()})) == "nothing found"
+    assert regime(log(**WINS | {"real_accuracy": 0.9})) == "nothing found"
 
 
 def test_a_discriminator_that_moves_too_fast_and_is_mostly_right_is_too_strong():
@@ -116,13 +118,13 @@ def test_a_discriminator_that_moves_too_fast_and_is_mostly_right_is_too_strong()
     found = diagnose(records)
     assert found.regime == "discriminator too strong"
     assert "changes its params by 0.018" in found.evidence[0]
-    assert regime(log(**fast)) == "healthy"  # It is right about .7 and .65 only.
-    assert regime(log(real_accuracy=0.9, fake_accuracy=0.85)) == "healthy"
+    assert regime(log(**fast)) == "nothing found"  # It is right about .7 and .65 only.
+    assert regime(log(real_accuracy=0.9, fake_accuracy=0.85)) == "nothing found"
 
 
 def test_a_generator_that_still_improves_is_not_starved():
     distances = {500: {"frechet": 30.0}, 1000: {"frechet": 20.0}}
-    assert regime(log(evaluations=distances, **WINS)) == "healthy"
+    assert regime(log(evaluations=distances, **WINS)) == "nothing found"
     distances[1000] = {"frechet": 29.0}
     assert regime(log(evaluations=distances, **WINS)) == "discriminator too strong"
 
@@ -131,7 +133,7 @@ def test_a_generator_that_still_improves_is_not_starved():
 def test_losses_without_accuracies_are_held_against_a_blind_discriminator(loss):
     """Accuracies count logits above 0, which is no border for these."""
     experiment = Experiment(loss=loss)
-    assert regime(log(**WINS, discriminator_loss=0.2), experiment) == "healthy"
+    assert regime(log(**WINS, discriminator_loss=0.2), experiment) == "nothing found"
     assert regime(log(discriminator_loss=0.01), experiment) == "discriminator too strong"
     with_penalty = log(discriminator_loss=0.31, penalty=0.3)
     assert regime(with_penalty, experiment) == "discriminator too strong"
@@ -140,7 +142,7 @@ def test_losses_without_accuracies_are_held_against_a_blind_discriminator(loss):
 def test_a_wasserstein_discriminator_is_never_too_strong():
     wasserstein = Experiment(loss="wasserstein", penalty="gradient_penalty")
     wins = WINS | {"discriminator_loss": -40.0, "real_logits": 5000.0, "fake_logits": 4960.0}
-    assert regime(log(VARIED, **wins), wasserstein) == "healthy"
+    assert regime(log(VARIED, **wins), wasserstein) == "nothing found"
     assert regime(log(COLLAPSED, **wins), wasserstein) == "mode collapse"
 
 
@@ -160,7 +162,10 @@ def test_mode_collapse(records, part):
 
 
 def test_uneven_classes_and_blurred_samples_are_no_collapse():
-    assert regime(log({1000: (0.6, 0.1)}, {1000: {"kl": 0.35, "smallest_share": 0.0}})) == "healthy"
+    assert (
+        regime(log({1000: (0.6, 0.1)}, {1000: {"kl": 0.35, "smallest_share": 0.0}}))
+        == "nothing found"
+    )
 
 
 def swinging(limit: float):
@@ -171,19 +176,19 @@ def test_fakes_that_are_believed_and_disbelieved_in_turn_oscillate():
     found = diagnose(log(fake_logits=swinging(5.0)))
     assert found.regime == "oscillation"
     assert "changed 5 times between below -3 and above 3 from step 550 to 1000" in found.evidence[0]
-    assert regime(log(fake_logits=swinging(2.0))) == "healthy"  # As published runs do.
+    assert regime(log(fake_logits=swinging(2.0))) == "nothing found"  # As published runs do.
     one_swing = log(fake_logits=lambda step: math.copysign(5.0, step - 700))
-    assert regime(one_swing) == "healthy"
+    assert regime(one_swing) == "nothing found"
 
 
 def test_a_wasserstein_gap_oscillates_when_it_changes_its_sign():
     wasserstein = Experiment(loss="wasserstein")
     drifting = log(real_logits=swinging(90.0), fake_logits=lambda s: swinging(90.0)(s) - 2.0)
-    assert regime(drifting, wasserstein) == "healthy"  # Both drift; their gap is 2.
+    assert regime(drifting, wasserstein) == "nothing found"  # Both drift; their gap is 2.
     assert regime(log(real_logits=swinging(1.0), fake_logits=0.0), wasserstein) == "oscillation"
     noise = swinging(0.1)
     converged = log(real_logits=lambda s: 4.0 if s < 200 else noise(s), fake_logits=0.0)
-    assert regime(converged, wasserstein) == "healthy"
+    assert regime(converged, wasserstein) == "nothing found"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +217,7 @@ def test_a_gradient_that_the_loss_lets_vanish_is_no_divergence():
 
 def test_wasserstein_logits_have_no_size_but_may_not_run_away():
     wasserstein = Experiment(loss="wasserstein")
-    assert regime(log(real_logits=-5e4, fake_logits=-5e4 - 3), wasserstein) == "healthy"
+    assert regime(log(real_logits=-5e4, fake_logits=-5e4 - 3), wasserstein) == "nothing found"
     running = log(real_logits=late(3e5, 20.0), fake_logits=late(2e5, 10.0))
     assert regime(running, wasserstein) == "divergence"
 
@@ -242,7 +247,7 @@ def test_late_collapse(records, part):
 
 def test_distances_that_go_up_and_down_a_little_are_no_late_collapse():
     distances = {300: {"frechet": 5.0}, 600: {"frechet": 4.0}, 1000: {"frechet": 5.2}}
-    assert regime(log(evaluations=distances)) == "healthy"
+    assert regime(log(evaluations=distances)) == "nothing found"
 
 
 def test_variety_on_the_way_past_a_discriminator_that_never_objects_is_no_late_collapse():
@@ -252,13 +257,13 @@ def test_variety_on_the_way_past_a_discriminator_that_never_objects_is_no_late_c
 
 def test_what_is_not_a_number_is_passed_over():
     broken = [*log(), {"step": 1000, "frechet": math.nan, "kl": None, "modes": "many"}]
-    assert regime(broken) == "healthy"
+    assert regime(broken) == "nothing found"
 
 
 def test_a_translation_is_judged_by_what_it_logs():
     names = dict.fromkeys(("real_accuracy", "fake_accuracy", "real_logits", "fake_logits"))
     found = diagnose(log(**names), UnpairedExperiment())
-    assert found.regime == "healthy"
+    assert found.regime == "nothing found"
     found = diagnose(log(**names, generator_update_ratio=2.0), UnpairedExperiment())
     assert found.regime == "divergence"
     assert all("penalty" not in option for option, _ in found.advice)
@@ -278,7 +283,7 @@ def fitted(last=None, **changes) -> list[dict[str, float]]:
 def test_a_run_that_logs_no_losses_is_judged_by_what_it_logs():
     for experiment, rules in ((Mixture(), None), (Mixture(), EVERY_RULE), (PLAIN, EVERY_RULE)):
         found = diagnose(fitted(), experiment, rules)
-        assert found == Diagnosis("healthy", ["no rule finds anything in what is logged"], [])
+        assert (found.regime, len(found.evidence), found.advice) == ("nothing found", 1, [])
         found = diagnose(fitted()[:5], experiment, rules)
         assert found.regime == "too early to tell"
         assert found.evidence[0].startswith("5 lines")
@@ -297,7 +302,7 @@ def test_a_run_that_logs_no_losses_diverges_by_the_names_of_its_own_moves():
 @pytest.mark.parametrize("alone", ["diversity", "duplicate_rate", "real_logits", "fake_logits"])
 def test_half_of_a_pair_tells_nothing(loss, alone):
     records = [{"step": step, "images_seen": 64 * step, alone: 0.1} for step in STEPS]
-    assert diagnosis.diagnose(records, {"loss": loss}, EVERY_RULE).regime == "healthy"
+    assert diagnosis.diagnose(records, {"loss": loss}, EVERY_RULE).regime == "nothing found"
 
 
 def test_only_the_rules_of_a_kind_are_asked():
@@ -305,9 +310,9 @@ def test_only_the_rules_of_a_kind_are_asked():
     assert diagnose(records).regime == "discriminator too strong"
     without = [rule for rule in EVERY_RULE if rule != "discriminator too strong"]
     assert diagnose(records, rules=without).regime == "mode collapse"
-    assert diagnose(records, rules=["divergence", "oscillation"]).regime == "healthy"
-    assert diagnose(records, rules=[]).regime == "healthy"
-    assert diagnose([*log(), {"step": 1010, "diverged": 1}], rules=[]).regime == "healthy"
+    assert diagnose(records, rules=["divergence", "oscillation"]).regime == "nothing found"
+    assert diagnose(records, rules=[]).regime == "nothing found"
+    assert diagnose([*log(), {"step": 1010, "diverged": 1}], rules=[]).regime == "nothing found"
     # The order is that of the rules, whatever that of a kind's names.
     assert diagnose(records, rules=EVERY_RULE[::-1]).regime == "discriminator too strong"
 
@@ -318,7 +323,67 @@ def test_the_rules_of_the_kinds_of_runs():
     assert BaseExperiment.rules == ("divergence",)
 
 
+NEAR = {"step": 1000, "frechet": 1.1, "real": 0.55}
+FAR = NEAR | {"frechet": 114.0}
+FALLING = {500: {"frechet": 60.0}, 1000: {"frechet": 25.0}}
+
+
+def short(records):
+    """The log of a run that saw a fifth of the images."""
+    return [{n: v // 5 if n == "images_seen" else v for n, v in line.items()} for line in records]
+
+
+@pytest.mark.parametrize(
+    ("records", "facts", "expected", "part"),
+    [
+        (log(), NEAR, "healthy", "at step 1000 the Fréchet distance 1.1 is 2 times that of real"),
+        (log(), FAR, "far from real", "114 is 207 times that of real data (0.55)"),
+        (log(), {"frechet": 1.1}, "nothing found", "jaxgan evaluate RUN"),
+        (short(log()), FAR, "too early to tell", "12,800 images were seen; below 50,000"),
+        (short(log()), NEAR, "too early to tell", "12,800 images were seen; below 50,000"),
+        (short(log()), NEAR | {"warm": True}, "healthy", "2 times that of real"),
+        (log(evaluations=FALLING), FAR, "too early to tell", "60 by half of the steps, 25 now"),
+        (log(evaluations=FALLING), NEAR, "healthy", "2 times that of real"),
+        (log(), {"samples": 60}, "images seen too often", "the 60 images was seen 1,067 times"),
+        (log(), NEAR | {"samples": 60}, "healthy", "the 60 images was seen 1,067 times"),
+        (log(), NEAR | {"overfitting": 0.95}, "memorising", "are 95% of the way from training"),
+        (log(), NEAR | {"overfitting": 0.7}, "healthy", "are 70% of the way from training"),
+        (log(COLLAPSED), NEAR, "mode collapse", "0.10 of the real ones' diversity"),
+    ],
+)
+def test_only_what_is_near_real_data_is_healthy(records, facts, expected, part):
+    found = diagnose(records, **facts)
+    assert found.regime == expected
+    assert part in " ".join(found.evidence)
+
+
+def test_a_learning_rate_that_ended_is_found():
+    ended = Experiment(generator_optimizer=OptimizerOptions(decay_end=600))
+    records = log(generator_update_ratio=lambda step: 0.002 if step < 600 else 0.0)
+    found = diagnose(records, ended, **NEAR)
+    assert found.regime == "learning rate ended"
+    assert found.evidence[0] == "the generator last moved at step 550, and the run went on to 1000"
+    assert diagnose(log(), ended, **NEAR).regime == "healthy"
+
+
+def test_every_regime_says_how_bad_it_is():
+    assert diagnose(log(), **NEAR).severity == "good"
+    assert diagnose(log()).severity == diagnose(log()[:3]).severity == "open"
+    assert diagnose(log(), **FAR).severity == diagnose(log(COLLAPSED)).severity == "bad"
+
+
+def test_facts_are_of_the_record_and_the_evaluation(tmp_path):
+    identity = {"name": "x", "place": None, "samples": 70, "classes": [], "digest": "0"}
+    record = {"data": [[identity]], "start": {"run": "a"}}
+    assert facts_of(tmp_path, {})[:3] == (0, False, 0)
+    assert facts_of(tmp_path, record)[:3] == (70, True, 0)
+    evaluation = {"metrics": {"frechet": 3.0}, "real": {"frechet": 0.5}, "protocol": {}, "step": 9}
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    assert facts_of(tmp_path, record)[:5] == (70, True, 9, 3.0, 0.5)
+
+
 RECORDS = {
+    "too early to tell": short(log()),
     "discriminator too strong": log(**WINS, discriminator_loss=0.001),
     "mode collapse": log(COLLAPSED),
     "oscillation": log(real_logits=swinging(5.0), fake_logits=lambda step: -swinging(5.0)(step)),
@@ -385,7 +450,7 @@ def test_every_advice_can_be_followed(expected, experiment):
     """The command line takes each, and the game of the changed experiment can be made."""
     found = diagnose(RECORDS[expected], experiment)
     wasserstein = experiment.loss == "wasserstein"
-    assert found.regime == expected or (wasserstein and found.regime == "healthy")
+    assert found.regime == expected or (wasserstein and found.regime == "nothing found")
     for option, why in found.advice:
         changed = parse(Experiment, option.split(), "train", "", default=experiment)
         assert changed != experiment, option

@@ -184,9 +184,9 @@ def test_a_walk_is_shown_by_the_same_player(tmp_path):
     ("regime", "tone"),
     [
         ("healthy", "good ✓"),
-        ("oscillation", "warning !"),
+        ("oscillation", "bad ✗"),
         ("divergence", "bad ✗"),
-        ("of a kind not thought of yet", "unknown …"),
+        ("too early to tell", "open …"),
     ],
 )
 def test_the_diagnosis_is_in_colour_and_never_by_colour_alone(tmp_path, monkeypatch, regime, tone):
