@@ -242,7 +242,7 @@ def _of_too_few_steps(now: _Setting) -> list[Offer]:
     falls = [name for name in now.decays if now.get(name)]
     ends: Changes = [(name, 2 * now.get(name, 0)) for name in falls]
     return [
-        (not falls, more, "go on: jaxgan resume RUN takes it"),
+        (not falls, more, f"go on: jaxgan resume RUN --steps {more[0][1]}"),
         (bool(falls), more + ends, "in a new run with these weights: jaxgan train --from RUN"),
     ]
 

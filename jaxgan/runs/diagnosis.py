@@ -481,10 +481,16 @@ def _outlook(run: _Run, facts: Facts) -> tuple[Regime, list[str]]:
             return "learning rate ended", [
                 f"the {side} last moved at step {moved[-1]}, and the run went on to {steps[-1]}"
             ]
+    times = facts.frechet / facts.real if facts.real > 0 else math.nan
+    measured = (
+        f"at step {facts.step} the Fréchet distance {facts.frechet:.3g} is {times:.3g} times that "
+        f"of real data ({facts.real:.3g}); above {FAR:.0f} times samples are far from them"
+    )
     adversarial = run.wasserstein or run.loss in BLIND
     if adversarial and not facts.warm and run.images < MANY_IMAGES:
         return "too early to tell", [
-            f"{run.images:,} images were seen; below {MANY_IMAGES:,} samples tell little"
+            f"{run.images:,} images were seen; below {MANY_IMAGES:,} samples tell little",
+            *([measured] if facts.real > 0 else []),
         ]
     heart = (
         f"to the discriminator held-out images are {facts.overfitting:.0%} of the way from "
@@ -496,11 +502,6 @@ def _outlook(run: _Run, facts: Facts) -> tuple[Regime, list[str]]:
     seen = f"each of the {facts.samples:,} images was seen {often:,.0f} times"
     noted = [heart] if facts.overfitting > EDGE else []
     noted += [seen] if often > SEEN_OFTEN else []
-    times = facts.frechet / facts.real if facts.real > 0 else math.nan
-    measured = (
-        f"at step {facts.step} the Fréchet distance {facts.frechet:.3g} is {times:.3g} times that "
-        f"of real data ({facts.real:.3g}); above {FAR:.0f} times samples are far from them"
-    )
     if times <= FAR:
         return "healthy", [measured, *noted]
     steps, distances = run.series("frechet")
