@@ -77,15 +77,8 @@ def test_resume_lists_what_it_takes_with_the_runs_values(points, capsys, monkeyp
     page = capsys.readouterr().out
     options = re.findall(r"^[│ ] --([a-z][a-z-]+)", page, re.MULTILINE)
     assert options == [
-        *(
-            "from-start",
-            "log",
-            "steps",
-            "data-dir",
-            "steps-per-call",
-            "shard-parameters",
-            "log-every",
-        ),
+        *("quiet", "verbose", "from-start", "log", "steps", "data-dir", "steps-per-call"),
+        *("shard-parameters", "log-every"),
         *("sample-every", "checkpoint-every", "evaluate-every", "data"),
     ]
     for name in ("steps", "log_every", "checkpoint_every"):

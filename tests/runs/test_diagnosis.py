@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from jaxgan.cli.arguments import parse
+from jaxgan.cli.arguments import parse_both
+from jaxgan.cli.train import TrainOptions
 from jaxgan.data import Spec
 from jaxgan.experiment import (
     DIGITS,
@@ -452,7 +453,7 @@ def test_every_advice_can_be_followed(expected, experiment):
     wasserstein = experiment.loss == "wasserstein"
     assert found.regime == expected or (wasserstein and found.regime == "nothing found")
     for option, why in found.advice:
-        changed = parse(Experiment, option.split(), "train", "", default=experiment)
+        _, changed = parse_both(TrainOptions, experiment, option.split(), "train", "")
         assert changed != experiment, option
         check(changed)
         changed.make_game(Spec((8, 8, 1), 10))
