@@ -83,7 +83,7 @@ def test_resume_lists_what_it_takes_with_the_runs_values(points, capsys, monkeyp
     ]
     for name in ("steps", "log_every", "checkpoint_every"):
         value = getattr(load(points.folder).experiment, name)
-        assert re.search(rf"--{name.replace('_', '-')} INT[^-]*\(default: {value}\)", page), name
+        assert re.search(rf"--{name.replace('_', '-')} INT[^-]*\(default:\s+{value}\)", page), name
 
 
 def test_what_a_run_writes_may_change_when_it_goes_on(here, capsys):
