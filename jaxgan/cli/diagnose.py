@@ -61,7 +61,7 @@ def diagnose(args: list[str]) -> int:
 
 
 def _overfitting(run: Path, rules: Sequence[str]) -> float:
-    """Of the discriminator, where there is one, and a checkpoint, the data and a test split."""
+    """How far the discriminator overfits; NaN where it or a test split is not to be had."""
     from jaxgan.training.held_out import overfitting
     from jaxgan.training.trained import load
 

@@ -17,7 +17,7 @@ from jaxgan.runs.log import SEEN, read_metrics
 HIDDEN = ("step", "images_seen", "diverged")
 """Logged, and no curves."""
 POINTS = 2_000
-"""Points of a curve on a page, at most about so many."""
+"""Points of a curve on a page, about, at most."""
 
 Records: TypeAlias = Sequence[Mapping[str, float]]
 

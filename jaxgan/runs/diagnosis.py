@@ -134,7 +134,7 @@ SEVERITY: dict[Regime, Literal["good", "open"]] = {
     "nothing found": "open",
     "too early to tell": "open",
 }
-"""Of regimes that are no fault."""
+"""The severity of regimes that are no fault."""
 
 
 class Facts(NamedTuple):
