@@ -376,7 +376,7 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
         ("an axis without values", [], "sweep --out s --set loss",
          "--set loss must be like loss=hinge,wasserstein"),
         ("an axis of an option that is none", [], "sweep --out s --set los=hinge,minimax",
-         "Unrecognized options: --los, hinge; perhaps you meant --loss"),
+         "Unrecognized options: --los, hinge; perhaps you meant --loss or --log"),
         ("no run at a time", [], "sweep --out s --jobs 0",
          "--jobs must be 1 or more, not 0"),
         ("a model without a place", [run], "export run --out new/m.safetensors",

@@ -27,11 +27,12 @@ def on_terminal(folder: Path, columns: int, command: str, **environment: str) ->
     """All that a command writes to a terminal, in a process of its own."""
     terminal, inside = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     program = subprocess.Popen(
         [sys.executable, "-m", "jaxgan", *command.split()],
         **dict.fromkeys(("stdin", "stdout", "stderr"), inside),
         cwd=folder,
-        env=os.environ | {"TERM": "xterm-256color"} | environment,
+        env=kept | {"TERM": "xterm-256color"} | environment,
     )
     os.close(inside)
     written = b""

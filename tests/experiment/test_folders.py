@@ -81,10 +81,10 @@ def test_what_a_run_leaves(root):
     assert spec["class"] == "jaxgan.data.pair:PairSpec"
     assert [spec["values"][domain]["shape"] for domain in "xy"] == [[8, 8, 1], [8, 8, 3]]
     with Image.open(root / "run" / "samples" / "step_000004.png") as picture:
-        # Six rows of five images, enlarged to 64 pixels, in colour beside their labels.
+        # Six rows of five images, enlarged to 88 pixels, in colour beside their labels.
         assert picture.mode == "RGB"
-        assert picture.height == 6 * (64 + 2) + 2
-        assert picture.width > 5 * (64 + 2) + 2
+        assert picture.height == 6 * (88 + 2) + 2
+        assert picture.width > 5 * (88 + 2) + 2
 
 
 def test_a_run_resumes_to_the_bit_with_its_pools(root, capsys):
@@ -119,7 +119,7 @@ def test_a_run_is_verified_and_not_resumed_with_other_options(root, capsys):
 
 
 def test_epochs_are_recorded_in_steps(root, capsys, tmp_path, monkeypatch):
-    def record_only(trainer, directory, reporter, on_restored):
+    def record_only(trainer, directory, reporter, display, log, on_restored):
         on_restored(0)
         return SimpleNamespace(step=0)
 

@@ -213,10 +213,20 @@ def test_a_port_in_use_is_named(run):
 def test_the_command_serves_until_it_is_interrupted_and_takes_no_device(run):
     """The run is found by a link too, and what trains has the accelerator for itself."""
     (run.parent / "latest").symlink_to("run")
-    command = [sys.executable, "-m", "jaxgan", "watch", "latest"]
+    # Where the tests run in the background, a shell has them ignore interrupts.
+    heeding = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        'runpy.run_module("jaxgan", run_name="__main__", alter_sys=True)'
+    )
+    command = [sys.executable, "-c", heeding, "watch", "latest"]
     environment = os.environ | {"JAX_PLATFORMS": "none such", "PYTHONPATH": os.getcwd()}
     with subprocess.Popen(
-        *(command, -1), cwd=run.parent, env=environment, stdout=-1, stderr=-1, text=True
+        *(command, -1),
+        cwd=run.parent,
+        env=environment,
+        stdout=-1,
+        stderr=-1,
+        text=True,
     ) as process:
         said = process.stdout.readline()
         address = said.removeprefix("latest: ").split()[0]
