@@ -3,13 +3,12 @@
 import argparse
 import itertools
 import os
-import queue
 import re
 import shlex
+import signal
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +26,8 @@ if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from jaxgan.training.state import TrainingState
     from jaxgan.training.trainer import Trainer
 
+SECONDS_BETWEEN_LOOKS = 0.1
+"""At processes that train."""
 USAGE = """usage: jaxgan sweep [EXPERIMENT] --out FOLDER [--seeds 0-4] [--set OPTION=A,B] ...
 
 Trains an experiment with every seed and every combination of values and ends in the table of
@@ -48,31 +49,43 @@ def sweep(args: list[str]) -> int:
         print(USAGE, end="")
         raise SystemExit(0)  # As tyro, whose commands all others are.
     runs, jobs = arguments_of(args)
-    members = [Member(*parse_train(one), one) for one in runs]
+    members = [Member(*parse_train(one), alone) for one, alone in runs]
     if jobs > 1:
         import jax
 
         jax.config.update("jax_platforms", "cpu")  # The devices are for the runs.
     _check(members)
     worst = (_one_by_one if jobs == 1 else partial(_side_by_side, jobs=jobs))(members)
-    if any(member.state == "stopped" for member in members):
+    if all(member.is_over for member in members):
+        if len(members) > 1:
+            compare([str(member.folder) for member in members])
+    elif not worst or any(member.state == "stopped" for member in members):
         print(f"go on with the same command: jaxgan sweep {shlex.join(args)}")
-    elif len(members) > 1:
-        compare([str(member.folder) for member in members])
     return worst
 
 
 class Member(NamedTuple):
-    """A run of a sweep: what `parse_train` made of its arguments, and these."""
+    """A run of a sweep.
+
+    Attributes:
+      options: what `parse_train` made of its arguments.
+      experiment: what it made of the others.
+      alone: arguments of `jaxgan sweep` for this run alone.
+    """
 
     options: "TrainOptions"
     experiment: "BaseExperiment"
-    arguments: list[str]
+    alone: list[str]
 
     @property
     def folder(self) -> Path:
         assert self.options.out is not None
         return self.options.out
+
+    @property
+    def log(self) -> Path:
+        """What it says where it has a process of its own."""
+        return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
     def state(self) -> str:
@@ -114,42 +127,57 @@ def _one_by_one(members: list[Member]) -> int:
 
 
 def _side_by_side(members: list[Member], jobs: int) -> int:
-    """Trains several runs at a time, each in a process that says what it says into a file."""
-    places: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for place in range(jobs):
-        places.put(place)
-    stopping = threading.Event()
+    """Trains several runs at a time, each a sweep of its own in a process that writes to a file.
 
-    def train(number: int, member: Member) -> int:
-        if member.is_over or stopping.is_set():
-            return 0
-        place, log = places.get(), member.folder.with_name(f"{member.folder.name}.log")
-        print(f"run {number} of {len(members)}: {member.folder}, {log}", flush=True)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        steps = str(member.experiment.resolved().steps)
-        goes_on = ["resume", str(member.folder), "--from-start", "--steps", steps]
-        goes_on += ["--log", *member.options.log] if member.options.log else []
-        command = goes_on if member.state else ["train", *member.arguments]
-        with log.open("a") as file:
-            code = subprocess.run(
-                [sys.executable, "-m", "jaxgan", *command],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=os.environ | {"CUDA_VISIBLE_DEVICES": _device(place)},
-            ).returncode
-        places.put(place)
-        if not member.is_over:
-            stopping.set()
-        print(f"run {number} of {len(members)} {member.state or 'failed'}: {log}", flush=True)
-        return code
+    A signal to this process is passed on to them, once: they save and end. Returns the worst exit
+    code.
+    """
+    from jaxgan.training.signals import stop_signals
 
-    with ThreadPoolExecutor(jobs) as pool:
-        running = [pool.submit(train, number, one) for number, one in enumerate(members, 1)]
-        try:
-            return max(each.result() for each in running)
-        except KeyboardInterrupt:  # A terminal tells all its processes, which save and end.
-            stopping.set()
-            return max(each.result() for each in running)
+    waiting = [(number, one) for number, one in enumerate(members, 1) if not one.is_over]
+    running: dict[int, tuple[str, Member, subprocess.Popen[bytes]]] = {}
+    worst, told = 0, False
+    with stop_signals() as stop:
+        while waiting or running:
+            if stop() and not told:
+                told = True
+                for _, _, process in running.values():
+                    process.terminate()
+            if told:
+                waiting.clear()
+            for place in set(range(jobs)) - running.keys():
+                if waiting:
+                    number, member = waiting.pop(0)
+                    title = f"run {number} of {len(members)}"
+                    print(f"{title}: {member.folder}, {member.log}", flush=True)
+                    running[place] = title, member, _begun(member, place)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            for place, (title, member, process) in list(running.items()):
+                code = process.poll()
+                if code is None:
+                    continue
+                del running[place]
+                if told and code == -signal.SIGTERM:  # It had not begun.
+                    code = 0
+                worst = max(worst, code if code >= 0 else 128 - code)  # As a shell has it.
+                if not member.is_over:
+                    waiting.clear()
+                state = member.state or ("failed" if code else "not begun")
+                print(f"{title} {state}: {member.log}", flush=True)
+    return worst
+
+
+def _begun(member: Member, place: int) -> "subprocess.Popen[bytes]":
+    """A process that trains a run, or goes on with it, apart from the terminal's signals."""
+    member.log.parent.mkdir(parents=True, exist_ok=True)
+    with member.log.open("a") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "jaxgan", "sweep", *member.alone],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": _device(place)},
+        )
 
 
 def _device(place: int) -> str:
@@ -170,8 +198,8 @@ def _go_on(
     return folder, *launch.go_on(folder, experiment, from_start=True, display=display, log=log)
 
 
-def arguments_of(args: list[str]) -> tuple[list[list[str]], int]:
-    """The arguments of `jaxgan train` of every run, and how many run at a time.
+def arguments_of(args: list[str]) -> tuple[list[tuple[list[str], list[str]]], int]:
+    """The arguments of `jaxgan train` and of a sweep of its own for every run; how many at a time.
 
     Raises:
       ValueError: naming what is wrong with --out, --seeds, --set or --jobs.
@@ -200,7 +228,9 @@ def arguments_of(args: list[str]) -> tuple[list[list[str]], int]:
         chosen = [(name, value) for (name, _), value in zip(axes, values, strict=True)]
         name = ",".join(f"{name}={value}" for name, value in chosen) or "run"
         options = [part for name, value in chosen for part in option_of(name, value)]
-        runs.append([*begins, *options, "--out", str(found.out / name.replace("/", "_"))])
+        train = [*begins, *options, "--out", str(found.out / name.replace("/", "_"))]
+        alone = [part for name, value in chosen for part in ("--set", f"{name}={value}")]
+        runs.append((train, [*begins, *alone, "--out", str(found.out)]))
     return runs, found.jobs
 
 

@@ -1,7 +1,10 @@
 """Several seeds and values of options: each run once, to its end, and a table of them."""
 
 import json
+import os
 import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -37,14 +40,16 @@ def test_every_combination_in_the_order_given():
         ["own.py", "--set", "loss=hinge,minimax", "--seeds", "0-1", "--out", "s", "--lr", "1e-3"]
     )
     assert jobs == 1
-    assert [run[-1] for run in runs] == [
+    assert [train[-1] for train, _ in runs] == [
         *("s/loss=hinge,seed=0", "s/loss=hinge,seed=1"),
         *("s/loss=minimax,seed=0", "s/loss=minimax,seed=1"),
     ]
-    assert runs[3] == [
+    train, alone = runs[3]
+    assert train == [
         *("own.py", "--lr", "1e-3", "--loss", "minimax", "--seed", "1"),
         *("--out", "s/loss=minimax,seed=1"),
     ]
+    assert arguments_of(alone) == ([runs[3]], 1)
 
 
 def test_options_that_are_on_or_off():
@@ -123,3 +128,29 @@ def test_a_run_that_fails_leaves_its_words_and_ends_the_sweep(here, capsys, monk
     assert code == 2
     assert output.splitlines()[-1] == "run 1 of 1 failed: s/seed=0.log"
     assert "s/seed=0 is not an empty directory" in Path("s/seed=0.log").read_text()
+
+
+def test_a_signal_ends_runs_side_by_side_which_go_on_with_the_same_command(
+    here, capsys, monkeypatch
+):
+    monkeypatch.setenv("PYTHONPATH", str(Path(jaxgan.__file__).parents[1]))
+    folders = [Path(f"s/seed={seed}") for seed in (0, 1)]
+    options = BASE.replace("--steps 4", "--steps 1000000")
+    assert options != BASE
+    command = f"sweep --jobs 2 --out s --seeds 0-2 {options}"
+
+    def stop():
+        while not all((folder / "metrics.jsonl").exists() for folder in folders):
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop, daemon=True).start()
+    code, output, error = call(capsys, command)
+    assert (code, error) == (0, "")
+    lines = output.splitlines()
+    assert sorted(lines[2:4]) == [
+        "run 1 of 3 stopped: s/seed=0.log",
+        "run 2 of 3 stopped: s/seed=1.log",
+    ]
+    assert lines[4:] == [f"go on with the same command: jaxgan {command}"]
+    assert all(load(folder).step for folder in folders)
