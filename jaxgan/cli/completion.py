@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -23,6 +23,7 @@ OPTIONS = {
     "translate": ("cli.translate:TranslateOptions", "experiment.unpaired:DirectionChoice"),
     "reconstruct": ("cli.translate:TranslateOptions",),
     "evaluate": ("cli.evaluate:EvaluateOptions",),
+    "sweep": ("cli.train:TrainOptions", "experiment:Experiment"),
     "list": ("cli.compare:ListOptions",),
     "compare": ("cli.compare:CompareOptions",),
     "diagnose": ("cli.diagnose:DiagnoseOptions",),
@@ -32,13 +33,17 @@ OPTIONS = {
     "verify": ("cli.verify:VerifyOptions",),
     "data": ("cli.data:LookOptions",),
     "experiments": ("cli.experiments:ExperimentsOptions",),
+    "completion": ("cli.completion:CompletionOptions",),
 }
 """The options of each command, where a run does not say otherwise."""
 
 
+Shell: TypeAlias = Literal["bash", "zsh", "tcsh"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompletionOptions:
-    shell: Annotated[Literal["bash", "zsh", "tcsh"], tyro.conf.Positional]
+    shell: Annotated[Shell, tyro.conf.Positional]
     """Shell that the script is for."""
 
 
@@ -61,19 +66,23 @@ def parser() -> argparse.ArgumentParser:
     import shtab
 
     from jaxgan.cli.main import USAGE
+    from jaxgan.cli.sweep import own_options
     from jaxgan.runs.shipped import shipped
 
     says = dict(re.findall(r"^  (\w+).*?  +(.*)$", USAGE, re.MULTILINE))
     whole = argparse.ArgumentParser("jaxgan")
     commands = whole.add_subparsers(dest="command")
+    experiments = [path.stem for path in shipped()]
+    choices = {"train": experiments, "sweep": experiments, "experiments": experiments}
+    choices["completion"] = list(get_args(Shell))
     for command, kinds in OPTIONS.items():
-        one = commands.add_parser(command, help=says[command])
+        own = [own_options()] if command == "sweep" else []
+        one = commands.add_parser(command, help=says[command], parents=own)
         one.add_argument("--help-all", action="store_true", help="list all options")
         for kind in kinds:
             _add(one, _class(kind))
-        names = [path.stem for path in shipped()] if command in ("train", "experiments") else None
-        where: Any = one.add_argument("what", nargs="*", choices=names)
-        if not names:
+        where: Any = one.add_argument("what", nargs="*", choices=choices.get(command))
+        if not where.choices:
             where.complete = shtab.FILE
     return whole
 

@@ -43,7 +43,7 @@ USAGE = """usage: jaxgan COMMAND [options]   (jaxgan COMMAND --help lists them)
   translate RUN           translate a folder of images, with a run of two domains
   reconstruct RUN         encode a folder of images and decode it, with an autoencoder
   evaluate RUN            measure a run's samples, alone or against another run's
-  sweep [EXPERIMENT.py]   train several seeds and values of options, and compare them
+  sweep [EXPERIMENT]      train several seeds and values of options, and compare them
   list [FOLDER]           the runs in a folder, how far they are and the best they came to
   compare RUN RUN ...     runs side by side, over their seeds, as a table and as curves
   diagnose RUN            name what went wrong, with the evidence and what to change

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from jaxgan.cli.arguments import leading_path
+from jaxgan.cli.arguments import HELP, leading_path
 from jaxgan.cli.compare import compare
 from jaxgan.cli.train import begin, finish, parse_train
 
@@ -45,7 +45,7 @@ they are.
 
 def sweep(args: list[str]) -> int:
     """`jaxgan sweep [EXPERIMENT] --out FOLDER [--seeds 0-4] [--set loss=hinge,wasserstein]`."""
-    if {"-h", "--help"} & set(args):
+    if HELP & set(args):
         print(USAGE, end="")
         raise SystemExit(0)  # As tyro, whose commands all others are.
     runs, jobs = arguments_of(args)
@@ -206,13 +206,8 @@ def arguments_of(args: list[str]) -> tuple[list[tuple[list[str], list[str]]], in
     """
     args = list(args)
     file = leading_path(args)
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--seeds")
-    parser.add_argument("--set", action="append", default=[])
-    parser.add_argument("--jobs", type=int, default=1)
     try:
-        found, rest = parser.parse_known_args(args)
+        found, rest = own_options().parse_known_args(args)
     except argparse.ArgumentError as error:
         raise ValueError(str(error)) from None
     if found.out is None:
@@ -232,6 +227,16 @@ def arguments_of(args: list[str]) -> tuple[list[tuple[list[str], list[str]]], in
         alone = [part for name, value in chosen for part in ("--set", f"{name}={value}")]
         runs.append((train, [*begins, *alone, "--out", str(found.out)]))
     return runs, found.jobs
+
+
+def own_options() -> argparse.ArgumentParser:
+    """What a sweep has besides the options of `jaxgan train`."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--seeds")
+    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--jobs", type=int, default=1)
+    return parser
 
 
 def option_of(name: str, value: str) -> list[str]:

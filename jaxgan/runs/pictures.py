@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxgan import imaging
+
 SIDE = 960
 """Pixels of a picture's longer side, at most."""
 FRAME_SIDE = 640
@@ -69,10 +71,7 @@ def _shrunk(path: Path) -> bytes:
 
 def of_array(picture: np.ndarray, side: int = SIDE) -> str:
     """A picture, uint8 [H, W, C], as an image's source, its longer side at most `side`."""
-    from PIL import Image
-
-    opened = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-    return inline(_encoded(opened, side))
+    return inline(_encoded(imaging.picture(picture), side))
 
 
 def _encoded(picture: Any, side: int) -> bytes:
@@ -109,7 +108,7 @@ def player(frames: Sequence[tuple[str, str]], *, looping: bool = False) -> str:
     title = escape(frames[last][0])
     return (
         f'<div class="player"{" data-looping" if looping else ""}>{"".join(images)}'
-        '<div class="bar"><button type="button" class="play" aria-label="play">▶</button>'
+        '<div class="bar"><button type="button" aria-label="play">▶</button>'
         f'<input type="range" min="0" max="{last}" value="{last}" aria-label="picture">'
         f"<output>{title}</output></div></div>"
     )

@@ -73,6 +73,8 @@ def test_a_shell_completes_commands_options_choices_and_experiments(capsys):
     script = capsys.readouterr().out
     assert completed(script, "jaxgan", "tr") == ["train", "translate"]
     assert completed(script, "jaxgan", "train", "dcgan_m") == ["dcgan_mnist"]
+    assert completed(script, "jaxgan", "sweep", "--j") == ["--jobs"]
+    assert completed(script, "jaxgan", "completion", "z") == ["zsh"]
     assert completed(script, "jaxgan", "train", "--loss", "h") == ["hinge"]
     assert completed(script, "jaxgan", "interpolate", "run", "--met") == ["--method"]
     assert completed(script, "jaxgan", "train", "--generator.dt") == ["--generator.dtype"]
@@ -80,4 +82,4 @@ def test_a_shell_completes_commands_options_choices_and_experiments(capsys):
 
 def test_every_command_is_completed():
     commands = set(re.findall(r"^  (\w+) ", USAGE, re.MULTILINE))
-    assert set(completion.OPTIONS) | {"completion", "sweep"} == commands
+    assert set(completion.OPTIONS) == commands
