@@ -107,7 +107,7 @@ def test_everything_is_on_the_page_and_nothing_outside_it(tmp_path):
     page = page_of(make_run(tmp_path / "run"))
     for part in (
         "300 of 300 steps",
-        "Diagnosis: ! discriminator too strong",
+        "Diagnosis: ✗ discriminator too strong",
         "--discriminator.dropout 0.5",
         "protocol.samples",
         "frechetlower9.50.7",
@@ -219,8 +219,8 @@ def test_runs_side_by_side(tmp_path):
     page = Page((tmp_path / "r.html").read_text())
     for part in (
         "2 runs side by side",
-        "one/run ! discriminator too strong",
-        "<i>&two/run ! discriminator too strong",
+        "one/run ✗ discriminator too strong",
+        "<i>&two/run ✗ discriminator too strong",
         "steps 400300 of 400 steps",
         "stepsseedsfrechet300012.35400112.35",
     ):
