@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import tyro
 
 from jaxgan.cli.arguments import check_out, parse
+from jaxgan.cli.sample import class_rows
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     import numpy as np
@@ -95,6 +96,8 @@ def look(options: LookOptions) -> int:
 
 
 def _of_source(options: LookOptions) -> "Sheet":
+    import numpy as np
+
     from jaxgan.data import open_source
     from jaxgan.data.survey import of_classes
 
@@ -111,8 +114,8 @@ def _of_source(options: LookOptions) -> "Sheet":
     print(f"{options.split}: {source.amount}{of_classes(labels, names)}")
     if not spec.is_image:
         return source.host["real"][:POINTS], None
-    rows, shown = chosen(len(source), labels, names)
-    return _with_blanks([source.host["real"][n] if n >= 0 else None for n in rows]), shown
+    indices = chosen(len(source), labels)
+    return _laid_out(np.asarray(source.take(indices)["real"]), labels, indices, names)
 
 
 def _of_folder(folder: Path, options: LookOptions) -> "Sheet":
@@ -137,51 +140,41 @@ def _of_folder(folder: Path, options: LookOptions) -> "Sheet":
     labels = None if labels is None else labels[readable]
     size = options.image_size or fitting_size(found)
     channels = options.channels or (1 if all(h.grey for h in found.headers.values()) else 3)
-    rows, shown = chosen(len(readable), labels, names)
-    tiles: list[np.ndarray | None] = []
-    for row in rows:
-        path = files[readable[row]]
-        whole = (str(path), size, channels, options.transparency)
-        tiles.append(decode(path, *whole) if row >= 0 else None)
+    indices = chosen(len(readable), labels)
+    paths = [files[readable[index]] for index in indices]
+    tiles = np.stack([decode(p, str(p), size, channels, options.transparency) for p in paths])
     print(f"training sees the middle square of each image at {size}x{size}: --image-size {size}")
     if {"trainA", "trainB"} <= set(names):
         print(f"next: jaxgan train cyclegan_folders --data-x {shlex.quote(options.name)}")
     else:
         data = f"--data {shlex.quote(options.name)} --image-size {size}"
         print(f"next: jaxgan train images_folder {data}")
-    return _with_blanks(tiles), shown
+    return _laid_out(tiles, labels, indices, names)
 
 
-def chosen(
-    count: int, labels: "np.ndarray | None", names: Sequence[str]
-) -> tuple[list[int], list[str] | None]:
-    """Which samples a contact sheet shows, evenly from all over.
+def chosen(count: int, labels: "np.ndarray | None") -> "np.ndarray":
+    """The numbers of the samples that a contact sheet shows, evenly from all over.
 
     Args:
       count: of all samples.
-      labels: their classes `[count]`, or None.
-      names: of the classes.
-
-    Returns:
-      Indices of the samples, -1 for a place that stays empty, and the names of the rows, of a class
-      each; None without classes.
+      labels: their classes `[count]`, or None; up to `ROWS` classes are shown.
     """
     import numpy as np
 
+    def evenly(members: np.ndarray, most: int) -> np.ndarray:
+        return members[np.linspace(0, len(members) - 1, min(len(members), most)).astype(int)]
+
     if labels is None:
-        return np.linspace(0, count - 1, min(count, COLUMNS**2)).astype(int).tolist(), None
-    indices: list[int] = []
-    for label in range(min(len(names), ROWS)):
-        members = np.flatnonzero(labels == label)
-        shown = np.linspace(0, len(members) - 1, min(len(members), COLUMNS)).astype(int)
-        indices += members[shown].tolist() + [-1] * (COLUMNS - len(shown))
-    return indices, list(names[:ROWS])
+        return evenly(np.arange(count), COLUMNS**2)
+    present = np.unique(labels)[:ROWS]
+    return np.concatenate([evenly(np.flatnonzero(labels == n), COLUMNS) for n in present])
 
 
-def _with_blanks(tiles: "list[np.ndarray | None]") -> "np.ndarray":
-    import numpy as np
-
-    from jaxgan.imaging import GAP_COLOR
-
-    blank = np.full_like(next(tile for tile in tiles if tile is not None), GAP_COLOR)
-    return np.stack([blank if tile is None else tile for tile in tiles])
+def _laid_out(
+    tiles: "np.ndarray", labels: "np.ndarray | None", indices: "np.ndarray", names: Sequence[str]
+) -> "Sheet":
+    """Images as they come, or with classes a row each, and the names of the rows."""
+    if labels is None:
+        return tiles, None
+    rows, classes = class_rows(tiles, labels[indices])
+    return rows, [names[number] for number in classes]

@@ -82,7 +82,9 @@ def open_source(
 def folder_of(name: str, data_dir: str | Path | None = None) -> Path | None:
     """The folder of images that a data set's name means; None where it means anything else."""
     path = expanded(name)
-    if not name or name in (*BUILTIN, stacked.STACKED) or not path.is_dir():
+    if not name or name in (*BUILTIN, stacked.STACKED) or path.suffix == ".npz":
+        return None
+    if not path.is_dir():
         return None
     is_path = path.is_absolute() or name.startswith((".", "~"))
     return path if is_path or not tfds.find(name, _data_dir(data_dir)) else None

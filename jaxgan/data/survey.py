@@ -83,7 +83,7 @@ def of_classes(labels: np.ndarray | None, names: Sequence[str]) -> str:
     counts = np.bincount(labels, minlength=len(names))
     shown = [f"{name}: {count:,}" for name, count in zip(names, counts, strict=True)][:12]
     more = ["..."] if len(names) > 12 else []
-    return f" in {len(names)} classes ({', '.join([*shown, *more])})"
+    return f" in {len(names):,} classes ({', '.join([*shown, *more])})"
 
 
 def fitting_size(found: Survey) -> int:
