@@ -1,8 +1,9 @@
 """`jaxgan export`: a run's generator as one file, with a card and samples."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from jaxgan.cli.arguments import check_out, parse
 from jaxgan.cli.choosing import GeneratorChoice, load_chosen
@@ -61,7 +62,7 @@ def card_of(run: "Run", path: Path, grid: Path | None, licence: str) -> str:
         if name not in SAMPLED
     }
     figures = [f"| {name} | {value:.4g} |" for name, value in measured.items()]
-    data = [f"{one.name}, {one.samples:,} samples" for one in run.data or ()]
+    data = [f"{Path(one.name).name}, {one.samples:,} samples" for one in run.data or ()]
     options = [f"{name} = {value!r}" for name, value in flat(to_dict(experiment)).items()]
     shown = [line for line in options if line.split(" = ")[0] not in experiment.places]
     parts = [
@@ -78,11 +79,16 @@ def card_of(run: "Run", path: Path, grid: Path | None, licence: str) -> str:
 
 
 def _program(run: "Run", path: Path) -> str:
-    """How samples are made of the file."""
+    """How samples are made of the file, or images translated."""
     import jax
 
     from jaxgan.training.portable import SUFFIX
 
+    if run.inputs.draw is None:
+        return (
+            "from jaxgan import load\n\n# images: uint8 [N, H, W, C]\n"
+            f'made = load("{path.name}").translate(images{_needed(run.inputs.choices)})'
+        )
     shape = ", ".join(map(str, run.spec.shape))
     made = f"# {'uint8' if run.spec.is_image else 'float32'} [16, {shape}]"
     if path.suffix != SUFFIX:
@@ -97,3 +103,10 @@ def _program(run: "Run", path: Path) -> str:
         f"samples = program.call({', '.join(inputs)})  {made}\n"
         "# Instead of zeros: latents as the options below say, and the labels wanted."
     )
+
+
+def _needed(choices: Any) -> str:
+    """The arguments that a run's choices cannot do without, each with the first that is allowed."""
+    hints = get_type_hints(choices)
+    needed = [f.name for f in dataclasses.fields(choices) if f.default is dataclasses.MISSING]
+    return "".join(f", {name}={get_args(hints[name])[0]!r}" for name in needed)

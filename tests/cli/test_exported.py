@@ -1,10 +1,12 @@
 """A model that is shared: one file gives the same samples, and nothing else goes along."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,9 @@ from safetensors.numpy import load_file, save_file
 
 from jaxgan import load
 from jaxgan.cli import main as cli
+from jaxgan.cli.export import _program, card_of
+from jaxgan.data import PairSpec, Spec
+from jaxgan.experiment import UnpairedExperiment
 
 
 def call(capsys, *args):
@@ -96,6 +101,22 @@ def test_the_command_writes_a_card_and_samples(digits, tmp_path, capsys, monkeyp
     shutil.rmtree("run")
     assert call(capsys, *["sample", "m.safetensors", "--label", "3", "--out", "s.png"])[0] == 0
     assert call(capsys, *["interpolate", "m.safetensors", "--out", "w.png"])[0] == 0
+
+
+def test_the_card_tells_no_place_of_this_machine(points):
+    run = load(points.folder)
+    named = tuple(one._replace(name="/home/me/points.npz") for one in run.data)
+    card = card_of(dataclasses.replace(run, data=named), Path("m.npz"), None, "CC0")
+    assert "data: points.npz, 20 samples" in card
+
+
+def test_the_card_of_a_run_that_translates_says_how():
+    spec = PairSpec(Spec((8, 8, 3), 0), Spec((8, 8, 3), 0))
+    run = SimpleNamespace(inputs=UnpairedExperiment().inputs(spec), spec=spec)
+    assert _program(run, Path("m.npz")).splitlines()[2:] == [
+        "# images: uint8 [N, H, W, C]",
+        "made = load(\"m.npz\").translate(images, direction='x-to-y')",
+    ]
 
 
 @pytest.mark.parametrize(
