@@ -62,6 +62,8 @@ def diagnose(args: list[str]) -> int:
 
 def _overfitting(run: Path, rules: Sequence[str]) -> float:
     """How far the discriminator overfits; NaN where it or a test split is not to be had."""
+    from jax.errors import JaxRuntimeError
+
     from jaxgan.training.held_out import overfitting
     from jaxgan.training.trained import load
 
@@ -70,7 +72,7 @@ def _overfitting(run: Path, rules: Sequence[str]) -> float:
     try:
         with warnings.catch_warnings(action="ignore"):
             return overfitting(load(run))
-    except (ValueError, OSError):
+    except (ValueError, OSError, JaxRuntimeError):  # The run may fill the accelerator's memory.
         return math.nan
 
 
