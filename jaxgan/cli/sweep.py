@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import math
 import os
 import re
 import shlex
@@ -136,7 +137,7 @@ def _side_by_side(members: list[Member], jobs: int) -> int:
 
     waiting = [(number, one) for number, one in enumerate(members, 1) if not one.is_over]
     running: dict[int, tuple[str, Member, subprocess.Popen[bytes]]] = {}
-    worst, told = 0, False
+    worst, told, where = 0, False, environments(jobs)
     with stop_signals() as stop:
         while waiting or running:
             if stop() and not told:
@@ -150,7 +151,7 @@ def _side_by_side(members: list[Member], jobs: int) -> int:
                     number, member = waiting.pop(0)
                     title = f"run {number} of {len(members)}"
                     print(f"{title}: {member.folder}, {member.log}", flush=True)
-                    running[place] = title, member, _begun(member, place)
+                    running[place] = title, member, _begun(member, where[place])
             time.sleep(SECONDS_BETWEEN_LOOKS)
             for place, (title, member, process) in list(running.items()):
                 code = process.poll()
@@ -167,8 +168,13 @@ def _side_by_side(members: list[Member], jobs: int) -> int:
     return worst
 
 
-def _begun(member: Member, place: int) -> "subprocess.Popen[bytes]":
-    """A process that trains a run, or goes on with it, apart from the terminal's signals."""
+def _begun(member: Member, where: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """A process that trains a run, or goes on with it, apart from the terminal's signals.
+
+    Args:
+      member: the run.
+      where: the environment, which names its GPU.
+    """
     member.log.parent.mkdir(parents=True, exist_ok=True)
     with member.log.open("a") as file:
         return subprocess.Popen(
@@ -176,15 +182,31 @@ def _begun(member: Member, place: int) -> "subprocess.Popen[bytes]":
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": _device(place)},
+            env=where,
         )
 
 
-def _device(place: int) -> str:
-    """The GPU of a place, among those that may be seen."""
-    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    devices = [each for each in seen.split(",") if each]
-    return devices[place % len(devices)] if devices else str(place)
+def environments(jobs: int) -> list[dict[str, str]]:
+    """The environment of each place: with a GPU of its own, or a share where they are too few."""
+    gpus, mine = _gpus(), dict(os.environ)
+    if not gpus:
+        return [mine] * jobs
+    share = math.ceil(jobs / len(gpus))
+    if share > 1:  # JAX takes three quarters of the memory for a process.
+        mine.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", f"{0.9 / share:.2f}")
+    return [mine | {"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} for place in range(jobs)]
+
+
+def _gpus() -> list[str]:
+    """The GPUs that may be seen, as CUDA_VISIBLE_DEVICES names them."""
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if seen is not None:
+        return [each for each in seen.split(",") if each]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
+    except OSError:
+        return []
+    return [str(number) for number in range(len(re.findall(r"^GPU \d", listed, re.MULTILINE)))]
 
 
 def _go_on(

@@ -12,7 +12,7 @@ from small_runs import SMALL, call
 
 import jaxgan
 from jaxgan import load
-from jaxgan.cli.sweep import arguments_of, axis_of, option_of, seeds_of
+from jaxgan.cli.sweep import arguments_of, axis_of, environments, option_of, seeds_of
 from jaxgan.runs.log import digest
 from jaxgan.training import loop
 
@@ -118,6 +118,28 @@ def test_runs_side_by_side_are_those_of_one_after_the_other(here, capsys, monkey
     for seed in (0, 1):
         sides = [load(f"{folder}/seed={seed}").state() for folder in ("one", "two")]
         assert digest(sides[0]) == digest(sides[1])
+
+
+@pytest.mark.parametrize(
+    ("seen", "jobs", "expected"),
+    [
+        (None, 2, [("0", None), ("1", None)]),
+        (None, 3, [("0", "0.45"), ("1", "0.45"), ("0", "0.45")]),
+        ("5", 1, [("5", None)]),
+        ("", 2, [("", None), ("", None)]),
+    ],
+)
+def test_runs_side_by_side_have_a_gpu_each_or_share_them(here, monkeypatch, seen, jobs, expected):
+    program = Path("nvidia-smi")
+    program.write_text("#!/bin/sh\necho 'GPU 0: one'\necho 'GPU 1: another'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{here}:{os.environ['PATH']}")
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_MEM_FRACTION", raising=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if seen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", seen)
+    names = ("CUDA_VISIBLE_DEVICES", "XLA_PYTHON_CLIENT_MEM_FRACTION")
+    assert [tuple(map(one.get, names)) for one in environments(jobs)] == expected
 
 
 def test_a_run_that_fails_leaves_its_words_and_ends_the_sweep(here, capsys, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxgan.data import list_sources, open_source
+from jaxgan.data.catalog import folder_of
 
 
 def test_every_listed_name_opens(tfds_dir):
@@ -29,6 +30,13 @@ def test_points_take_neither():
 def test_built_in_splits(name):
     with pytest.raises(ValueError, match=f"'{name}' has no split 'val'; it has train and test"):
         open_source(name, split="val")
+
+
+def test_a_folder_called_as_an_npz_file_is_none_of_images(tmp_path):
+    (tmp_path / "x.npz").mkdir()
+    assert folder_of(str(tmp_path / "x.npz")) is None
+    with pytest.raises(ValueError, match=r"There is no file .*x\.npz"):
+        open_source(str(tmp_path / "x.npz"))
 
 
 def test_a_prepared_set_goes_before_a_folder_of_its_name(tfds_dir, tmp_path, monkeypatch):
