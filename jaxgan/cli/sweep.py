@@ -38,7 +38,7 @@ they are.
   --out FOLDER        where the runs go, a folder each (required)
   --seeds SEEDS       such as 0-4 or 0,3,7; by default the experiment's own
   --set OPTION=A,B    values of an option, such as loss=hinge,wasserstein or generator.width=32,64
-  --jobs N            runs at a time, each a process, on a GPU of its own where there are GPUs;
+  --jobs N            runs at a time, each a process, on a GPU of its own where there are enough;
                       FOLDER/<run>.log has what it says (default: 1, here)
   OPTIONS             of jaxgan train, for all runs
 """

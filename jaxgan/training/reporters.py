@@ -24,6 +24,7 @@ from PIL import Image
 
 from jaxgan.experiment.base import BaseExperiment
 from jaxgan.options import flat, to_dict
+from jaxgan.runs.pictures import samples_of
 from jaxgan.runs.writing import write_text
 from jaxgan.training.loop import Reporter
 
@@ -200,7 +201,8 @@ class _Follower:
                 yield step, line, {}
 
     def _pictures(self) -> Iterator[_Entry]:
-        found = {int(path.stem[5:]): path for path in self._directory.glob("samples/step_*.png")}
+        named = [(path.stem.removeprefix("step_"), path) for path in samples_of(self._directory)]
+        found = {int(number): path for number, path in named if number.isdecimal()}
         for step in sorted(step for step in found if step > self._pictured):
             yield step, {}, {"samples": found[step]}
             self._pictured = step
