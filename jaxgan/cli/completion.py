@@ -5,38 +5,27 @@ import dataclasses
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import tyro
 
 from jaxgan.cli.arguments import parse
-
-OPTIONS = {
-    "train": ("cli.train:TrainOptions", "experiment:Experiment"),
-    "resume": ("cli.resume:ResumeOptions", "experiment:Experiment"),
-    "sample": ("cli.sample:SampleOptions", "experiment:LabelChoice"),
-    "interpolate": ("cli.interpolate:InterpolateOptions", "experiment:LabelChoice"),
-    "directions": ("cli.directions:DirectionsOptions", "experiment:LabelChoice"),
-    "edit": ("cli.directions:EditOptions", "experiment:LabelChoice"),
-    "project": ("cli.project:ProjectOptions", "experiment:LabelChoice"),
-    "translate": ("cli.translate:TranslateOptions", "experiment.unpaired:DirectionChoice"),
-    "reconstruct": ("cli.translate:TranslateOptions",),
-    "evaluate": ("cli.evaluate:EvaluateOptions",),
-    "sweep": ("cli.train:TrainOptions", "experiment:Experiment"),
-    "list": ("cli.compare:ListOptions",),
-    "compare": ("cli.compare:CompareOptions",),
-    "diagnose": ("cli.diagnose:DiagnoseOptions",),
-    "report": ("cli.report:ReportOptions",),
-    "watch": ("cli.watch:WatchOptions",),
-    "export": ("cli.export:ExportOptions",),
-    "verify": ("cli.verify:VerifyOptions",),
-    "data": ("cli.data:LookOptions",),
-    "experiments": ("cli.experiments:ExperimentsOptions",),
-    "completion": ("cli.completion:CompletionOptions",),
-}
-"""The options of each command, where a run does not say otherwise."""
-
+from jaxgan.cli.compare import CompareOptions, ListOptions
+from jaxgan.cli.data import LookOptions
+from jaxgan.cli.diagnose import DiagnoseOptions
+from jaxgan.cli.directions import DirectionsOptions, EditOptions
+from jaxgan.cli.evaluate import EvaluateOptions
+from jaxgan.cli.experiments import ExperimentsOptions
+from jaxgan.cli.export import ExportOptions
+from jaxgan.cli.interpolate import InterpolateOptions
+from jaxgan.cli.project import ProjectOptions
+from jaxgan.cli.report import ReportOptions
+from jaxgan.cli.resume import ResumeOptions
+from jaxgan.cli.sample import SampleOptions
+from jaxgan.cli.train import TrainOptions
+from jaxgan.cli.translate import TranslateOptions
+from jaxgan.cli.verify import VerifyOptions
+from jaxgan.cli.watch import WatchOptions
 
 Shell: TypeAlias = Literal["bash", "zsh", "tcsh"]
 
@@ -61,6 +50,36 @@ def completion(args: list[str]) -> int:
     return 0
 
 
+def options_by_command() -> dict[str, tuple[type, ...]]:
+    """The options of each command, where a run does not say otherwise."""
+    from jaxgan.experiment import Experiment, LabelChoice
+    from jaxgan.experiment.unpaired import DirectionChoice
+
+    return {
+        "train": (TrainOptions, Experiment),
+        "resume": (ResumeOptions, Experiment),
+        "sample": (SampleOptions, LabelChoice),
+        "interpolate": (InterpolateOptions, LabelChoice),
+        "directions": (DirectionsOptions, LabelChoice),
+        "edit": (EditOptions, LabelChoice),
+        "project": (ProjectOptions, LabelChoice),
+        "translate": (TranslateOptions, DirectionChoice),
+        "reconstruct": (TranslateOptions,),
+        "evaluate": (EvaluateOptions,),
+        "sweep": (TrainOptions, Experiment),
+        "list": (ListOptions,),
+        "compare": (CompareOptions,),
+        "diagnose": (DiagnoseOptions,),
+        "report": (ReportOptions,),
+        "watch": (WatchOptions,),
+        "export": (ExportOptions,),
+        "verify": (VerifyOptions,),
+        "data": (LookOptions,),
+        "experiments": (ExperimentsOptions,),
+        "completion": (CompletionOptions,),
+    }
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands with their options, as shtab takes them."""
     import shtab
@@ -75,21 +94,16 @@ def parser() -> argparse.ArgumentParser:
     experiments = [path.stem for path in shipped()]
     choices = {"train": experiments, "sweep": experiments, "experiments": experiments}
     choices["completion"] = list(get_args(Shell))
-    for command, kinds in OPTIONS.items():
+    for command, kinds in options_by_command().items():
         own = [own_options()] if command == "sweep" else []
         one = commands.add_parser(command, help=says[command], parents=own)
         one.add_argument("--help-all", action="store_true", help="list all options")
         for kind in kinds:
-            _add(one, _class(kind))
+            _add(one, kind)
         where: Any = one.add_argument("what", nargs="*", choices=choices.get(command))
         if not where.choices:
             where.complete = shtab.FILE
     return whole
-
-
-def _class(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(f"jaxgan.{module}"), name)
 
 
 def _add(target: argparse.ArgumentParser, kind: Any, prefix: str = "") -> None:

@@ -82,4 +82,4 @@ def test_a_shell_completes_commands_options_choices_and_experiments(capsys):
 
 def test_every_command_is_completed():
     commands = set(re.findall(r"^  (\w+) ", USAGE, re.MULTILINE))
-    assert set(completion.OPTIONS) == commands
+    assert set(completion.options_by_command()) == commands
