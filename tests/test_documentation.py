@@ -25,7 +25,10 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/*.md", "experiments/*.md", "benchmarks/*.md")
     for path in ROOT.glob(pattern)
 )
-RUN_HERE = {"README.md": 1, "docs/importing.md": 4, "docs/python.md": 1, "docs/questions.md": 1}
+RUN_HERE = {
+    **{"README.md": 1, "docs/importing.md": 4, "docs/python.md": 1, "docs/questions.md": 1},
+    "docs/walks.md": 3,
+}
 """How many programs a page has, each of which a test below runs."""
 STYLES = ("plain functions", "Flax Linen", "Flax NNX", "Equinox")
 
@@ -73,10 +76,11 @@ def test_the_idea_in_twenty_lines_runs():
     assert names["points"].shape == (1000, 2)
 
 
-def test_a_run_from_python(tmp_path, monkeypatch):
-    """As it stands, with smaller networks, fewer steps and a judge that need not be fitted."""
+@pytest.fixture
+def tiny(tmp_path, monkeypatch) -> None:
+    """The digits with smaller networks, fewer steps and a judge that need not be fitted."""
     small = {"family": "mlp", "width": 8, "normalization": "none"}
-    tiny = dataclasses.replace(
+    less_of_all = dataclasses.replace(
         DIGITS,
         generator=GeneratorOptions(**small, latent_size=4),
         discriminator=DiscriminatorOptions(**small),
@@ -91,8 +95,12 @@ def test_a_run_from_python(tmp_path, monkeypatch):
     monkeypatch.setattr(judges, "load_or_fit", lambda *data, **options: judge)
     for name, less in (("SAMPLES", 50), ("SUBSETS", 3), ("PROJECTIONS", 16), ("PATCHES", 2)):
         monkeypatch.setattr(protocol, name, less)
-    monkeypatch.setattr(jaxgan.experiment, "DIGITS", tiny)
+    monkeypatch.setattr(jaxgan.experiment, "DIGITS", less_of_all)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_from_python():
     names = run(*programs(DOCS / "python.md"))
     assert names["run"].step == 2
     assert (names["threes"].shape, names["threes"].dtype) == ((16, 8, 8, 1), np.uint8)
@@ -101,6 +109,17 @@ def test_a_run_from_python(tmp_path, monkeypatch):
     assert set(names["record"]) >= {"metrics", "real", "protocol"}
     assert "frechet" in names["record"]["metrics"]
     assert len(names["losses"]) == 2
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_notebook():
+    *cells, figures = programs(DOCS / "walks.md")
+    code = "".join(cells).replace("steps=1000, evaluate_every=1000", "steps=2, evaluate_every=2")
+    names = run(code.replace("\npicture(", "\nshown = picture(") + f"figures = {figures}")
+    assert names["shown"].width == names["shown"].height == 4 * (128 + 2) + 2
+    ((step, distance),) = names["figures"]
+    assert step == 2
+    assert distance > 0
 
 
 def test_sixteen_bits_become_eight(tmp_path, monkeypatch):

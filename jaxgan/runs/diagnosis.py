@@ -515,10 +515,13 @@ def _outlook(run: _Run, facts: Facts) -> tuple[Regime, list[str]]:
         return "far from real", [measured, *noted]
     if often > SEEN_OFTEN:
         return "images seen too often", [f"{seen}; {SEEN_OFTEN:,.0f} times are many", *noted[:-1]]
-    return "nothing found", [
-        "no fault is in the log; how near samples are to real data tells: jaxgan evaluate RUN",
-        *noted,
-    ]
+    unknown = "how near samples are to real data tells: jaxgan evaluate RUN"
+    if facts.frechet >= 0:
+        unknown = (
+            f"at step {facts.step} the Fréchet distance is {facts.frechet:.3g}; how near that is "
+            "only a test split would tell"
+        )
+    return "nothing found", [f"no fault is in the log; {unknown}", *noted]
 
 
 def _health(run: _Run) -> list[str]:

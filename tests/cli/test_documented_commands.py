@@ -65,7 +65,7 @@ def commands_of(text: str, where: str) -> Iterator[Command]:
         bare = line.partition("  #")[0].strip(" '")
         before = r"(?:^|^[A-Z_]+=\S+ |^srun .*?)"
         if found := re.search(before + r"(jaxgan [a-z].*|python -m b.*|python e.*)$", bare):
-            command = re.split(r" \\?\| ", found[1])[0]
+            command = re.split(r" \\?\| | > ", found[1])[0]
             yield Command(re.sub(r"[\[\]]| \.\.\.", "", command), where)
 
 
@@ -102,14 +102,15 @@ def test_a_command_is_read(text, runs, monkeypatch):
     monkeypatch.chdir(runs[""].parents[1])
     run = next(str(path) for words, path in runs.items() if words in text)
     own = str(ROOT / "experiments/digits.py")
-    places = {"RUN": run, "OTHER": run, "EXPERIMENT.py": own, "my.py": own}
+    mine = str(ROOT / "experiments/own_network.py")
+    places = {"RUN": run, "OTHER": run, "EXPERIMENT.py": own, "my.py": own, "mine.py": mine}
     name, *args = [places.get(word, word) for word in shlex.split(text)[1:]]
     if not args or "--help" in args:
         assert f"\n  {name} " in cli.USAGE
         return
     _, args = split_hosts(args)
     if name in ("train", "sweep"):
-        for one in arguments_of(args)[0] if name == "sweep" else [args]:
+        for one in [train for train, _ in arguments_of(args)[0]] if name == "sweep" else [args]:
             check(parse_train(one)[1])
         return
     if not args[0].startswith("-") and name not in ("data", "list", "experiments", "completion"):

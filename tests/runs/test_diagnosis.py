@@ -86,6 +86,9 @@ def test_a_balanced_run_without_a_measure_has_no_fault():
     assert found.evidence[0].endswith("tells: jaxgan evaluate RUN")
     assert "70.0% of the real and 65.0% of the fake" in found.evidence[1]
     assert "0.97 of the real ones' diversity" in found.evidence[2]
+    found = diagnose(log(VARIED), step=900, frechet=7.9)  # Without held-out images.
+    assert found.regime == "nothing found"
+    assert found.evidence[0].endswith("is 7.9; how near that is only a test split would tell")
 
 
 def test_a_run_of_before_there_were_these_fields_is_judged_by_the_others():
@@ -339,7 +342,7 @@ def short(records):
     [
         (log(), NEAR, "healthy", "at step 1000 the Fréchet distance 1.1 is 2 times that of real"),
         (log(), FAR, "far from real", "114 is 207 times that of real data (0.55)"),
-        (log(), {"frechet": 1.1}, "nothing found", "jaxgan evaluate RUN"),
+        (log(), {"frechet": 1.1}, "nothing found", "only a test split would tell"),
         (short(log()), FAR, "too early to tell", "12,800 images were seen; below 50,000"),
         (short(log()), NEAR, "too early to tell", "12,800 images were seen; below 50,000"),
         (short(log()), NEAR | {"warm": True}, "healthy", "2 times that of real"),
