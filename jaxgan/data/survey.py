@@ -51,7 +51,7 @@ def sentences(found: Survey, transparency: images.Transparency) -> list[str]:
     """What a survey found, a line each; empty where no image can be read."""
     headers = list(found.headers.values())
     lines = [
-        f"{split}: {len(files):,} images{of_classes(labels, names)}"
+        f"{split}: {len(files):,} image{'s' * (len(files) != 1)}{of_classes(labels, names)}"
         for split, (files, labels, names) in found.scans.items()
     ]
     if not headers:
