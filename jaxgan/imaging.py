@@ -125,6 +125,25 @@ def grid(
     return np.concatenate([column, picture], axis=1)
 
 
+def class_rows(images: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Images with a class a row, for `grid`; shorter rows are filled up in its grey.
+
+    Args:
+      images: uint8 `[N, H, W, C]`.
+      labels: integers `[N]`.
+
+    Returns:
+      `[R * M, H, W, C]`, where M is the number of images of the commonest class, and the R classes
+      that there are, in their order.
+    """
+    images, labels = np.asarray(images), np.asarray(labels)
+    classes, counts = np.unique(labels, return_counts=True)
+    rows = np.full((len(classes), counts.max(), *images.shape[1:]), GAP_COLOR, images.dtype)
+    for row, number, members in zip(rows, classes, counts, strict=True):
+        row[:members] = images[labels == number]
+    return rows.reshape(-1, *images.shape[1:]), classes
+
+
 def save_image(path: PathLike, image: ArrayLike) -> None:
     """Writes a picture, uint8 `[H, W, C]` with C 1 or 3, as PNG.
 

@@ -281,3 +281,10 @@ def test_bad_curves_and_points_are_named(tmp_path):
         save_points(path, np.zeros((1, 3)))
     with pytest.raises(ValueError, match=r"fake must be finite points \[N, 2\]"):
         save_points(path, [[0.0, np.nan]])
+
+
+def test_a_class_with_fewer_samples_leaves_places_empty():
+    images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
+    rows, classes = imaging.class_rows(images, np.array([0, 3, 0, 3, 3]))
+    assert classes.tolist() == [0, 3]
+    assert rows[:, 0, 0, 0].tolist() == [0, 2, G, 1, 3, 4]

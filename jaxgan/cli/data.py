@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import tyro
 
 from jaxgan.cli.arguments import check_out, parse
-from jaxgan.cli.sample import class_rows
 
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     import numpy as np
@@ -174,6 +173,8 @@ def _laid_out(
     tiles: "np.ndarray", labels: "np.ndarray | None", indices: "np.ndarray", names: Sequence[str]
 ) -> "Sheet":
     """Images as they come, or with classes a row each, and the names of the rows."""
+    from jaxgan.imaging import class_rows
+
     if labels is None:
         return tiles, None
     rows, classes = class_rows(tiles, labels[indices])

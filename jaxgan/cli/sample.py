@@ -11,8 +11,6 @@ from jaxgan.cli.choosing import GeneratorChoice, load_chosen, parse_with_choices
 if TYPE_CHECKING:  # At run time a command imports what it needs and no more.
     from collections.abc import Callable
 
-    import numpy as np
-
     from jaxgan.training.trained import Run
     from jaxgan.types import Array
 
@@ -42,7 +40,7 @@ def sample(args: list[str]) -> int:
     from jaxgan.experiment.base import check_seed
     from jaxgan.experiment.inputs import refuse_undrawn
     from jaxgan.experiment.sampling import COLUMNS, make_sampler, write_npz
-    from jaxgan.imaging import grid, save_image
+    from jaxgan.imaging import class_rows, grid, save_image
 
     options, choices = parse_with_choices(
         SampleOptions, args, "sample", "Samples from a run's generator.", refuse_undrawn
@@ -101,19 +99,6 @@ def class_names(run: "Run", choices: Any, one: tuple[Any, ...]) -> list[str]:
     if not any_class or len(one) < 2 or one[1] is None or not run.spec.is_image or classes > ROWS:
         return []
     return list(run.spec.class_names) or list(map(str, range(classes)))
-
-
-def class_rows(samples: "np.ndarray", labels: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
-    """Images `[N, H, W, C]` with a class a row, filled up to the longest, and the rows' classes."""
-    import numpy as np
-
-    from jaxgan.imaging import GAP_COLOR
-
-    classes, counts = np.unique(labels, return_counts=True)
-    rows = np.full((len(classes), counts.max(), *samples.shape[1:]), GAP_COLOR, samples.dtype)
-    for row, number, members in zip(rows, classes, counts, strict=True):
-        row[:members] = samples[labels == number]
-    return rows.reshape(-1, *samples.shape[1:]), classes
 
 
 def sweep_of(run: "Run", name: str) -> "Callable[[Array], Array]":

@@ -17,10 +17,9 @@ from small_runs import SMALL
 from jaxgan import imaging, load
 from jaxgan.cli import evaluate
 from jaxgan.cli import main as cli
-from jaxgan.cli.sample import class_rows
 from jaxgan.devices.compilation import FOLDER
 from jaxgan.evaluation import judges, protocol
-from jaxgan.imaging import GAP_COLOR, picture
+from jaxgan.imaging import picture
 from jaxgan.metrics import Classifier
 from jaxgan.runs import curves, writing
 from jaxgan.training.trained import Run
@@ -269,13 +268,6 @@ def test_samples_as_a_grid(root, capsys, tmp_path):
         shown = np.stack([row[:, n * 66 : n * 66 + 64 : 8] for n in range(8)]).astype(int)
         members = arrays["images"][arrays["labels"] == label][..., 0]
         assert abs(shown - members).max() <= 1
-
-
-def test_a_class_with_fewer_samples_leaves_places_empty():
-    images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
-    rows, classes = class_rows(images, np.array([0, 3, 0, 3, 3]))
-    assert classes.tolist() == [0, 3]
-    assert rows[:, 0, 0, 0].tolist() == [0, 2, GAP_COLOR, 1, 3, 4]
 
 
 def test_points_are_drawn_where_the_data_are_not(root, capsys, tmp_path):
