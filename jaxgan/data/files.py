@@ -211,8 +211,7 @@ def open_folder(
       ValueError: a folder that is missing, empty or mixed, a link that leads out of it, or an
         image that is damaged, too large or of another size.
     """
-    splits = folder_splits(folder)
-    scans = {s: scan(folder / s if len(splits) > 1 else folder, folder) for s in splits}
+    scans = scan_splits(folder)
     if len({found.class_names for found in scans.values()}) > 1:
         raise ValueError(
             f"train and test in {folder} must have the same classes, and have "
@@ -259,6 +258,12 @@ class Scan(NamedTuple):
     files: list[Path]
     labels: np.ndarray | None
     class_names: tuple[str, ...]
+
+
+def scan_splits(folder: Path) -> dict[str, Scan]:
+    """The images and classes of each split of a folder, by `folder_splits`."""
+    splits = folder_splits(folder)
+    return {s: scan(folder / s if len(splits) > 1 else folder, folder) for s in splits}
 
 
 def scan(folder: Path, root: Path) -> Scan:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgan.data import images
-from jaxgan.data.files import Scan, folder_splits, scan
+from jaxgan.data.files import Scan, scan_splits
 
 SIDES = (64, 32)
 """Sizes to begin with: a CPU trains them in minutes."""
@@ -35,8 +35,7 @@ def survey(folder: Path) -> Survey:
     Raises:
       ValueError: as `open_folder`, but for images that cannot be read, which are listed.
     """
-    splits = folder_splits(folder)
-    scans = {s: scan(folder / s if len(splits) > 1 else folder, folder) for s in splits}
+    scans = scan_splits(folder)
     headers: dict[Path, images.Header] = {}
     unreadable = []
     for path in (path for found in scans.values() for path in found.files):
