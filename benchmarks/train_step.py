@@ -46,6 +46,7 @@ import optax
 from flax.traverse_util import flatten_dict
 
 from jaxgan.data.source import ArraySource
+from jaxgan.devices.allocator import keep_freed_memory
 from jaxgan.experiment import (
     DIGITS,
     DiscriminatorOptions,
@@ -277,6 +278,7 @@ def translation_case(device: str, dtype: str, size: int = 64, blocks: int = 6) -
         return jax.jit(partial(module.init, train=True))(jax.random.key(0), images)["params"]
 
     def our_step() -> tuple[Any, Callable[..., Any]]:
+        keep_freed_memory()  # As runs do.
         optimizer = options.build()
         params = initial()
 

@@ -12,7 +12,9 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.stages import Compiled, Traced
 
+from jaxgan import compiler
 from jaxgan.devices import sharding
+from jaxgan.devices.allocator import keep_freed_memory
 from jaxgan.experiment.base import BaseExperiment, Phase
 from jaxgan.games.game import Game
 from jaxgan.training.memory import refuse_what_fits_nowhere
@@ -26,14 +28,8 @@ PLAIN_CONVOLUTIONS = ("conv_general_dilated", "plain_conv")
 """XLA's own, by how the names of their primitives begin."""
 LOOP_LIMIT = 50e6
 """Bytes that a step's operations may read and write, each for itself, to be looped on a CPU."""
-
-COMPILER_OPTIONS: dict[str, dict[str, str | bool]] = {
-    # Without it XLA copies the parameters of a looped step that it could update in place.
-    "cpu": {"xla_cpu_copy_insertion_use_region_analysis": True},
-    # Without it two processes may sum in two orders: same key, other bits.
-    "gpu": {"xla_gpu_deterministic_ops": True},
-}
-"""What XLA is asked for, by backend."""
+BATCH = 8
+"""Images of a minibatch from which oneDNN's convolutions win."""
 
 
 class Place(NamedTuple):
@@ -116,6 +112,12 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
     scalar_names = sorted(traced.out_info[1])
     resident = source.arrays is not None
     limit = (experiment.steps_per_call or _best_steps_per_call(traced)) if resident else 1
+    backend = jax.default_backend()
+    suited = limit == 1 and batch_size >= BATCH
+    convolutions = suited and _has_plain_convolution(traced)
+    asked = compiler.options(backend, convolutions=convolutions)
+    if backend == "cpu":
+        keep_freed_memory()
 
     def images_seen(step: int) -> int:
         return place.images + (step - place.first) * batch_size * minibatches
@@ -135,7 +137,7 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
         data = batches.resident if resident else example
         plan = np.zeros((limit, *indices(place.first).shape), np.int32)
         return _compile_steps(
-            *(on_row, data, resident, plan, len(scalar_names), abstract, mesh, key)
+            *(on_row, data, resident, plan, len(scalar_names), abstract, mesh, key, asked)
         )
 
     def steps(state: TrainingState, first: int, count: int) -> tuple[TrainingState, Array]:
@@ -289,6 +291,7 @@ def _compile_steps(
     abstract: TrainingState,
     mesh: Mesh,
     key: Key,
+    options: compiler.Options,
 ) -> Compiled:
     whole, rows = sharding.whole(mesh), sharding.rows(mesh)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
@@ -300,7 +303,7 @@ def _compile_steps(
     )
     with jax.set_mesh(mesh):
         lowered = program.lower(abstract, data, plan, np.int32(len(plan)), key)
-    return lowered.compile(COMPILER_OPTIONS.get(jax.default_backend()))
+    return lowered.compile(options)
 
 
 def _compile_start(
@@ -316,7 +319,7 @@ def _compile_start(
     program = jax.jit(_initializer(experiment, game), in_shardings=places, out_shardings=shardings)
     with jax.set_mesh(mesh):
         lowered = program.lower(spec.example(experiment.batch_size), key)
-    options = dict(COMPILER_OPTIONS.get(jax.default_backend(), {}))
+    options = compiler.options(jax.default_backend())
     level = "xla_backend_optimization_level"
     if jax.default_backend() == "cpu" and level not in os.environ.get("XLA_FLAGS", ""):
         # It runs once, and XLA takes a third of the time.

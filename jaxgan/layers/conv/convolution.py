@@ -11,7 +11,8 @@ times slower than that, and any convolution inside a loop slower still. Hence `i
 - "phase": a transposed convolution as one plain convolution an output phase;
 - "adjoint": by XLA's plain forms in every derivative, see `jaxgan.layers.conv.trilinear`; lax's own
   rules lead to forms that take up to 25 times as long, for the kernels of transposed convolutions
-  and in second derivatives, and 40 times inside a loop;
+  and in second derivatives, and 40 times inside a loop. Where the compiler offers oneDNN, by the
+  forms that it takes (`jaxgan.compiler`);
 - "winograd": by `jaxgan.layers.conv.winograd`, for square 2x2 to 4x4 kernels;
 - "patches": by `jaxgan.layers.conv.patches`, meant for small kernels with few channels on one side;
 - "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, and 1x1 kernels as matrix
@@ -30,6 +31,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import DTypeLike
 
+from jaxgan.compiler import offers_onednn
 from jaxgan.layers.conv.patches import patch_conv
 from jaxgan.layers.conv.trilinear import (
     Convolution,
@@ -175,7 +177,7 @@ def conv(
     if cpu and taps == strides == (1, 1) and pads == NO_PADDING:
         return x @ kernel[0, 0]
     if impl == "adjoint" or cpu:
-        return _by(_plain if max(strides) > 1 else _plain_of_stride_one, x, kernel, pads, strides)
+        return _by(_plain(x, strides), x, kernel, pads, strides)
     return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=NHWC)
 
 
@@ -193,7 +195,7 @@ def conv_transpose(
     if taps == (4, 4) and strides == (2, 2) and pads == ((2, 2), (2, 2)) and x.size:
         height, width = x.shape[1] + 1, x.shape[2] + 1
         fits = 4 * height * width >= 2 * products(2, height, width)
-        large = len(x) * x.shape[1] * x.shape[2] >= LARGE and min(inputs, outputs) >= 64
+        large = _folding_pays(len(x) * x.shape[1] * x.shape[2], min(inputs, outputs))
         if impl == "patches" or (cpu and _lopsided(inputs, 4 * outputs)):
             return _transpose_by_folding(patch_conv, x, kernel)
         if impl == "winograd" or (cpu and fits and large):
@@ -263,10 +265,20 @@ def _own(
     height, width = (
         size // stride - taps + 1 for size, stride, taps in zip(sizes, strides, (r, s), strict=True)
     )
-    # Transforming the kernel, and folding pixels into channels for strides, must be paid back.
-    channels, least = (32, LARGE // 4) if strides == (1, 1) else (64, LARGE)
-    pays = min(inputs, outputs) >= channels and len(x) * height * width >= least
-    return winograd_conv if square and pays else None
+    pays = _transforming_pays if strides == (1, 1) else _folding_pays
+    return winograd_conv if square and pays(len(x) * height * width, min(inputs, outputs)) else None
+
+
+def _transforming_pays(pixels: int, channels: int) -> bool:
+    """Whether fewer products pay Winograd's transforms of kernel and images back."""
+    return (channels >= 128 and pixels >= LARGE // 16) or (channels >= 32 and pixels >= LARGE // 4)
+
+
+def _folding_pays(pixels: int, channels: int) -> bool:
+    """Whether the same holds where pixels are folded into channels for strides first."""
+    if offers_onednn():
+        return channels >= 128 and pixels >= LARGE // 2
+    return channels >= 64 and pixels >= LARGE
 
 
 def _by(
@@ -288,20 +300,29 @@ def _lax_value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
 
 
 def _lax_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
-    size, taps, strides, padding = geometry
-    grows = size == tuple(n * stride for n, stride in zip(geometry.out, strides, strict=True))
-    small = max(geometry.out) <= min(taps) and min(kernel.shape[2:]) >= 128
-    if grows and small and max(strides) > 1 and min(taps) >= max(strides):
-        # Of many channels and images no larger than kernels, the dilated form is 15 times slower;
-        # of few channels it is faster.
-        before = [n - 1 - pads[0] for n, pads in zip(taps, padding, strict=True)]
-        after = [n + s - 2 - b for n, s, b in zip(taps, strides, before, strict=True)]
-        around = (before[0], after[0]), (before[1], after[1])
-        turned = kernel[::-1, ::-1].swapaxes(2, 3)
-        return conv_transpose_by_phases(z, turned, strides, around)
+    # With many channels and images no larger than kernels, the dilated form is 15 times slower;
+    # with few channels it is faster.
+    small = max(geometry.out) <= min(geometry.taps) and min(kernel.shape[2:]) >= 128
+    if small and _has_phases(geometry):
+        return _phase_images(z, kernel, geometry=geometry)
     # Of z's kind, which under `shard_map` says that it varies: the transpose would add a sum.
     x = jax.typeof(z).update(shape=(len(z), *geometry.size, kernel.shape[2]))
     return jax.linear_transpose(lambda x: _lax_value(x, kernel, geometry=geometry), x)(z)[0]
+
+
+def _has_phases(geometry: Geometry) -> bool:
+    """Whether the images' map makes strides x strides phases of one size."""
+    size, taps, strides, _ = geometry
+    grows = size == tuple(n * stride for n, stride in zip(geometry.out, strides, strict=True))
+    return grows and max(strides) > 1 and min(taps) >= max(strides)
+
+
+def _phase_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    _, taps, strides, padding = geometry
+    before = [n - 1 - pads[0] for n, pads in zip(taps, padding, strict=True)]
+    after = [n + s - 2 - b for n, s, b in zip(taps, strides, before, strict=True)]
+    around = (before[0], after[0]), (before[1], after[1])
+    return conv_transpose_by_phases(z, kernel[::-1, ::-1].swapaxes(2, 3), strides, around)
 
 
 def _lax_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
@@ -328,8 +349,23 @@ def _standard_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
     return kernel[:, ::-1, ::-1].transpose(1, 2, 3, 0)
 
 
-_plain = convolution("plain_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
-_plain_of_stride_one = of_stride_one("plain_conv", _lax_value, _standard_kernel)
+def _onednn_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    """oneDNN takes no dilated images; phases of few channels lose to XLA's own form."""
+    few = min(kernel.shape[2:]) < 16
+    images = _phase_images if _has_phases(geometry) and not few else _lax_images
+    return images(z, kernel, geometry=geometry)
+
+
+_xla = convolution("plain_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
+_onednn = convolution("plain_conv", Convolution(_lax_value, _onednn_images, _lax_kernel))
+_of_stride_one = of_stride_one("plain_conv", _lax_value, _standard_kernel)
+
+
+def _plain(x: Array, strides: tuple[int, int]) -> Convolution:
+    """The plain forms that the compiler runs fast."""
+    if max(strides) == 1:
+        return _of_stride_one
+    return _onednn if _on_cpu(x) and offers_onednn() else _xla
 
 
 def _fold(x: Array, strides: tuple[int, int]) -> Array:
@@ -376,7 +412,7 @@ def _transpose_by_adjoint(
         strides=strides,
         padding=(rows, columns),
     )
-    return _plain.images(x, kernel[::-1, ::-1].swapaxes(2, 3), geometry=geometry)
+    return _plain(x, strides).images(x, kernel[::-1, ::-1].swapaxes(2, 3), geometry=geometry)
 
 
 def conv_transpose_by_phases(

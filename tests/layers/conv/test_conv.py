@@ -1,10 +1,11 @@
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.layers.conv import Conv, ConvTranspose
+from jaxgan.layers.conv import Conv, ConvTranspose, conv, conv_transpose, convolution
 
 
 def assert_same(ours: nn.Module, linen: nn.Module, size: tuple[int, int], **tolerance: float):
@@ -194,11 +195,55 @@ def test_auto_takes_1x1_kernels_as_matrix_products(padding, product):
         (ConvTranspose(1), 95, 64, "patch_conv"),
     ],
 )
-def test_auto_takes_the_form_that_was_measured_to_win(layer, size, channels, form):
+def test_auto_takes_the_form_that_was_measured_to_win(monkeypatch, layer, size, channels, form):
+    monkeypatch.setattr(convolution, "offers_onednn", lambda: False)
     x = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
     program = str(jax.make_jaxpr(layer.init_with_output)(jax.random.key(0), x))
     forms = ("winograd_conv", "patch_conv", "plain_conv", "conv_general_dilated")
     assert [name for name in forms if name in program] == [form]
+
+
+@pytest.mark.parametrize("onednn", [True, False])
+@pytest.mark.parametrize(("size", "features"), [(8, 16), (7, 16), (8, 1)])
+def test_the_forms_for_both_compilers_equal_lax(monkeypatch, onednn, size, features):
+    """In value and in the first and second derivatives of strided and transposed convolutions."""
+    monkeypatch.setattr(convolution, "offers_onednn", lambda: onednn)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, size, size, 16)), jnp.float32)
+    kernel = jnp.asarray(np.random.default_rng(1).normal(size=(4, 4, 16, features)), jnp.float32)
+
+    def results(function, impl):
+        def loss(x, kernel):
+            return jnp.mean(function(x, kernel, (2, 2), impl=impl) ** 2)
+
+        def penalty(x, kernel):
+            return jnp.sum(jax.grad(loss)(x, kernel) ** 2)
+
+        value = function(x, kernel, (2, 2), impl=impl)
+        return value, jax.grad(loss, (0, 1))(x, kernel), jax.grad(penalty, (0, 1))(x, kernel)
+
+    for function in (conv, conv_transpose):
+        chex.assert_trees_all_close(
+            results(function, "auto"), results(function, "lax"), atol=1e-4, rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize(("channels", "pays"), [(64, False), (128, True)])
+def test_onednn_leaves_strided_convolutions_of_many_channels_to_winograd(
+    monkeypatch, channels, pays
+):
+    monkeypatch.setattr(convolution, "offers_onednn", lambda: True)
+    x = jax.ShapeDtypeStruct((64, 32, 32, channels), jnp.float32)
+    kernel = jax.ShapeDtypeStruct((4, 4, channels, 128), jnp.float32)
+    program = str(jax.make_jaxpr(lambda x, kernel: conv(x, kernel, (2, 2)))(x, kernel))
+    assert ("winograd_conv" in program) is pays
+
+
+@pytest.mark.parametrize(("onednn", "dilated"), [(True, False), (False, True)])
+def test_onednn_gets_phases_in_place_of_dilated_images(monkeypatch, onednn, dilated):
+    monkeypatch.setattr(convolution, "offers_onednn", lambda: onednn)
+    z, kernel = jnp.ones((2, 4, 4, 32)), jnp.ones((4, 4, 32, 16))
+    lowered = jax.jit(lambda z: conv_transpose(z, kernel)).lower(z).as_text()
+    assert ("lhs_dilate = [2, 2]" in lowered) is dilated
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,33 @@
+"""Memory that a CPU's programs use again and again.
+
+Every call of a program allocates its intermediate arrays as one block and frees it. Glibc gives
+blocks of more than 32 MB back to the system at once, so that the next call has each page made and
+zeroed anew: a fifth of the time of a step with a gradient penalty.
+"""
+
+import ctypes
+import os
+import sys
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+"""Glibc's numbers, of malloc.h."""
+LARGEST = 2**31 - 1
+HEAP = 64 << 20
+"""The largest heap of a thread; one that is empty stays where as much may stay unused."""
+
+
+def keep_freed_memory() -> None:
+    """From now on this process keeps the memory that it frees, and takes it for what comes next.
+
+    It needs no more at its peak. Where the allocator is not glibc's, or the user has set it up by
+    `MALLOC_...` or `GLIBC_TUNABLES`, nothing changes.
+    """
+    chosen = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
+    if chosen or sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # Musl has none.
+    if mallopt is None:
+        return
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, LARGEST)
+    mallopt(M_TOP_PAD, HEAP)

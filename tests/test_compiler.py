@@ -1,0 +1,47 @@
+"""What XLA is asked for, and that it does it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan import compiler
+from jaxgan.layers.conv import conv
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu", "tpu"])
+@pytest.mark.parametrize("onednn", [True, False])
+def test_onednn_is_asked_for_on_a_cpu_that_has_it_and_for_convolutions(
+    monkeypatch, backend, onednn
+):
+    monkeypatch.setattr(compiler, "offers_onednn", lambda: onednn)
+    plain = compiler.options(backend)
+    asked = compiler.options(backend, convolutions=True)
+    assert not any("onednn" in name for name in plain)
+    assert any("onednn" in name for name in asked) is (onednn and backend == "cpu")
+    assert plain.items() <= asked.items()
+
+
+@pytest.mark.parametrize(
+    ("version", "machine", "system", "offers"),
+    [
+        ((0, 12, 0, 1), "x86_64", "linux", True),
+        ((0, 11, 9), "x86_64", "linux", False),
+        ((0, 12, 0), "aarch64", "linux", False),
+        ((0, 12, 0), "x86_64", "darwin", False),
+    ],
+)
+def test_what_offers_onednn(monkeypatch, version, machine, system, offers):
+    monkeypatch.setattr(compiler.jaxlib.version, "__version_info__", version)
+    monkeypatch.setattr(compiler.platform, "machine", lambda: machine)
+    monkeypatch.setattr(compiler.sys, "platform", system)
+    assert compiler.offers_onednn() is offers
+
+
+def test_the_compiler_takes_the_options_and_calls_onednn_where_it_says_so():
+    x, kernel = jnp.ones((8, 16, 16, 32)), jnp.ones((4, 4, 32, 64))
+    function = jax.jit(lambda x, kernel: conv(x, kernel, (2, 2)))
+    options = compiler.options("cpu", convolutions=True)
+    compiled = function.lower(x, kernel).compile(options)
+    assert ("__onednn$convolution" in compiled.as_text()) is compiler.offers_onednn()
+    np.testing.assert_allclose(compiled(x, kernel), function(x, kernel), rtol=1e-5)
