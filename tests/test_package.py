@@ -105,7 +105,7 @@ class Missing:  # All that the extra `train` brings.
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {
             "flax", "optax", "orbax", "tensorstore", "tensorflow_datasets", "sklearn", "matplotlib",
-            "rich", "tyro", "PIL", "etils", "dm_pix", "importlib_resources",
+            "rich", "tyro", "PIL", "portalocker", "etils", "dm_pix", "importlib_resources",
         }:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())

@@ -10,9 +10,9 @@ checkpoints/      the latest three, the latest of every phase and the best
 ranks.json        by step, what ranks checkpoints that were saved before they were evaluated
 start/            of a warm start: the weights that it began with
 samples/          step_000500.png ...: the same latents every time
+.lock             empty; who trains holds it, and the system frees it however a process ends
 """
 
-import fcntl
 import importlib
 import importlib.metadata
 import importlib.util
@@ -29,6 +29,7 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import portalocker
 
 from jaxgan import __version__
 from jaxgan.experiment.base import BaseExperiment
@@ -39,6 +40,7 @@ from jaxgan.runs.writing import EXPERIMENT, read_text, write_json
 
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 FILE = EXPERIMENT
+LOCK = ".lock"
 LATEST = "latest"
 """Beside the folders of runs: a link to the one that began last."""
 
@@ -239,22 +241,23 @@ def lock(directory: Path, *, shared: bool = False) -> Iterator[None]:
 
     Raises:
       ValueError: when another process holds it.
+      OSError: when the lock's file cannot be opened; `shared`, also where nobody has ever trained.
     """
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
+    # A file of its own, which nothing replaces and nobody reads: some systems cannot lock folders,
+    # or keep others from reading what is locked. Looking at a run makes none.
+    mode, flag = ("rb", portalocker.LOCK_SH) if shared else ("ab", portalocker.LOCK_EX)
+    with (directory / LOCK).open(mode) as file:
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
+            portalocker.lock(file, flag | portalocker.LOCK_NB)
+        except portalocker.AlreadyLocked:
             raise ValueError(f"another process is training in {directory}") from None
-        except OSError:
+        except portalocker.LockException:
             pass  # A file system without locks.
         yield
-    finally:
-        os.close(descriptor)
 
 
 def is_held(directory: Path) -> bool:
-    """Whether a process trains in the directory; False where the file system has no locks."""
+    """Whether a process trains in the directory; False where that cannot be known."""
     try:
         with lock(directory, shared=True):
             return False

@@ -9,7 +9,6 @@ library says there, which their next version may say otherwise. Every line begin
 which the rows leave out. The machine has 16 GB of memory.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from small_runs import SMALL, Trained
 from jaxgan.cli import main as cli
 from jaxgan.data import PairSpec, Spec
 from jaxgan.experiment import UnpairedExperiment
-from jaxgan.runs.record import create
+from jaxgan.runs.record import create, lock
 
 TINY = f"train --out new {SMALL} --best-metric None"
 PIXELS = np.random.default_rng(0).integers(256, size=(8, 8, 8, 3), dtype=np.uint8)
@@ -165,13 +165,12 @@ def tfds(name: str, info: str = "{}") -> Setup:
     return write
 
 
-HELD: list[int] = []
+HELD = ExitStack()
 
 
 def held(here: Path) -> None:
     """Locks the run, as a process that trains in it does."""
-    HELD.append(os.open(here / "run", os.O_RDONLY))
-    fcntl.flock(HELD[-1], fcntl.LOCK_EX)
+    HELD.enter_context(lock(here / "run"))
 
 
 def copy(source: str, target: str) -> Setup:
@@ -1108,8 +1107,7 @@ def here(tmp_path: Path, digits: Trained, monkeypatch: pytest.MonkeyPatch) -> It
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     yield tmp_path / "here"
-    while HELD:
-        os.close(HELD.pop())
+    HELD.close()
 
 
 @pytest.mark.filterwarnings("always::UserWarning")

@@ -1,11 +1,13 @@
 """The run directory: started once, read back with its class and its data's specs, and locked."""
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
 import sys
 
+import portalocker
 import pytest
 
 from jaxgan.data import PairSpec, Spec
@@ -50,7 +52,7 @@ experiment = Blurred(name="own", steps=7)
 
 def create(folder, experiment=None):
     """A run of an experiment over one phase of digits."""
-    run.create(folder, experiment or Experiment(), [SPEC])
+    return run.create(folder, experiment or Experiment(), [SPEC])
 
 
 @pytest.fixture
@@ -335,8 +337,8 @@ def test_the_newest_step_is_read_from_the_folder_names(tmp_path):
 
 def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
     create(tmp_path / "run", Experiment(steps=10))
-    hold = "import fcntl, os, sys; d = os.open(sys.argv[1], os.O_RDONLY); "
-    hold += "fcntl.flock(d, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+    hold = "import sys; from pathlib import Path; from jaxgan.runs import record\n"
+    hold += "with record.lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, tmp_path / "run"],
         stdin=subprocess.PIPE,
@@ -344,14 +346,49 @@ def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
     )
     with holder:
         holder.stdout.readline()
+        assert run.is_held(tmp_path / "run")
         refused = pytest.raises(ValueError, match="another process is training in")
         with refused, run.lock(tmp_path / "run"):
             run.prolong(tmp_path / "run", Experiment(steps=20))
-        holder.kill()
+        holder.kill()  # It frees nothing itself.
+    assert not run.is_held(tmp_path / "run")
     assert run.read(tmp_path / "run")[0].steps == 10
     with run.lock(tmp_path / "run"):
         run.prolong(tmp_path / "run", Experiment(steps=20))
     assert run.read(tmp_path / "run")[0].steps == 20
+
+
+def test_to_look_at_a_run_leaves_nothing_in_it_and_needs_no_right_to_write(tmp_path):
+    folder = create(tmp_path / "run")
+    before = sorted(folder.rglob("*"))
+    assert not run.is_held(folder)  # Nobody has trained in it.
+    assert sorted(folder.rglob("*")) == before
+    with run.lock(folder):
+        (folder / run.LOCK).chmod(0o444)
+        folder.chmod(0o555)
+        assert run.is_held(folder)
+    with run.lock(folder, shared=True):
+        assert not run.is_held(folder)
+    folder.chmod(0o755)
+    assert (folder / run.LOCK).read_bytes() == b""
+
+
+def test_a_run_that_is_moved_while_it_trains_stays_held(tmp_path):
+    folder = create(tmp_path / "run")
+    with run.lock(folder):
+        moved = folder.rename(tmp_path / "moved")
+        assert run.is_held(moved)
+    assert not run.is_held(moved)
+
+
+def test_where_the_file_system_has_no_locks_a_run_trains_all_the_same(tmp_path, monkeypatch):
+    def no_locks(file, flags):
+        raise portalocker.LockException(OSError(errno.ENOLCK, "No locks available"))
+
+    monkeypatch.setattr(portalocker, "lock", no_locks)
+    folder = create(tmp_path / "run")
+    with run.lock(folder):
+        assert not run.is_held(folder)
 
 
 def test_the_next_name_is_taken_where_one_is(tmp_path):
