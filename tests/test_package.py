@@ -6,9 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import jaxgan
 
@@ -171,6 +175,54 @@ def test_a_checkout_on_the_path_need_not_be_installed(code):
     command = [sys.executable, *code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"{jaxgan.__version__}\n"
+
+
+def needed(names: list[str], known: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Packages and extras (or "") that requirements lead to, in the running environment."""
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    for requirement in map(Requirement, names):
+        name = canonicalize_name(requirement.name)
+        for extra in {"", *requirement.extras}:
+            if (name, extra) in known:
+                continue
+            known.add((name, extra))
+            if name == "jaxgan":  # As it is written, which may not be installed yet.
+                options = project["optional-dependencies"]
+                needed(options[extra] if extra else project["dependencies"], known)
+                continue
+            lines = [line for line in requires(name) or [] if holds(line, extra)]
+            needed(lines, known)
+    return known
+
+
+def holds(line: str, extra: str) -> bool:
+    """Whether a line of a package's metadata applies here, and because of the extra if any."""
+    marker = Requirement(line).marker
+    if marker is None:
+        return not extra
+    return marker.evaluate({"extra": extra}) and not (extra and marker.evaluate({"extra": ""}))
+
+
+def pinned(version: str) -> list[str]:
+    """The packages in constraints.txt that are for one Python."""
+    lines = (ROOT.parent / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    here = [
+        pin for pin in pins if not pin.marker or pin.marker.evaluate({"python_version": version})
+    ]
+    return [canonicalize_name(pin.name) for pin in here]
+
+
+def test_what_the_tests_need_is_pinned_and_nothing_else():
+    packages = {name for name, _ in needed(["jaxgan[test]"], set())} - {"jaxgan"}
+    assert set(pinned("{}.{}".format(*sys.version_info))) == packages
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_each_python_has_one_version_of_every_package(version):
+    names = pinned(version)
+    assert len(names) == len(set(names))
+    assert set(names) == {name for each in ("3.11", "3.12", "3.13") for name in pinned(each)}
 
 
 def test_one_version_is_told_everywhere():
