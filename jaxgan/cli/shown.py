@@ -20,7 +20,7 @@ ADVANCED = (
     *("steps_per_call", "shard_parameters", "log_every", "sample_every", "checkpoint_every"),
     *("data_dir", "transparency", "channels*", "margin_*", "epoch", "simultaneous", "ema*"),
     *("label_use", "classifier_*", "label_smoothing", "label_noise", "label_flip", "codes.*"),
-    *("instance_noise*", "packing", "unrolled_steps", "stacked_protocol", "penalty_every"),
+    *("instance_noise*", "packing", "unrolled_steps", "reuse_fakes", "stacked_protocol", "penalty_every"),
     *("drift_weight", "lecam_start", "optimizer_states", "standing", "perceptual_*"),
     *("*.depth", "*.normalization", "*.spectral_norm", "*.latent_distribution", "*.hidden"),
     *("*.attention", "*.hierarchical", "*.shared_size", "*.orthogonal_weight", "*.dtype"),

@@ -99,6 +99,9 @@ class ConditionedExperiment(AdversarialExperiment):
     feature_matching_weight: Annotated[float, AtLeast(0)] = 0.0
     """What it weighs that the discriminator's hidden layers tell images from the truth (pix2pixHD,
     whose code's 10 is 40 here)."""
+    reuse_fakes: bool = False
+    """Make images once a step: the generator's update takes those of the last discriminator update,
+    as the code of pix2pix does."""
     pretrain_steps: Annotated[int, AtLeast(0)] = 0
     """The first of the steps train the generator alone, by reconstruction."""
 
@@ -118,6 +121,11 @@ class ConditionedExperiment(AdversarialExperiment):
                     f"{name} {value} needs a discriminator, and with adversarial_weight 0 there "
                     "is none"
                 )
+        if self.reuse_fakes and not self.adversarial_weight:
+            raise ValueError(
+                "reuse_fakes shares images with a discriminator, and with adversarial_weight 0 "
+                "there is none: set reuse_fakes to False"
+            )
         if self.pretrain_steps >= self.steps:
             raise ValueError(
                 f"pretrain_steps {self.pretrain_steps} must leave some of the {self.steps} steps"
@@ -133,6 +141,7 @@ class ConditionedExperiment(AdversarialExperiment):
             pretrain_steps=0,
             penalty="none",
             adversarial_weight=0.0,
+            reuse_fakes=False,
             feature_matching_weight=0.0,
             perceptual_weight=0.0,
             reconstruction_weight=self.reconstruction_weight or 1.0,
@@ -207,6 +216,7 @@ class ConditionedExperiment(AdversarialExperiment):
             adversarial_weight=self.adversarial_weight,
             feature_matching_weight=self.feature_matching_weight,
             discriminator_steps=self.discriminator_steps,
+            reuse_fakes=self.reuse_fakes,
             penalty=make_penalty(self.penalty, self.penalty_weight),
             **self.game_options(spec),
         )

@@ -146,6 +146,9 @@ class Experiment(AdversarialExperiment):
     """Samples that the discriminator sees at once (PacGAN)."""
     unrolled_steps: Annotated[int, AtLeast(0), AtMost(100)] = 0
     """Discriminator updates that the generator foresees (unrolled GAN)."""
+    reuse_fakes: bool = False
+    """Make fakes once a step: the generator's update takes those of the last discriminator update
+    (PyTorch's DCGAN example)."""
     stacked_protocol: Literal["pacgan", "unrolled"] = "pacgan"
     """Samples in evaluations of stacked_mnist: 26,000 (VEEGAN, PacGAN) or 25,600 (unrolled GAN)."""
 
@@ -244,6 +247,7 @@ class Experiment(AdversarialExperiment):
             prior=self.make_prior(),
             conditional=self.conditional,
             discriminator_steps=self.discriminator_steps,
+            reuse_fakes=self.reuse_fakes,
             penalty=make_penalty(
                 self.penalty,
                 self.penalty_weight,

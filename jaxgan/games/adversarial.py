@@ -109,6 +109,7 @@ def adversarial(
     prior: Prior,
     conditional: bool = False,
     discriminator_steps: int = 1,
+    reuse_fakes: bool = False,
     penalty: Penalty | None = None,
     view: View | None = None,
     memories: Mapping[str, Memory] | None = None,
@@ -130,6 +131,10 @@ def adversarial(
       prior: draws latents, such as `latent.prior(100)`.
       conditional: whether both networks are given the batch's labels.
       discriminator_steps: discriminator updates a step, each on a minibatch of its own.
+      reuse_fakes: let the generator's turn take the fakes of the last discriminator's turn, so that
+        they are made once, as PyTorch's DCGAN example does. The generator then plays against a
+        discriminator that was just trained on the very same fakes, and no longer on fresh ones.
+        Noise on images, dropout of the discriminator and random targets are drawn anew.
       penalty: added to the discriminator's loss. It is given the images as the discriminator sees
         them.
       view: what the discriminator sees of the images, real and fake alike, in both players' turns.
@@ -164,8 +169,8 @@ def adversarial(
     def make_fake(variables: Variables, turn: Turn) -> tuple[Array, PyTree, PyTree]:
         """Fakes for the turn's batch as the discriminator sees them, the latents, the new state."""
         count = len(images_of(turn.batch, "real"))
-        latents = jax.tree.map(split_rows, prior(derive(turn.key, "latent"), count))
-        key, labels = derive(turn.key, "generator"), labels_of(turn.batch)
+        latents = jax.tree.map(split_rows, prior(derive(turn.fakes_key, "latent"), count))
+        key, labels = derive(turn.fakes_key, "generator"), labels_of(turn.batch)
         fake, state = run(generator, "generator", variables, latents, labels, key=key)
         refuse_other_shape(fake, turn.batch["real"])
         return look(fake, turn, "look at fake"), latents, state
@@ -206,7 +211,10 @@ def adversarial(
 
     def discriminator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
         real = look(turn.batch["real"], turn, "look at real")
-        fake, latents, _ = make_fake(sides["generator"], turn)
+        maker = sides["generator"]
+        # Fakes are the same in both turns only from the same spectral-norm vectors.
+        maker = generator.advance(maker) if reuse_fakes else maker
+        fake, latents, _ = make_fake(maker, turn)
         before = discriminator.advance(sides["discriminator"])
         of_real, after_real = score(before, real, turn, "score real")
         of_fake, after_fake = score(after_real, fake, turn, "score fake")
@@ -249,6 +257,6 @@ def adversarial(
 
     moves = (
         Move("discriminator", discriminator_loss, repeat=discriminator_steps),
-        Move("generator", generator_loss),
+        Move("generator", generator_loss, reuses="discriminator" if reuse_fakes else None),
     )
     return Game(init, moves, sample, network=generator)

@@ -29,6 +29,7 @@ class Turn(NamedTuple):
       number: int32 scalar, how often this move was played before. It differs from `step` where a
         move is repeated within a step; what happens at every k-th update reads it.
       opt_states: the state of each side's optimiser, for games that look ahead.
+      reused_key: the key of the turn whose fakes this one takes over (`Move.reuses`).
     """
 
     batch: Batch
@@ -37,6 +38,12 @@ class Turn(NamedTuple):
     carry: PyTree
     number: Array | int = 0
     opt_states: Mapping[str, PyTree] = {}
+    reused_key: Key | None = None
+
+    @property
+    def fakes_key(self) -> Key:
+        """By which fakes are drawn: that of the turn whose fakes are taken over, or its own."""
+        return self.key if self.reused_key is None else self.reused_key
 
 
 class Aux(NamedTuple):
@@ -69,6 +76,9 @@ class Move(NamedTuple):
       repeat: how many times in a step it is played, each time on a minibatch and draws of its own;
         None: once, on the step's last minibatch.
       name: of the move in its keys and in the log; the side's, unless two moves change one side.
+      reuses: the name of an earlier move, whose fakes this one takes over. It is given that move's
+        last minibatch of the step, prepared by the same draws, and its key as `turn.reused_key`.
+        What both then compute alike, the compiler computes once.
     """
 
     side: str
@@ -76,6 +86,7 @@ class Move(NamedTuple):
     update: Update | None = None
     repeat: int | None = None
     name: str | None = None
+    reuses: str | None = None
 
     @property
     def title(self) -> str:
@@ -156,7 +167,8 @@ def check_game(game: Game) -> None:
 
     Raises:
       ValueError: for a game without moves, a move with both or neither of loss and update, a
-        repeat below 1, and two moves of one name.
+        repeat below 1, two moves of one name, and a move that reuses what no earlier one makes or
+        is played more than once.
     """
     if not game.moves:
         raise ValueError("a game needs a move, and this one has none")
@@ -174,3 +186,16 @@ def check_game(game: Game) -> None:
             f"two moves are named {twice!r}: give one of them a name of its own, from which its "
             "draws and its logged scalars have theirs"
         )
+    for number, move in enumerate(game.moves):
+        if move.reuses is None:
+            continue
+        if move.reuses not in titles[:number]:
+            raise ValueError(
+                f"the move {move.title!r} reuses the fakes of {move.reuses!r}, which is no move "
+                "before it"
+            )
+        if move.repeat is not None:
+            raise ValueError(
+                f"the move {move.title!r} reuses fakes, and takes them once: its repeat must be "
+                f"None, not {move.repeat}"
+            )

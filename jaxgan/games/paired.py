@@ -44,6 +44,7 @@ def paired(
     hole: bool = False,
     window: Callable[[Array], Array] | None = None,
     discriminator_steps: int = 1,
+    reuse_fakes: bool = False,
     penalty: Penalty | None = None,
 ) -> Game:
     """A generator of images from conditions, against a discriminator or alone.
@@ -68,6 +69,10 @@ def paired(
         shown 0.
       window: what the discriminator is shown of an image (and condition), such as its hole.
       discriminator_steps: discriminator updates a step, each on a minibatch of its own.
+      reuse_fakes: let the generator's turn take the pairs and images of the last discriminator's
+        turn, flipped, cropped and with dropout as there, so that they are made once, as the code of
+        pix2pix does. The generator then plays against a discriminator that was just trained on the
+        very same images. Without a discriminator there is nothing to reuse.
       penalty: added to the discriminator's loss. It is given what the discriminator sees.
 
     Returns:
@@ -148,7 +153,10 @@ def paired(
         assert discriminator is not None
         judge, key = discriminator, turn.key
         real, condition = images_of(turn.batch, "real"), images_of(turn.batch, "condition")
-        images, _ = make(sides["generator"], condition, key=derive(key, "generator"))
+        maker = sides["generator"]
+        # Images are the same in both turns only from the same spectral-norm vectors.
+        maker = generator.advance(maker) if reuse_fakes else maker
+        images, _ = make(maker, condition, key=derive(turn.fakes_key, "generator"))
         shown, made = seen(real, condition), seen(images, condition)
         before = judge.advance(sides["discriminator"])
         real_logits, _, after = score(judge, before, shown, derive(key, "score real"))
@@ -167,7 +175,7 @@ def paired(
     def generator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
         real, condition = images_of(turn.batch, "real"), images_of(turn.batch, "condition")
         side = generator.advance(sides["generator"])
-        images, state = make(side, condition, key=derive(turn.key, "generator"))
+        images, state = make(side, condition, key=derive(turn.fakes_key, "generator"))
         if images.shape != real.shape:
             raise ValueError(
                 f"the generator makes images {list(images.shape[1:])}, and the data are "
@@ -195,8 +203,10 @@ def paired(
             return make(variables, condition, train=False)[0]
         return make(variables, condition, key=jax.random.key(noise))[0]
 
-    move = Move("generator", generator_loss)
     if discriminator is None:
-        return Game(init, (move,), sample)
-    before = Move("discriminator", discriminator_loss, repeat=discriminator_steps)
-    return Game(init, (before, move), sample)
+        return Game(init, (Move("generator", generator_loss),), sample)
+    moves = (
+        Move("discriminator", discriminator_loss, repeat=discriminator_steps),
+        Move("generator", generator_loss, reuses="discriminator" if reuse_fakes else None),
+    )
+    return Game(init, moves, sample)

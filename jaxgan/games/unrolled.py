@@ -57,7 +57,8 @@ def unrolled(
 
         foreseen, opt_state = sides[side], turn.opt_states[side]
         for index in range(steps):
-            ahead = turn._replace(key=derive(turn.key, "unrolled", index))
+            key = derive(turn.key, "unrolled", index)
+            ahead = turn._replace(key=key, reused_key=None)
             params, state = foreseen.params, foreseen.state
             gradient, aux = jax.grad(loss_of, has_aux=True)(params, state, ahead)
             updates, opt_state = optimizer.update(gradient, opt_state, params)

@@ -53,8 +53,8 @@ def make_train_step(
       constraints: by side, `params -> params`, applied after each of its updates, such as
         `penalties.clip_weights`.
       loop: make repeated moves a loop of the program instead of writing them out one after the
-        other: the memory of one and as much less to compile. On a CPU, plain convolutions are many
-        times slower in loops.
+        other: the memory of one and as much less to compile. A last turn whose fakes are reused is
+        written out. On a CPU, plain convolutions are many times slower in loops.
       axis_name: of the mapped axis under `pmap` or `shard_map`, where a step is given its device's
         rows of the batch and the same state and key as all others. It draws what is drawn for
         these rows of the whole batch, and averages losses, gradients, states and scalars, so that
@@ -89,6 +89,12 @@ def make_train_step(
     if ema_start < 0:
         raise ValueError(f"ema_start must be 0 or more, not {ema_start}")
     constrained = dict(constraints or {})
+    reused = {move.reuses for move in game.moves}
+
+    def last_key(title: str, step: Array, root_key: Key) -> Key:
+        """The key of a move's last turn in a step."""
+        repeat = game.move(title).repeat
+        return derive(root_key, step, title, *([] if repeat is None else [repeat - 1]))
 
     def minibatch(batch: Batch, index: Array | int, key: Key) -> Batch:
         for name, leaf in batch.items():
@@ -118,14 +124,18 @@ def make_train_step(
         own, carry = played
         times, path = move.repeat or 1, [] if move.repeat is None else [index]
         key = derive(root_key, step, move.title, *path)
+        reused_key = None if move.reuses is None else last_key(move.reuses, step, root_key)
         sides = {**sides, move.side: own}
         turn = Turn(
-            batch=minibatch(batch, minibatches - times + index, key),
+            batch=minibatch(
+                batch, minibatches - times + index, key if reused_key is None else reused_key
+            ),
             key=key,
             step=step,
             carry=carry,
             number=step * times + index,
             opt_states={name: side.opt_state for name, side in sides.items()},
+            reused_key=reused_key,
         )
         own, carry, scalars = _take(move, sides, optimizers.get(move.side), turn, axis_name)
         if move.side in constrained:
@@ -142,12 +152,17 @@ def make_train_step(
             sides = state.sides if simultaneous else current
             turn = partial(play, move, sides, state.step, batch, root_key)
             played = current[move.side], carry
+            times = range(move.repeat or 1)
             if loop and move.repeat is not None:
-                played, every = jax.lax.scan(turn, played, jnp.arange(move.repeat))
-                found = jax.tree.map(lambda values: values[-1], every)
-            else:
-                for index in range(move.repeat or 1):
-                    played, found = turn(played, index)
+                # What is computed in a loop cannot be had again after it, so a turn that another
+                # move reuses comes after the loop.
+                looped = move.repeat - (move.title in reused)
+                if looped:
+                    played, every = jax.lax.scan(turn, played, jnp.arange(looped))
+                    found = jax.tree.map(lambda values: values[-1], every)
+                times = times[looped:]
+            for index in times:
+                played, found = turn(played, index)
             current[move.side], carry = played
             scalars |= found
         decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
