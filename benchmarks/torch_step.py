@@ -1,8 +1,9 @@
 """Train steps in PyTorch, the peers of `jaxgan.training`, in the forms that everyone writes.
 
-Fakes for the discriminator are made without a graph, its parameters ask for no gradient in the
-generator's turn, penalties are `torch.autograd.grad(create_graph=True)`, and nothing waits for the
-device. A penalty at real or fake images reads the logits that the loss needs anyway.
+Fakes for the discriminator are made without a graph, or detached where the generator's turn reuses
+them, its parameters ask for no gradient in the generator's turn, penalties are
+`torch.autograd.grad(create_graph=True)`, and nothing waits for the device. A penalty at real or
+fake images reads the logits that the loss needs anyway.
 """
 
 import copy
@@ -141,15 +142,17 @@ def make_gan_step(
     def step(indices: np.ndarray) -> tuple[Tensor, Tensor]:
         parts = torch.from_numpy(indices).to(device).view(count, -1)
         discriminator.requires_grad_(True)
-        for part in parts.unbind(1):
+        for number, part in enumerate(parts.unbind(1), 1):
+            reused = experiment.reuse_fakes and number == parts.shape[1]
             with autocast(device, dtype):
-                with torch.no_grad():
+                with torch.set_grad_enabled(reused):
                     fake = generator(draw_latents()).float()
-                value = penalized_loss(minibatch(part), fake)
+                value = penalized_loss(minibatch(part), fake.detach())
             update(discriminator_adam, value)
         discriminator.requires_grad_(False)
         with autocast(device, dtype):
-            fake_logits, real_logits = discriminator(generator(draw_latents())).float(), None
+            fake = fake if experiment.reuse_fakes else generator(draw_latents())
+            fake_logits, real_logits = discriminator(fake).float(), None
             if experiment.loss == "relativistic_pairing":
                 with torch.no_grad():
                     real_logits = discriminator(minibatch(parts[:, -1])).float()

@@ -120,6 +120,7 @@ def experiments(dtype: str) -> dict[str, Experiment]:
         ),
         "digits": DIGITS,
         "dcgan": Synthetic(),
+        "dcgan reuse_fakes": Synthetic(reuse_fakes=True),
         "dcgan wgan-gp 1": Synthetic(discriminator=plain, **wgan_gp),
         "dcgan wgan-gp 5": Synthetic(discriminator=plain, discriminator_steps=5, **wgan_gp),
         "dcgan pairing r1+r2": Synthetic(
@@ -225,7 +226,8 @@ def largest_difference(
     latents, mixes = [], []
     for number in range(2):
         turns = [("discriminator", index) for index in range(experiment.discriminator_steps)]
-        for path in [*turns, ("generator",)]:
+        turns += [] if experiment.reuse_fakes else [("generator",)]
+        for path in turns:
             turn, size = derive(key, number, *path), experiment.generator.latent_size
             latents.append(draw_latents(derive(turn, "latent"), experiment.batch_size, size))
             if path != ("generator",):

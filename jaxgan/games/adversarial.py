@@ -23,6 +23,20 @@ View: TypeAlias = Callable[[Array, Key, Turn], Array]
 """`(images [B, ...], key, turn) -> images`, such as `augment.instance_noise` or `augment.pack`."""
 
 
+class Drawn(NamedTuple):
+    """What a generator makes fakes of in a turn.
+
+    Attributes:
+      latents: [B, ...], as the prior drew them.
+      labels: int32 [B], or None.
+      key: of its dropout and the like.
+    """
+
+    latents: PyTree
+    labels: Array | None
+    key: Key
+
+
 class Judged(NamedTuple):
     """What a discriminator said in a turn, for memories and heads.
 
@@ -166,14 +180,17 @@ def adversarial(
     def look(images: Array, turn: Turn, purpose: str) -> Array:
         return images if view is None else view(images, derive(turn.key, purpose), turn)
 
-    def make_fake(variables: Variables, turn: Turn) -> tuple[Array, PyTree, PyTree]:
-        """Fakes for the turn's batch as the discriminator sees them, the latents, the new state."""
-        count = len(images_of(turn.batch, "real"))
-        latents = jax.tree.map(split_rows, prior(derive(turn.fakes_key, "latent"), count))
-        key, labels = derive(turn.fakes_key, "generator"), labels_of(turn.batch)
+    def draw(turn: Turn) -> Drawn:
+        latents = prior(derive(turn.key, "latent"), len(images_of(turn.batch, "real")))
+        key, labels = derive(turn.key, "generator"), labels_of(turn.batch)
+        return Drawn(jax.tree.map(split_rows, latents), labels, key)
+
+    def make_fake(variables: Variables, drawn: Drawn, turn: Turn) -> tuple[Array, PyTree]:
+        """Fakes as the discriminator sees them, and the generator's new state."""
+        latents, labels, key = drawn
         fake, state = run(generator, "generator", variables, latents, labels, key=key)
         refuse_other_shape(fake, turn.batch["real"])
-        return look(fake, turn, "look at fake"), latents, state
+        return look(fake, turn, "look at fake"), state
 
     def score(
         variables: Variables, images: Array, turn: Turn, purpose: str
@@ -211,10 +228,10 @@ def adversarial(
 
     def discriminator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
         real = look(turn.batch["real"], turn, "look at real")
-        maker = sides["generator"]
+        maker, drawn = sides["generator"], draw(turn)
         # Fakes are the same in both turns only from the same spectral-norm vectors.
         maker = generator.advance(maker) if reuse_fakes else maker
-        fake, latents, _ = make_fake(maker, turn)
+        fake, _ = make_fake(maker, drawn, turn)
         before = discriminator.advance(sides["discriminator"])
         of_real, after_real = score(before, real, turn, "score real")
         of_fake, after_fake = score(after_real, fake, turn, "score fake")
@@ -228,7 +245,7 @@ def adversarial(
 
             scalars["penalty"] = penalty(discriminator_fn, real, fake, turn)
             value = value + scalars["penalty"]
-        judged = Judged(of_real, of_fake, latents, labels_of(turn.batch))
+        judged = Judged(of_real, of_fake, drawn.latents, drawn.labels)
         for name, head in read.items():
             scalars[f"discriminator_{name}"] = head.discriminator(judged, turn)
             value = value + scalars[f"discriminator_{name}"]
@@ -236,17 +253,20 @@ def adversarial(
             name: memory.update(turn.carry[name], real_logits, fake_logits)
             for name, memory in remembered.items()
         }
-        return value, Aux(after_fake.state, carry, scalars)
+        # A clone, for this key is meant to be drawn from twice.
+        made = drawn._replace(key=jax.random.clone(drawn.key)) if reuse_fakes else None
+        return value, Aux(after_fake.state, carry, scalars, made)
 
     def generator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
-        fake, latents, state = make_fake(generator.advance(sides["generator"]), turn)
+        drawn = draw(turn) if turn.reused is None else turn.reused
+        fake, state = make_fake(generator.advance(sides["generator"]), drawn, turn)
         real = look(turn.batch["real"], turn, "look at real")
         of_fake, _ = score(sides["discriminator"], fake, turn, "score fake")
         # Most losses ignore the real logits; the compiler then drops the pass that makes them.
         of_real, _ = score(sides["discriminator"], real, turn, "score real")
         value = loss_of(turn).generator(logits_of(of_fake), logits_of(of_real))
         scalars: Scalars = {}
-        judged = Judged(of_real, of_fake, latents, labels_of(turn.batch))
+        judged = Judged(of_real, of_fake, drawn.latents, drawn.labels)
         for name, head in read.items():
             scalars[f"generator_{name}"] = head.generator(judged, turn)
             value = value + scalars[f"generator_{name}"]

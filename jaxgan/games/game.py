@@ -29,7 +29,7 @@ class Turn(NamedTuple):
       number: int32 scalar, how often this move was played before. It differs from `step` where a
         move is repeated within a step; what happens at every k-th update reads it.
       opt_states: the state of each side's optimiser, for games that look ahead.
-      reused_key: the key of the turn whose fakes this one takes over (`Move.reuses`).
+      reused: `Aux.made` of the last turn of the move that this one reuses (`Move.reuses`).
     """
 
     batch: Batch
@@ -38,12 +38,7 @@ class Turn(NamedTuple):
     carry: PyTree
     number: Array | int = 0
     opt_states: Mapping[str, PyTree] = {}
-    reused_key: Key | None = None
-
-    @property
-    def fakes_key(self) -> Key:
-        """By which fakes are drawn: that of the turn whose fakes are taken over, or its own."""
-        return self.key if self.reused_key is None else self.reused_key
+    reused: PyTree = None
 
 
 class Aux(NamedTuple):
@@ -53,11 +48,13 @@ class Aux(NamedTuple):
       state: the new state of the side that the move changes. Other sides never move.
       carry: the new carry.
       scalars: what to log, float scalars by name. The step adds the loss.
+      made: what a later move of the step may reuse, such as the latents of its fakes.
     """
 
     state: PyTree
     carry: PyTree
     scalars: Scalars
+    made: PyTree = None
 
 
 Loss: TypeAlias = Callable[[Sides, Turn], tuple[Array, Aux]]
@@ -76,9 +73,8 @@ class Move(NamedTuple):
       repeat: how many times in a step it is played, each time on a minibatch and draws of its own;
         None: once, on the step's last minibatch.
       name: of the move in its keys and in the log; the side's, unless two moves change one side.
-      reuses: the name of an earlier move, whose fakes this one takes over. It is given that move's
-        last minibatch of the step, prepared by the same draws, and its key as `turn.reused_key`.
-        What both then compute alike, the compiler computes once.
+      reuses: the name of an earlier move, of which this one is given what the last turn made.
+        What both compute of the same arrays, the compiler computes once.
     """
 
     side: str
@@ -191,11 +187,11 @@ def check_game(game: Game) -> None:
             continue
         if move.reuses not in titles[:number]:
             raise ValueError(
-                f"the move {move.title!r} reuses the fakes of {move.reuses!r}, which is no move "
+                f"the move {move.title!r} reuses what {move.reuses!r} made, which is no move "
                 "before it"
             )
         if move.repeat is not None:
             raise ValueError(
-                f"the move {move.title!r} reuses fakes, and takes them once: its repeat must be "
-                f"None, not {move.repeat}"
+                f"the move {move.title!r} reuses what another made, and is played once: its repeat "
+                f"must be None, not {move.repeat}"
             )

@@ -20,6 +20,20 @@ from jaxgan.networks.network import Network, Variables, run, start
 from jaxgan.types import Array, Batch, Key, PyTree, Scalars
 
 
+class Given(NamedTuple):
+    """What a generator is given in a turn, and what it is compared with.
+
+    Attributes:
+      real: the truth, [B, H, W, C].
+      condition: [B, h, w, c].
+      key: of its dropout and the like.
+    """
+
+    real: Array
+    condition: Array
+    key: Key
+
+
 class Term(NamedTuple):
     """Something that a generator is paid for besides fooling the discriminator.
 
@@ -72,7 +86,7 @@ def paired(
       reuse_fakes: let the generator's turn take the pairs and images of the last discriminator's
         turn, flipped, cropped and with dropout as there, so that they are made once, as the code of
         pix2pix does. The generator then plays against a discriminator that was just trained on the
-        very same images. Without a discriminator there is nothing to reuse.
+        very same images.
       penalty: added to the discriminator's loss. It is given what the discriminator sees.
 
     Returns:
@@ -84,7 +98,8 @@ def paired(
       discriminator `real_logits`, `fake_logits`, their accuracies and `penalty`.
 
     Raises:
-      ValueError: for negative weights; when first traced, for images that do not fit, and for a
+      ValueError: for negative weights, and without a discriminator for no terms and for
+        `reuse_fakes`; when first traced, for images that do not fit, and for a
         discriminator without the features that are to match.
 
     References:
@@ -97,6 +112,8 @@ def paired(
     for name, weight in weights.items():
         if weight < 0:
             raise ValueError(f"the weight of {name} must be 0 or more, not {weight}")
+    if discriminator is None and reuse_fakes:
+        raise ValueError("reuse_fakes shares images with a discriminator, and there is none")
     if discriminator is None and not terms:
         raise ValueError("a generator without a discriminator needs a term to learn from")
 
@@ -115,6 +132,10 @@ def paired(
                 f"{list(images.shape)}"
             )
         return jnp.where(mask > 0, images, known), state
+
+    def given(turn: Turn) -> Given:
+        batch, key = turn.batch, derive(turn.key, "generator")
+        return Given(images_of(batch, "real"), images_of(batch, "condition"), key)
 
     def seen(images: Array, condition: Array) -> Array:
         if conditional:
@@ -151,12 +172,11 @@ def paired(
 
     def discriminator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
         assert discriminator is not None
-        judge, key = discriminator, turn.key
-        real, condition = images_of(turn.batch, "real"), images_of(turn.batch, "condition")
-        maker = sides["generator"]
+        judge, key, made_of = discriminator, turn.key, given(turn)
+        real, condition, maker = made_of.real, made_of.condition, sides["generator"]
         # Images are the same in both turns only from the same spectral-norm vectors.
         maker = generator.advance(maker) if reuse_fakes else maker
-        images, _ = make(maker, condition, key=derive(turn.fakes_key, "generator"))
+        images, _ = make(maker, condition, key=made_of.key)
         shown, made = seen(real, condition), seen(images, condition)
         before = judge.advance(sides["discriminator"])
         real_logits, _, after = score(judge, before, shown, derive(key, "score real"))
@@ -170,12 +190,14 @@ def paired(
 
             scalars["penalty"] = penalty(discriminator_fn, shown, made, turn)
             value = value + scalars["penalty"]
-        return value, Aux(after.state, turn.carry, scalars)
+        # A clone, for this key is meant to be drawn from twice.
+        left = made_of._replace(key=jax.random.clone(made_of.key)) if reuse_fakes else None
+        return value, Aux(after.state, turn.carry, scalars, left)
 
     def generator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
-        real, condition = images_of(turn.batch, "real"), images_of(turn.batch, "condition")
+        real, condition, dropout = given(turn) if turn.reused is None else turn.reused
         side = generator.advance(sides["generator"])
-        images, state = make(side, condition, key=derive(turn.fakes_key, "generator"))
+        images, state = make(side, condition, key=dropout)
         if images.shape != real.shape:
             raise ValueError(
                 f"the generator makes images {list(images.shape[1:])}, and the data are "

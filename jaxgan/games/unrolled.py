@@ -57,8 +57,7 @@ def unrolled(
 
         foreseen, opt_state = sides[side], turn.opt_states[side]
         for index in range(steps):
-            key = derive(turn.key, "unrolled", index)
-            ahead = turn._replace(key=key, reused_key=None)
+            ahead = turn._replace(key=derive(turn.key, "unrolled", index))
             params, state = foreseen.params, foreseen.state
             gradient, aux = jax.grad(loss_of, has_aux=True)(params, state, ahead)
             updates, opt_state = optimizer.update(gradient, opt_state, params)

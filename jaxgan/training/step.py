@@ -89,12 +89,7 @@ def make_train_step(
     if ema_start < 0:
         raise ValueError(f"ema_start must be 0 or more, not {ema_start}")
     constrained = dict(constraints or {})
-    reused = {move.reuses for move in game.moves}
-
-    def last_key(title: str, step: Array, root_key: Key) -> Key:
-        """The key of a move's last turn in a step."""
-        repeat = game.move(title).repeat
-        return derive(root_key, step, title, *([] if repeat is None else [repeat - 1]))
+    wanted = {move.reuses for move in game.moves}
 
     def minibatch(batch: Batch, index: Array | int, key: Key) -> Batch:
         for name, leaf in batch.items():
@@ -117,46 +112,46 @@ def make_train_step(
         step: Array,
         batch: Batch,
         root_key: Key,
+        reused: PyTree,
         played: tuple[Side, PyTree],
         index: Array | int,
-    ) -> tuple[tuple[Side, PyTree], Scalars]:
-        """The side of a move and the carry after its turn number `index` of the step."""
+    ) -> tuple[tuple[Side, PyTree], tuple[Scalars, PyTree]]:
+        """The side of a move and the carry after its turn number `index` of the step; what is
+        logged of it, and what it made."""
         own, carry = played
         times, path = move.repeat or 1, [] if move.repeat is None else [index]
         key = derive(root_key, step, move.title, *path)
-        reused_key = None if move.reuses is None else last_key(move.reuses, step, root_key)
         sides = {**sides, move.side: own}
         turn = Turn(
-            batch=minibatch(
-                batch, minibatches - times + index, key if reused_key is None else reused_key
-            ),
+            batch=minibatch(batch, minibatches - times + index, key),
             key=key,
             step=step,
             carry=carry,
             number=step * times + index,
             opt_states={name: side.opt_state for name, side in sides.items()},
-            reused_key=reused_key,
+            reused=reused,
         )
-        own, carry, scalars = _take(move, sides, optimizers.get(move.side), turn, axis_name)
+        own, aux = _take(move, sides, optimizers.get(move.side), turn, axis_name)
         if move.side in constrained:
             params = constrained[move.side](own.variables.params)
             own = replace(own, variables=replace(own.variables, params=params))
-        return (own, carry), scalars
+        return (own, aux.carry), (aux.scalars, aux.made)
 
     def step(state: TrainingState, batch: Batch, root_key: Key) -> tuple[TrainingState, Scalars]:
         if axis_name is not None:
             root_key = key_of_rows(root_key, jax.lax.axis_index(axis_name))
         current, carry = dict(state.sides), state.carry
         scalars: Scalars = {}
+        made: dict[str | None, PyTree] = {None: None}
         for move in game.moves:
             sides = state.sides if simultaneous else current
-            turn = partial(play, move, sides, state.step, batch, root_key)
+            turn = partial(play, move, sides, state.step, batch, root_key, made[move.reuses])
             played = current[move.side], carry
             times = range(move.repeat or 1)
             if loop and move.repeat is not None:
                 # What is computed in a loop cannot be had again after it, so a turn that another
                 # move reuses comes after the loop.
-                looped = move.repeat - (move.title in reused)
+                looped = move.repeat - (move.title in wanted)
                 if looped:
                     played, every = jax.lax.scan(turn, played, jnp.arange(looped))
                     found = jax.tree.map(lambda values: values[-1], every)
@@ -164,7 +159,8 @@ def make_train_step(
             for index in times:
                 played, found = turn(played, index)
             current[move.side], carry = played
-            scalars |= found
+            of_last, made[move.title] = found
+            scalars |= of_last
         decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
         if ema_start:
             decay = jnp.where(state.step < ema_start, 0.0, decay)
@@ -185,14 +181,14 @@ def _take(
     optimizer: optax.GradientTransformation | None,
     turn: Turn,
     axis_name: str | None,
-) -> tuple[Side, PyTree, Scalars]:
-    """The side after one turn of a move, the new carry and what is logged."""
+) -> tuple[Side, Aux]:
+    """The side after one turn of a move, and what the move brings back, with all that is logged."""
     variables = {name: side.variables for name, side in sides.items()}
     own, name = sides[move.side], move.title
     before = own.variables.params
     if move.loss is None:
         assert move.update is not None  # `check_game`
-        params, aux = mean_over(move.update(variables, turn), axis_name)
+        params, aux = _mean(move.update(variables, turn), axis_name)
         change = jax.tree.map(jnp.subtract, params, before)
         opt_state, scalars = own.opt_state, {}
     else:
@@ -214,7 +210,7 @@ def _take(
         f"{name}_update_ratio": _ratio(optax.tree.norm(change), optax.tree.norm(before)),
         **aux.scalars,
     }
-    return Side(Variables(params, aux.state), opt_state), aux.carry, scalars
+    return Side(Variables(params, aux.state), opt_state), aux._replace(scalars=scalars)
 
 
 def _descent(
@@ -225,12 +221,19 @@ def _descent(
 
     def loss_of(params: PyTree) -> tuple[Array, Aux]:
         own = replace(variables[side], params=params)
-        return mean_over(loss({**variables, side: own}, turn), axis_name)
+        return _mean(loss({**variables, side: own}, turn), axis_name)
 
     (value, aux), gradient = jax.value_and_grad(loss_of, has_aux=True)(variables[side].params)
     # The mean loss's gradient is a device's own part, or, where `shard_map` tracks what is equal on
     # all devices (`check_vma`), the mean already, of which the mean is the same.
     return value, aux, mean_over(gradient, axis_name), lambda params: loss_of(params)[0]
+
+
+def _mean(brought: tuple[PyTree, Aux], axis_name: str | None) -> tuple[PyTree, Aux]:
+    """What a move gives, averaged over the devices; what it made are a device's own rows."""
+    value, aux = brought
+    value, averaged = mean_over((value, aux._replace(made=None)), axis_name)
+    return value, averaged._replace(made=aux.made)
 
 
 def _ratio(update: Array, size: Array) -> Array:

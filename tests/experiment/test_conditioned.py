@@ -355,6 +355,10 @@ def test_images_without_a_hole_and_masks_without_a_use_are_refused(filled, run, 
             dataclasses.replace(TINY, penalty="r1", adversarial_weight=0.0),
             "penalty r1 needs a discriminator, and with adversarial_weight 0 there is none",
         ),
+        (
+            dataclasses.replace(TINY, reuse_fakes=True, adversarial_weight=0.0),
+            "reuse_fakes shares images with a discriminator, and with adversarial_weight 0",
+        ),
         (dataclasses.replace(TINY, degrade="grey", data_b="x"), "data_b x is of pairs, and with"),
         (
             dataclasses.replace(HOLED, judge_hole=True, hole="box"),

@@ -75,6 +75,14 @@ def test_what_can_be_played():
             [Move("a", zero), Move("b", zero), Move("c", zero, name="b")],
             "two moves are named 'b': give one of them a name of its own",
         ),
+        (
+            [Move("a", zero, reuses="b"), Move("b", zero)],
+            "the move 'a' reuses what 'b' made, which is no move before it",
+        ),
+        (
+            [Move("a", zero), Move("b", zero, repeat=2, reuses="a")],
+            "the move 'b' reuses what another made, and is played once: .* None, not 2",
+        ),
     ],
 )
 def test_what_cannot_be_played_is_refused(moves, message):

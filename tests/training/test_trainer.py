@@ -219,8 +219,9 @@ DROPOUT = dataclasses.replace(TINY.discriminator, dropout=0.3, normalization="ba
     [
         vars(POINTS) | PENALISED | {"unrolled_steps": 1},
         {"discriminator": DROPOUT, "discriminator_steps": 2, "flip": True},
+        {"discriminator": DROPOUT, "discriminator_steps": 2, "reuse_fakes": True},
     ],
-    ids=["points", "images"],
+    ids=["points", "images", "fakes made once"],
 )
 def test_several_steps_in_a_call_give_the_bits_of_single_ones(monkeypatch, changes):
     experiment = dataclasses.replace(TINY, **changes)
