@@ -41,6 +41,10 @@ def by_hand(generator, discriminator, sides, turns, minibatches):
     """The usual recipe: the last fakes are made with their derivatives and detached for the
     discriminator. Gives both sides' variables after a step of gradient descent."""
     maker, judge = generator.advance(sides["generator"]), sides["discriminator"]
+
+    def judged(params, images):
+        return discriminator.apply(Variables(params, {}), images, None, train=True)[0]
+
     for number in range(turns):
         key = derive(ROOT, 0, "discriminator", number)
         latents = latent.draw_latents(derive(key, "latent"), ROWS, LATENTS)
@@ -49,9 +53,6 @@ def by_hand(generator, discriminator, sides, turns, minibatches):
             return generator.apply(Variables(params, maker.state), latents, None, train=True)
 
         fake, pull_back, state = jax.vjp(make, maker.params, has_aux=True)
-
-        def judged(params, images):
-            return discriminator.apply(Variables(params, judge.state), images, None, train=True)[0]
 
         def loss_of(params, real=minibatches[number], fake=fake):
             return LOSS.discriminator(judged(params, real), judged(params, fake))
