@@ -148,9 +148,9 @@ def adversarial(
       reuse_fakes: let the generator's turn take the fakes of the last discriminator's turn, so that
         they are made once, as PyTorch's DCGAN example does. The generator then plays against a
         discriminator that was just trained on the very same fakes, and no longer on fresh ones.
-        Noise on images, dropout of the discriminator and random targets are drawn anew. The compiler
-        merges both passes; where spectral normalization divides the weights it finds little to
-        merge.
+        Noise on images, dropout of the discriminator and random targets are drawn anew. It is the
+        compiler that merges both passes; where spectral normalization divides the generator's
+        weights it merges little.
       penalty: added to the discriminator's loss. It is given the images as the discriminator sees
         them.
       view: what the discriminator sees of the images, real and fake alike, in both players' turns.
