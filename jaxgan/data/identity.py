@@ -1,8 +1,8 @@
 """The identity of data: where they lie, what they hold, and a digest by which a run knows them."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
-from os import fsencode
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -113,10 +113,10 @@ def digest_files(files: Sequence[tuple[str, Path]]) -> str:
     Raises:
       OSError: one cannot be read.
     """
-    sizes = [path.stat().st_size for _, path in files]
+    sizes = [os.stat(path).st_size for _, path in files]
     sha = hashlib.sha256()
     for (name, _), size in zip(files, sizes, strict=True):
-        sha.update(fsencode(f"{name}\0{size}\n"))
+        sha.update(os.fsencode(f"{name}\0{size}\n"))
     whole = sum(sizes) <= WHOLE_BYTES
     chosen = range(len(files)) if whole else _spread(len(files), PIECES)
     for i in chosen:

@@ -13,6 +13,7 @@ from jaxgan.data.files import (
     check_images,
     common_shape,
     entries,
+    facts_of,
     folder_splits,
     identify_files,
     read_npz,
@@ -269,9 +270,8 @@ def _side_by_side(
         height, width = image_size, 2 * image_size
     depths = {one: channels.get(one) or (1 if grey else 3) for one in ("a", "b")}
     shapes = {one: (height, width // 2, depths[one]) for one in depths}
-    facts = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
     options = ("side by side", split, *shapes.values(), images.DECODING, transparency)
-    key = cache.stem(folder.name, str(folder.resolve()), facts, *options)
+    key = cache.stem(folder.name, str(folder.resolve()), facts_of(files, folder), *options)
     arrays = cache.find(key, ["a", "b"])
     if arrays is None:
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxgan.data import cache, images
-from jaxgan.data.files import folder_splits, identify_files, scan
+from jaxgan.data.files import facts_of, folder_splits, identify_files, scan
 from jaxgan.data.source import ArraySource
 from jaxgan.files import expanded
 
@@ -61,9 +61,8 @@ def open_patches(
             f"{largest}"
         )
     shape = (size, size, depth)
-    facts = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
     options = ("patches", split, stride, shape, images.DECODING, transparency)
-    key = cache.stem(folder.name, str(folder.resolve()), facts, *options)
+    key = cache.stem(folder.name, str(folder.resolve()), facts_of(files, folder), *options)
     arrays = cache.find(key, ["images"])
     if arrays is None:
         largest_file = max((header.height, header.width, depth) for header in headers)
