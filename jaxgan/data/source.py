@@ -210,11 +210,11 @@ class ArraySource:
         """
         if self._identify:
             found = self._identify()
-            _let_go(self.host["real"])
+            let_go(self.host["real"])
             return found
         digest = digest_arrays(self.host)
         for array in self.host.values():
-            _let_go(array)
+            let_go(array)
         return (Identity(self.name, None, len(self), self.spec.class_names, digest),)
 
     @cached_property
@@ -276,11 +276,11 @@ def _in_memory(array: np.ndarray) -> np.ndarray:
     rows = max(1, _CHUNK * len(array) // array.nbytes)
     for first in range(0, len(array), rows):
         copy[first : first + rows] = array[first : first + rows]
-        _let_go(array)
+        let_go(array)
     return copy
 
 
-def _let_go(array: np.ndarray) -> None:
+def let_go(array: np.ndarray) -> None:
     """Gives back the memory of what was read of a memory map; it is read again when needed."""
     if isinstance(array, np.memmap) and hasattr(array._mmap, "madvise"):  # type: ignore[attr-defined]
         array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]

@@ -3,7 +3,10 @@
 import errno
 import os
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -185,9 +188,8 @@ def test_a_set_that_takes_long_to_write_is_stamped_when_stored(monkeypatch, read
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", after_a_while)
         cache.store("x", LAYOUT, blocks())
-    read_whole.clear()
     assert cache.find("x", LAYOUT) is not None
-    assert read_whole == []
+    assert read_whole == [(4, 4), (4,), (4, 4), (4,), (2, 4), (2,)]  # As it was written.
 
 
 @pytest.mark.parametrize("damage", [cut_short, flip_a_pixel, flip_the_shape, empty, nonsense])
@@ -254,7 +256,51 @@ def test_a_failure_half_way_leaves_nothing(cache_folder):
 
     with pytest.raises(ValueError, match="damaged"):
         cache.store("x", LAYOUT, failing())
-    assert list(cache_folder.iterdir()) == []
+    assert [path.name for path in cache_folder.iterdir()] == [".writing"]
+
+
+def test_nothing_is_written_without_room_for_all(cache_folder, monkeypatch):
+    free = shutil.disk_usage("/")._replace(free=3_000_000_000)
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: free)
+    layout = {"images": ((100_000, 256, 256, 3), np.uint8)}
+
+    def blocks():
+        raise AssertionError("an image was decoded")
+        yield
+
+    with pytest.raises(ValueError, match=r"take 19\.7 GB, and .*own-cache has room for 3\.0 GB; set"):
+        cache.store("x", layout, blocks())
+    assert [path.name for path in cache_folder.iterdir()] == [".writing"]
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from jaxgan.data import cache
+
+def blocks():
+    yield {"images": np.zeros((4, 4), np.uint8)}
+    print("written", flush=True)
+    sys.stdin.readline()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+cache.store("x", {"images": ((10, 4), np.uint8)}, blocks())
+"""
+
+
+def test_what_a_killed_process_left_goes_when_another_writes(cache_folder):
+    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", KILLED], text=True, **piped) as writer:
+        assert writer.stdout.readline() == "written\n"
+        (left,) = cache_folder.glob(".new-*")
+        cache.store("y", LAYOUT, blocks())  # While the other writes, its files stay.
+        assert list(cache_folder.glob(".new-*")) == [left]
+        writer.stdin.write("\n")
+    assert writer.returncode == -signal.SIGKILL
+    assert left.is_dir()
+    assert cache.find("x", ["images"]) is None
+    np.testing.assert_array_equal(cache.store("x", LAYOUT, blocks())["images"], ROWS)
+    assert not list(cache_folder.glob(".new-*"))
 
 
 def test_a_cache_of_another_users_costs_a_warning(tmp_path, monkeypatch):
