@@ -55,14 +55,18 @@ class Row:
         return f"{self.what} {self.done:>{len(str(self.total))}}/{self.total}"
 
     @property
+    def seconds_left(self) -> float | None:
+        """None while that is not known."""
+        if self.left is not None:
+            return self.left()
+        if self.total and self.done:
+            return self.seconds / self.done * (self.total - self.done)
+        return None
+
+    @property
     def time(self) -> str:
         """The time left, or while that is not known the time that passed."""
-        if self.left is not None:
-            left = self.left()
-        elif self.total and self.done:
-            left = self.seconds / self.done * (self.total - self.done)
-        else:
-            left = None
+        left = self.seconds_left
         return f"{self.seconds:.0f} s" if left is None else clock(left)
 
     def on_terminal(self, width: int) -> Table:
@@ -159,7 +163,8 @@ class Bars:
         def tell() -> None:
             while not done.wait(SECONDS_BETWEEN_LINES):
                 far = f"{row.done} of {row.total}" if row.total else f"{row.seconds:.0f} s"
-                self.say(f"{row.what}: {far}")
+                left = row.seconds_left
+                self.say(f"{row.what}: {far}{'' if left is None else f', {clock(left)} left'}")
 
         try:
             threading.Thread(target=tell, daemon=True).start()

@@ -128,7 +128,7 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
         # Interleaved, as `make_train_step` takes them.
         return np.stack(parts, axis=1).reshape(batch_size * minibatches, *parts[0].shape[1:])
 
-    batches = _Batches(source, indices, mesh)
+    batches = _Batches(source, indices, place.last, mesh)
 
     @cache
     def compiled_steps() -> Compiled:
@@ -242,12 +242,19 @@ class _Batches:
 
     A set that does not lie there whole is read ahead: while a step runs, a thread takes the batch
     of the next one. Which batch that is follows from the step, so nothing depends on the thread.
+
+    Args:
+      source: the data.
+      indices: `step -> indices` of the samples that it uses.
+      last: steps after which nothing more is read.
+      mesh: of `data_mesh`.
     """
 
-    def __init__(self, source: Any, indices: Callable[[int], np.ndarray], mesh: Mesh) -> None:
-        self._source, self._indices, self._mesh = source, indices, mesh
+    def __init__(
+        self, source: Any, indices: Callable[[int], np.ndarray], last: int, mesh: Mesh
+    ) -> None:
+        self._source, self._indices, self._last, self._mesh = source, indices, last, mesh
         self._ahead: dict[int, Future[Batch]] = {}
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="read ahead")
 
     @cached_property
     def resident(self) -> Batch:
@@ -259,7 +266,10 @@ class _Batches:
         ahead = self._ahead.pop(step, None)
         self._ahead.clear()
         batch = self._take(step) if ahead is None else ahead.result()
-        self._ahead[step + 1] = self._reader.submit(self._take, step + 1)
+        if step + 1 < self._last:
+            reader = ThreadPoolExecutor(1, thread_name_prefix="read ahead")
+            self._ahead[step + 1] = reader.submit(self._take, step + 1)
+            reader.shutdown(wait=False)  # The thread ends with this batch, so none outlives a run.
         return batch
 
     def _take(self, step: int) -> Batch:

@@ -246,6 +246,20 @@ class TestFolder:
         assert re.search(r"b\.png is 5 x 6 and .*a\.png is 4 x 6; choose an image_size", error)
         assert open_source(str(tmp_path / "set"), image_size=3).spec.shape == (3, 3, 3)
 
+    def test_many_files_are_asked_of_the_system_once_each(self, tmp_path, monkeypatch):
+        write_images(tmp_path / "set", *(f"{n:02}.png" for n in range(20)))
+        open_source(str(tmp_path / "set"))
+        asked, stat = [], os.stat
+
+        def noting(path, *args, **options):
+            asked.append(str(path))
+            return stat(path, *args, **options)
+
+        monkeypatch.setattr(os, "stat", noting)
+        open_source(str(tmp_path / "set"))
+        photographs = [path for path in asked if path.endswith(".png")]
+        assert len(photographs) == len(set(photographs)) == 20
+
     @pytest.mark.parametrize("keep", [0, 30, -100])
     def test_a_damaged_image_is_named(self, tmp_path, keep):
         noise = np.random.default_rng(0).integers(256, size=(32, 32, 3), dtype=np.uint8)
@@ -254,7 +268,7 @@ class TestFolder:
         Image.fromarray(noise).save(bad)
         bad.write_bytes(bad.read_bytes()[:keep])
         assert error_of(tmp_path / "set").startswith(str(bad))
-        assert not list(Path(os.environ["JAXGAN_CACHE"]).glob("*"))
+        assert not list(Path(os.environ["JAXGAN_CACHE"]).glob("*.npy"))
 
     def test_what_only_claims_to_be_an_image_is_named(self, tmp_path):
         write_images(tmp_path / "set", "a.png")

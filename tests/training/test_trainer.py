@@ -186,6 +186,14 @@ def test_a_read_error_surfaces_at_the_step_that_needs_the_data(watched, fresh, t
     assert int(state.step) == 3
 
 
+def test_no_reader_outlives_the_last_step(watched, fresh):
+    state, source = fresh
+    for step in range(TINY.steps):
+        state, _ = watched.steps(state, step, 1)
+    assert len(source.taken) == TINY.steps  # Nothing beyond the end.
+    assert not [each for each in threading.enumerate() if each.name.startswith("read ahead")]
+
+
 def test_stacks_are_put_together_within_the_step():
     """From the digits on the device, to the bit as from those on the host."""
 
