@@ -7,7 +7,7 @@ FUNCTIONS := $(wildcard tests/test_*.py) $(addprefix tests/,data evaluation game
 
 .PHONY: demo test test-functions test-slow lint setup
 
-demo: setup  ## trains the embedded digits and prints their measured quality
+demo: $(VENV)/trains  ## trains the embedded digits and prints their measured quality
 	$(BIN)/jaxgan train experiments/digits.py
 
 test: setup  ## the default tests
@@ -27,8 +27,15 @@ lint: setup  ## style, types and layers
 
 setup: $(VENV)/ready
 
-$(VENV)/ready: pyproject.toml constraints.txt
+# Modules are compiled when they are first imported: most never are.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable
+
+$(VENV)/ready: $(VENV)/trains
+	$(INSTALL) '.[test]'
+	touch $@
+
+$(VENV)/trains: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("jaxgan needs Python 3.11 or newer; set PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(INSTALL) '.[train]'
 	touch $@
