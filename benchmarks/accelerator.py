@@ -35,17 +35,15 @@ import jax.numpy as jnp
 import torch
 
 from benchmarks import convolutions, growing, torch_growing
+from benchmarks.timing import Run, block_size, seconds
 from benchmarks.torch_step import Setting
 from benchmarks.train_step import (
     Case,
-    Run,
     Synthetic,
-    block_size,
     experiments,
     flop,
     gan_case,
     in_dtype,
-    seconds,
     translation_case,
     wait,
 )

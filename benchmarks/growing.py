@@ -25,8 +25,9 @@ import numpy as np
 import torch
 
 from benchmarks import torch_growing
+from benchmarks.timing import Run, seconds
 from benchmarks.torch_step import Setting
-from benchmarks.train_step import Run, gan_case, seconds
+from benchmarks.train_step import gan_case
 from jaxgan.data import Spec
 from jaxgan.data.source import ArraySource
 from jaxgan.experiment import GrowingExperiment

@@ -25,7 +25,6 @@ first does; the first one's, with the compiler's memory, is in brackets. PyTorch
 
 import argparse
 import json
-import math
 import os
 import statistics
 import subprocess
@@ -45,6 +44,7 @@ import numpy as np
 import optax
 from flax.traverse_util import flatten_dict
 
+from benchmarks.timing import Run, block_size, resident, seconds
 from jaxgan.data.source import ArraySource
 from jaxgan.devices.allocator import keep_freed_memory
 from jaxgan.experiment import (
@@ -73,8 +73,6 @@ except ModuleNotFoundError as error:
     sys.exit("This benchmark needs PyTorch, which is not installed: the extra `benchmark` has it.")
 
 ROOT = Path(__file__).parent.parent
-Run = Callable[[int], None]
-"""Takes that many steps and waits for the last."""
 
 
 class Case(NamedTuple):
@@ -360,19 +358,6 @@ def wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def seconds(run: Run, steps: int) -> float:
-    """Seconds of one step."""
-    start = time.perf_counter()
-    run(steps)
-    return (time.perf_counter() - start) / steps
-
-
-def block_size(run: Run) -> int:
-    """Steps that take a second, 5 or more; also warms up."""
-    run(3)
-    return max(5, math.ceil(1 / seconds(run, 3)))
-
-
 def fastest_setting(case: Case, try_compiled: bool) -> Setting:
     """PyTorch's best for the case, by the median of three short blocks."""
 
@@ -441,15 +426,6 @@ def measure_memory(run_of: Callable[[], Run], side: str, device: str) -> float:
             return jax.devices()[0].memory_stats()["peak_bytes_in_use"] / 1e6
         return torch.cuda.max_memory_allocated() / 1e6
     return (resident("VmHWM") - before) / 1e6
-
-
-def resident(what: str) -> int:
-    """Bytes of this process in memory, now (VmRSS) or at most so far (VmHWM), on Linux.
-
-    `getrusage` does not serve: a new process inherits its parent's maximum.
-    """
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(what))) * 1024
 
 
 def memory(name: str, setting: Setting, options: argparse.Namespace) -> dict[str, float]:
