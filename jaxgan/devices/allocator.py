@@ -2,7 +2,8 @@
 
 Every call of a program allocates its intermediate arrays as one block and frees it. Glibc gives
 blocks of more than 32 MB back to the system at once, so that the next call has each page made and
-zeroed anew: a fifth of the time of a step with a gradient penalty.
+zeroed anew: a fifth of the time of a step with a gradient penalty. Blocks of more than 64 MB it
+gives back in any case, for XLA's threads take them and a thread's heap is no larger.
 """
 
 import ctypes
@@ -19,11 +20,12 @@ HEAP = 64 << 20
 def keep_freed_memory() -> None:
     """From now on this process keeps the memory that it frees, and takes it for what comes next.
 
-    It needs no more at its peak. Where the allocator is not glibc's, or the user has set it up by
-    `MALLOC_...` or `GLIBC_TUNABLES`, nothing changes.
+    It needs hardly more at its peak. Where the allocator is not glibc's, or the user has chosen one
+    of these settings by `MALLOC_...` or `GLIBC_TUNABLES`, nothing changes.
     """
-    chosen = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
-    if chosen or sys.platform != "linux":
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    chosen = any(name in tunables for name in ("mmap_max", "trim_threshold", "top_pad"))
+    if chosen or any(name.startswith("MALLOC_") for name in os.environ) or sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # Musl has none.
     if mallopt is None:
