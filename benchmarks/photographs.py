@@ -131,7 +131,7 @@ def reading(folder: Path, image_size: int, batch_size: int) -> list[float]:
 
 
 def seconds_a_step(program: Any) -> float:
-    """The median step after the warm-up, which compiles at the first call."""
+    """The mean over the steps after the warm-up, which compiles at the first call."""
     import jax
 
     state, start = program.start(None), 0.0
