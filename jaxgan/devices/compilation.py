@@ -70,6 +70,20 @@ def kept_programs(run: Path) -> Iterator[None]:
         reset_cache()
 
 
+@contextmanager
+def written_if(kept: bool) -> Iterator[None]:
+    """Whether programs that the block compiles are written to a cache; JAX warns of those that
+    cannot be. Programs that other threads compile meanwhile are not written either."""
+    name = "jax_persistent_cache_min_compile_time_secs"
+    least = getattr(jax.config, name)
+    try:
+        if not kept:
+            jax.config.update(name, float("inf"))
+        yield
+    finally:
+        jax.config.update(name, least)
+
+
 def _obstacle(folder: Path) -> str:
     """Makes the folder if need be; returns why it must not be used, or an empty string."""
     try:

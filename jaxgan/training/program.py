@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jax.stages import Compiled, Traced
 
 from jaxgan import compiler
-from jaxgan.devices import sharding
+from jaxgan.devices import compilation, sharding
 from jaxgan.devices.allocator import keep_freed_memory
 from jaxgan.experiment.base import BaseExperiment, Phase
 from jaxgan.games.game import Game
@@ -27,7 +27,8 @@ STEPS_PER_CALL = 25
 PLAIN_CONVOLUTIONS = ("conv_general_dilated", "plain_conv")
 """XLA's own, by how the names of their primitives begin."""
 LOOP_LIMIT = 50e6
-"""Bytes that a step's operations may read and write, each for itself, to be looped on a CPU."""
+"""Bytes that a step's operations may read and write, each for itself, to be small: on a CPU small
+steps are looped, or have convolutions for which it does not pay to compile them at every start."""
 BATCH = 8
 """Images of a minibatch from which oneDNN's convolutions win."""
 
@@ -113,7 +114,7 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
     resident = source.arrays is not None
     limit = (experiment.steps_per_call or _best_steps_per_call(traced)) if resident else 1
     backend = jax.default_backend()
-    suited = limit == 1 and batch_size >= BATCH
+    suited = limit == 1 and batch_size >= BATCH and _touched(traced) > LOOP_LIMIT
     convolutions = suited and _has_plain_convolution(traced)
     asked = compiler.options(backend, convolutions=convolutions)
     if backend == "cpu":
@@ -313,7 +314,8 @@ def _compile_steps(
     )
     with jax.set_mesh(mesh):
         lowered = program.lower(abstract, data, plan, np.int32(len(plan)), key)
-    return lowered.compile(options)
+    with compilation.written_if(compiler.is_kept(options)):
+        return lowered.compile(options)
 
 
 def _compile_start(
@@ -390,10 +392,14 @@ def _best_steps_per_call(traced: Traced) -> int:
         return STEPS_PER_CALL
     if _has_plain_convolution(traced):
         return 1
-    touched = sum(
+    return STEPS_PER_CALL if _touched(traced) <= LOOP_LIMIT else 1
+
+
+def _touched(traced: Traced) -> int:
+    """Bytes that a step's operations read and write, each for itself."""
+    return sum(
         variable.aval.size * variable.aval.dtype.itemsize
         for operation in _operations(traced.jaxpr)
         for variable in (*operation.invars, *operation.outvars)
         if hasattr(variable.aval, "size")
     )
-    return STEPS_PER_CALL if touched <= LOOP_LIMIT else 1

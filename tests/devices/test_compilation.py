@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
-from jaxgan.devices.compilation import FOLDER, kept_programs
+from jaxgan.devices.compilation import FOLDER, kept_programs, written_if
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +111,15 @@ def test_an_entry_cut_short_is_made_again(tmp_path):
     np.testing.assert_array_equal(compute(tmp_path / "run"), first)
     compute(tmp_path / "run")
     assert {path: path.stat().st_size for path in sizes} == pytest.approx(sizes, rel=0.1)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_program_that_cannot_be_kept_is_not_written(tmp_path, kept):
+    folder = tmp_path / FOLDER
+    with kept_programs(tmp_path / "run"):
+        with written_if(kept):
+            jax.jit(lambda x: x * 3.25)(jnp.arange(7.0))
+        written = entries(folder)
+        assert any("lambda" in name for name in written) is kept
+        jax.jit(lambda x: x * 4.25)(jnp.arange(7.0))  # As before.
+        assert entries(folder) != written

@@ -472,11 +472,11 @@ def test_recomputed_blocks_give_the_same_gradients_and_state(network, inputs):
         networks = (network, network.clone(remat=True))
         return [jax.value_and_grad(loss, has_aux=True)(params, n) for n in networks]
 
+    once, again = results(variables["params"])
+    # A bias before batch normalisation has a gradient of 0, plus rounding of what cancels.
+    largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(once))
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(
-            a, b, rtol=1e-3, atol=1e-3 * max(1, np.abs(b).max())
-        ),
-        *results(variables["params"]),
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * largest), once, again
     )
 
 
