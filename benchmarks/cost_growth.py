@@ -101,9 +101,8 @@ def points(axis: str) -> list[dict[str, float]]:
                 if done.returncode:
                     sys.exit(f"{axis} {value} failed:\n{done.stderr}")
         found.append(json.loads(done.stdout.splitlines()[-1]))
-        previous = found[-2]["ms"] if len(found) > 1 else float("nan")
         cells = [f"{found[-1][name]:,.3g}" for name in ("ms", "mb", "temporary_mb")]
-        cells.append(f"{found[-1]['ms'] / previous:.2f}")
+        cells.append(f"{found[-1]['ms'] / found[-2]['ms']:.2f}" if len(found) > 1 else "")
         print(f"| {axis} {value} | {' | '.join(cells)} |", flush=True)
     return found
 
