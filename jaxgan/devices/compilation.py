@@ -74,11 +74,13 @@ def kept_programs(run: Path) -> Iterator[None]:
 def written_if(kept: bool) -> Iterator[None]:
     """Whether programs that the block compiles are written to a cache; JAX warns of those that
     cannot be. Programs that other threads compile meanwhile are not written either."""
+    if kept:
+        yield
+        return
     name = "jax_persistent_cache_min_compile_time_secs"
     least = getattr(jax.config, name)
+    jax.config.update(name, float("inf"))
     try:
-        if not kept:
-            jax.config.update(name, float("inf"))
         yield
     finally:
         jax.config.update(name, least)

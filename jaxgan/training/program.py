@@ -113,12 +113,6 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
     scalar_names = sorted(traced.out_info[1])
     resident = source.arrays is not None
     limit = (experiment.steps_per_call or _best_steps_per_call(traced)) if resident else 1
-    backend = jax.default_backend()
-    suited = limit == 1 and batch_size >= BATCH and _touched(traced) > LOOP_LIMIT
-    convolutions = suited and _has_plain_convolution(traced)
-    asked = compiler.options(backend, convolutions=convolutions)
-    if backend == "cpu":
-        keep_freed_memory()
 
     def images_seen(step: int) -> int:
         return place.images + (step - place.first) * batch_size * minibatches
@@ -133,6 +127,8 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
 
     @cache
     def compiled_steps() -> Compiled:
+        onednn = limit == 1 and batch_size >= BATCH and _gains_by_onednn(traced)
+        asked = compiler.options(jax.default_backend(), convolutions=onednn)
         gather = source.spec.gather if resident else None
         on_row = partial(_on_row, step, gather, scalar_names)
         data = batches.resident if resident else example
@@ -304,6 +300,8 @@ def _compile_steps(
     key: Key,
     options: compiler.Options,
 ) -> Compiled:
+    if jax.default_backend() == "cpu":
+        keep_freed_memory()
     whole, rows = sharding.whole(mesh), sharding.rows(mesh)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
     program = jax.jit(
@@ -393,6 +391,13 @@ def _best_steps_per_call(traced: Traced) -> int:
     if _has_plain_convolution(traced):
         return 1
     return STEPS_PER_CALL if _touched(traced) <= LOOP_LIMIT else 1
+
+
+def _gains_by_onednn(traced: Traced) -> bool:
+    """Whether it pays to compile a step at every start for the sake of its convolutions."""
+    if not compiler.offers_onednn():
+        return False
+    return _has_plain_convolution(traced) and _touched(traced) > LOOP_LIMIT
 
 
 def _touched(traced: Traced) -> int:

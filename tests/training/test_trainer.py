@@ -191,7 +191,10 @@ def test_no_reader_outlives_the_last_step(watched, fresh):
     for step in range(TINY.steps):
         state, _ = watched.steps(state, step, 1)
     assert len(source.taken) == TINY.steps  # Nothing beyond the end.
-    assert not [each for each in threading.enumerate() if each.name.startswith("read ahead")]
+    readers = [each for each in threading.enumerate() if each.name.startswith("read ahead")]
+    for reader in readers:
+        reader.join(10)  # The last one has given its batch and may still be ending.
+    assert not any(reader.is_alive() for reader in readers)
 
 
 def test_stacks_are_put_together_within_the_step():
