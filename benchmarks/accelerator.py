@@ -35,18 +35,10 @@ import jax.numpy as jnp
 import torch
 
 from benchmarks import convolutions, growing, torch_growing
+from benchmarks.synthetic import Synthetic, experiments, in_dtype
 from benchmarks.timing import Run, block_size, seconds
 from benchmarks.torch_step import Setting
-from benchmarks.train_step import (
-    Case,
-    Synthetic,
-    experiments,
-    flop,
-    gan_case,
-    in_dtype,
-    translation_case,
-    wait,
-)
+from benchmarks.train_step import Case, flop, gan_case, translation_case, wait
 from jaxgan.experiment import DiscriminatorOptions, Experiment
 from jaxgan.layers.conv import conv_transpose, convolution
 from jaxgan.training.trainer import make_trainer

@@ -14,15 +14,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import matplotlib.pyplot as plt
-import numpy as np
 
-from benchmarks.timing import block_size, resident, seconds
-from jaxgan.data.source import ArraySource
+from benchmarks.synthetic import Synthetic
+from benchmarks.timing import block_size, cached_in, resident, seconds
 from jaxgan.experiment import Experiment
 from jaxgan.training.program import Program
 from jaxgan.training.trainer import make_trainer
@@ -35,20 +34,8 @@ AXES = {
 }
 
 
-@dataclass(frozen=True)
-class Noise(Experiment):
-    """An experiment on noise, for the speed of a step does not depend on what the images show."""
-
-    name: str = "noise"
-    pixels: int = 28
-
-    def open_source(self, split: str = "train") -> ArraySource:
-        shape = (1024, self.pixels, self.pixels, 1)
-        return ArraySource(self.name, np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-
-
 def experiment(axis: str, value: int) -> Experiment:
-    base = Noise()
+    base = Synthetic()
     if axis == "batch":
         return replace(base, batch_size=value)
     width = 32 if axis == "size" else value
@@ -57,7 +44,7 @@ def experiment(axis: str, value: int) -> Experiment:
         generator=replace(base.generator, width=width),
         discriminator=replace(base.discriminator, width=width),
     )
-    return replace(base, pixels=value, batch_size=32) if axis == "size" else base
+    return replace(base, shape=(value, value, 1), batch_size=32) if axis == "size" else base
 
 
 def measure(axis: str, value: int) -> dict[str, float]:
@@ -90,13 +77,9 @@ def points(axis: str) -> list[dict[str, float]]:
     for value in AXES[axis]:
         command = [sys.executable, "-m", "benchmarks.cost_growth", "--point", axis, str(value)]
         with tempfile.TemporaryDirectory() as cache:
-            kept = {
-                "JAX_COMPILATION_CACHE_DIR": cache,
-                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            }
             for _ in range(2):  # The first one's memory is the compiler's too.
                 done = subprocess.run(
-                    command, cwd=ROOT, env=os.environ | kept, capture_output=True, text=True
+                    command, cwd=ROOT, env=cached_in(cache), capture_output=True, text=True
                 )
                 if done.returncode:
                     sys.exit(f"{axis} {value} failed:\n{done.stderr}")

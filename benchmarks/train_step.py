@@ -32,7 +32,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
@@ -44,16 +43,10 @@ import numpy as np
 import optax
 from flax.traverse_util import flatten_dict
 
-from benchmarks.timing import Run, block_size, resident, seconds
-from jaxgan.data.source import ArraySource
+from benchmarks.synthetic import experiments
+from benchmarks.timing import Run, block_size, cached_in, resident, seconds
 from jaxgan.devices.allocator import keep_freed_memory
-from jaxgan.experiment import (
-    DIGITS,
-    DiscriminatorOptions,
-    Experiment,
-    GeneratorOptions,
-    OptimizerOptions,
-)
+from jaxgan.experiment import Experiment, OptimizerOptions
 from jaxgan.keys import derive
 from jaxgan.latent import draw_latents
 from jaxgan.networks.cyclegan import TranslationGenerator
@@ -91,57 +84,6 @@ class Case(NamedTuple):
     peer: Callable[[Setting], Run]
     check: Callable[[], float]
     program: Callable[[], jax.stages.Compiled]
-
-
-@dataclass(frozen=True)
-class Synthetic(Experiment):
-    """An experiment on noise, for the speed of a step does not depend on what the images show."""
-
-    name: str = "synthetic"
-    shape: tuple[int, ...] = (28, 28, 1)
-
-    def open_source(self, split: str = "train") -> ArraySource:
-        rng = np.random.default_rng(0)
-        return ArraySource(self.name, rng.integers(0, 256, (4096, *self.shape), np.uint8))
-
-
-def experiments(dtype: str) -> dict[str, Experiment]:
-    """The adversarial cases by name."""
-    gulrajani = OptimizerOptions(learning_rate=1e-4, beta1=0.0, beta2=0.9)
-    adams = {"generator_optimizer": gulrajani, "discriminator_optimizer": gulrajani}
-    wgan_gp = {"loss": "wasserstein", "penalty": "gradient_penalty", **adams}
-    plain = DiscriminatorOptions(normalization="none")
-    found = {
-        "mlp": Synthetic(
-            generator=GeneratorOptions(family="mlp", width=256, normalization="none"),
-            discriminator=DiscriminatorOptions(family="mlp", width=256, normalization="none"),
-        ),
-        "digits": DIGITS,
-        "dcgan": Synthetic(),
-        "dcgan reuse_fakes": Synthetic(reuse_fakes=True),
-        "dcgan wgan-gp 1": Synthetic(discriminator=plain, **wgan_gp),
-        "dcgan wgan-gp 5": Synthetic(discriminator=plain, discriminator_steps=5, **wgan_gp),
-        "dcgan pairing r1+r2": Synthetic(
-            discriminator=plain, loss="relativistic_pairing", penalty="r1_r2", penalty_weight=0.1
-        ),
-        "resnet wgan-gp 5": Synthetic(
-            shape=(32, 32, 3),
-            generator=GeneratorOptions(family="resnet"),
-            discriminator=replace(plain, family="resnet"),
-            discriminator_steps=5,
-            **wgan_gp,
-        ),
-    }
-    return {name: in_dtype(experiment, dtype) for name, experiment in found.items()}
-
-
-def in_dtype(experiment: Experiment, dtype: str) -> Experiment:
-    """The experiment with the layers of both networks in a type."""
-    return replace(
-        experiment,
-        generator=replace(experiment.generator, dtype=dtype),
-        discriminator=replace(experiment.discriminator, dtype=dtype),
-    )
 
 
 def cases(device: str, dtype: str) -> dict[str, Case]:
@@ -431,17 +373,12 @@ def measure_memory(run_of: Callable[[], Run], side: str, device: str) -> float:
 def memory(name: str, setting: Setting, options: argparse.Namespace) -> dict[str, float]:
     """`measure_memory` in new processes: ours before and after its program is cached, the peer."""
 
-    def measure(side: str, cache: str) -> float:
+    def measure(side: str, folder: str) -> float:
         command = [sys.executable, "-m", "benchmarks.train_step", "--only", name, "--memory", side]
         command += ["--setting", json.dumps(setting), "--dtype", options.dtype]
         command += ["--device", options.device]
-        cached = {
-            "JAX_COMPILATION_CACHE_DIR": cache,
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        }
-        environment = os.environ | cached
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            command, cwd=ROOT, env=cached_in(folder), capture_output=True, text=True, check=False
         )
         if done.returncode:
             sys.exit(f"measuring the memory of {name!r} failed:\n{done.stderr}")

@@ -1,4 +1,4 @@
-"""Penalties on a discriminator, and constraints on its weights: unweighted, in float32 at least.
+"""Penalties on a discriminator, and constraints on its weights, in float32 at least.
 
 A penalty of input gradients takes `discriminator_fn(images) -> logits`, with the parameters (and
 the labels of a conditional discriminator) closed over. Images have shape `[B, ...]`; logits `[B]`,
@@ -32,6 +32,10 @@ need `plain=True`, which differentiates twice:
 
 `approximate_r1_penalty` and `approximate_r2_penalty` need neither form: they take differences of
 logits in place of gradients.
+
+A weight is best given as `scale`. Inside it belongs to the direction, and the way back through the
+discriminator that made ∇D serves the surrogate's gradient too; a factor outside makes that another
+one, and a step of WGAN-GP or R1 + R2 takes 5 to 9 % longer. Outside suits the plain form as well.
 
 The surrogate calls the discriminator twice, on the same images. One that counts its calls, or draws
 from a generator of its own (`nnx.Rngs`), is another one the second time: take keys from outside.
@@ -154,6 +158,7 @@ def input_gradient_penalty(
     penalty_fn: Callable[[PyTree], Array],
     *,
     plain: bool = False,
+    scale: Number = 1.0,
 ) -> Array:
     """Any penalty that is a function of the discriminator's input gradients.
 
@@ -163,6 +168,7 @@ def input_gradient_penalty(
       penalty_fn: `gradients [B, ...] -> scalar`; both are float32, or float64 where images are.
         Of a pytree it is given a pytree.
       plain: differentiate twice instead of using the surrogate, see the module.
+      scale: multiplies the penalty, see the module.
 
     Returns:
       The penalty, a float32 scalar.
@@ -178,7 +184,8 @@ def input_gradient_penalty(
         return jnp.sum(_logits(discriminator_fn, images))
 
     def penalty(gradients: PyTree) -> Array:
-        return penalty_fn(jax.tree.map(wide, gradients))
+        value = jnp.asarray(penalty_fn(jax.tree.map(wide, gradients)))
+        return jnp.asarray(scale, value.dtype) * value
 
     gradients = jax.grad(total)(images)
     if plain:
@@ -206,6 +213,7 @@ def gradient_penalty(
     one_sided: bool = False,
     squared_norm: bool = False,
     plain: bool = False,
+    scale: Number = 1.0,
     weights: Array | None = None,
 ) -> Array:
     """The WGAN-GP penalty E(‖∇D(x + α(g - x))‖ - target)², with one α ~ U[0, 1) a sample.
@@ -226,6 +234,7 @@ def gradient_penalty(
         not what WGAN-GP was measured with: its pull is about 4 target² times stronger near the
         target and grows with the cube of the norm far from it.
       plain: differentiate twice, see the module.
+      scale: multiplies the penalty, see the module.
       weights: `[B]`, one a sample, see the module.
 
     Returns:
@@ -260,7 +269,7 @@ def gradient_penalty(
         return _mean(jnp.square(relu(excess) if one_sided else excess), weights)
 
     mixed = jax.tree.map(mix, real, fake)
-    return input_gradient_penalty(discriminator_fn, mixed, penalty, plain=plain)
+    return input_gradient_penalty(discriminator_fn, mixed, penalty, plain=plain, scale=scale)
 
 
 def _uniform(key: Key, inputs: PyTree) -> Array:
@@ -275,6 +284,7 @@ def dragan_penalty(
     key: Key,
     *,
     plain: bool = False,
+    scale: Number = 1.0,
     weights: Array | None = None,
 ) -> Array:
     """The DRAGAN penalty E(‖∇D(x + α ½ std u)‖ - 1)² around the real images.
@@ -288,6 +298,7 @@ def dragan_penalty(
       real: `[B, ...]`, or a pytree of such arrays.
       key: consumed.
       plain: differentiate twice, see the module.
+      scale: multiplies the penalty, see the module.
       weights: `[B]`, one a sample, see the module.
 
     Returns:
@@ -314,7 +325,7 @@ def dragan_penalty(
         return _mean(jnp.square(excess), weights)
 
     around = jax.tree_util.tree_map_with_path(move, real)
-    return input_gradient_penalty(discriminator_fn, around, penalty, plain=plain)
+    return input_gradient_penalty(discriminator_fn, around, penalty, plain=plain, scale=scale)
 
 
 def r1_penalty(
@@ -322,6 +333,7 @@ def r1_penalty(
     real: PyTree,
     *,
     plain: bool = False,
+    scale: Number = 1.0,
     weights: Array | None = None,
 ) -> Array:
     """R1, E‖∇D(x)‖² on real images, without the ½ of the paper.
@@ -334,6 +346,7 @@ def r1_penalty(
       discriminator_fn: `images [B, ...] -> logits`.
       real: `[B, ...]`, or a pytree of such arrays.
       plain: differentiate twice, see the module.
+      scale: multiplies the penalty, see the module.
       weights: `[B]`, one a sample, see the module.
 
     Returns:
@@ -351,6 +364,7 @@ def r1_penalty(
         _inputs(real, "real"),
         lambda gradients: _mean(_squared_norms(gradients), weights),
         plain=plain,
+        scale=scale,
     )
 
 
@@ -359,10 +373,13 @@ def r2_penalty(
     fake: PyTree,
     *,
     plain: bool = False,
+    scale: Number = 1.0,
     weights: Array | None = None,
 ) -> Array:
     """R2, E‖∇D(g)‖² on fake images: `r1_penalty` on the other batch, likewise without ½."""
-    return r1_penalty(discriminator_fn, _inputs(fake, "fake"), plain=plain, weights=weights)
+    return r1_penalty(
+        discriminator_fn, _inputs(fake, "fake"), plain=plain, scale=scale, weights=weights
+    )
 
 
 def approximate_r1_penalty(

@@ -1,5 +1,6 @@
 """Penalties against closed forms, finite differences and their own plain form."""
 
+import re
 from functools import partial
 
 import jax
@@ -193,6 +194,45 @@ def test_first_order_kernels_give_the_plain_form(name, network):
         size = optax.tree.norm(plain_gradient)
         difference = optax.tree.norm(jax.tree.map(jnp.subtract, gradient, plain_gradient))
         assert difference <= 2e-6 * size
+
+
+@each_penalty
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_scale_is_a_factor_outside(name, plain):
+    real, fake = images(0, (4, 3)), images(1, (4, 3))
+
+    def scaled(scale, factor):
+        def penalty(w):
+            options = {"plain": plain, "scale": scale}
+            return factor * INPUT_GRADIENT[name](lambda x: jnp.tanh(x @ w), real, fake, **options)
+
+        return jax.value_and_grad(penalty)(jnp.array([1.0, 2.0, -0.5]))
+
+    for found, expected in zip(scaled(2.5, 1.0), scaled(1.0, 2.5), strict=True):
+        assert jnp.abs(expected).max() > 1e-2
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("optimised")
+def test_a_scale_inside_spares_a_way_back_through_the_discriminator():
+    """The way back that made ∇D is the one that the penalty's gradient takes."""
+    weights = [jax.random.normal(key(), (3, 5)), jax.random.normal(key(), (5, 4))]
+    last, real = jnp.ones(4), images(0, (6, 3))
+
+    def products(scale, factor, plain=False):
+        def penalty(weights):
+            def discriminator(x):
+                for weight in weights:
+                    x = jnp.tanh(x @ weight)
+                return x @ last
+
+            return factor * penalties.r1_penalty(discriminator, real, plain=plain, scale=scale)
+
+        program = jax.jit(jax.grad(penalty)).lower(weights).compile().as_text()
+        return len(re.findall(r" (?:dot|convolution)\(", program))
+
+    counts = [products(2.5, 1.0), products(1.0, 2.5), products(1.0, 2.5, plain=True)]
+    assert counts[0] == counts[2] < counts[1]
 
 
 def test_a_small_penalty_keeps_its_digits():

@@ -82,26 +82,26 @@ def make_penalty(
       plain: for games that differentiate it twice.
     """
 
-    def unweighted(
-        discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn
-    ) -> Array:
+    given: dict[str, Any] = {"plain": plain, "scale": weight}
+
+    def weighted(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
         key = derive(turn.key, "penalty")
         match name:
             case "r1":
-                return penalties.r1_penalty(discriminator_fn, real, plain=plain)
+                return penalties.r1_penalty(discriminator_fn, real, **given)
             case "r2":
-                return penalties.r2_penalty(discriminator_fn, fake, plain=plain)
+                return penalties.r2_penalty(discriminator_fn, fake, **given)
             case "r1_r2":
-                on_real = penalties.r1_penalty(discriminator_fn, real, plain=plain)
-                return on_real + penalties.r2_penalty(discriminator_fn, fake, plain=plain)
+                on_real = penalties.r1_penalty(discriminator_fn, real, **given)
+                return on_real + penalties.r2_penalty(discriminator_fn, fake, **given)
             case "gradient_penalty":
-                return penalties.gradient_penalty(discriminator_fn, real, fake, key, plain=plain)
+                return penalties.gradient_penalty(discriminator_fn, real, fake, key, **given)
             case "dragan":
-                return penalties.dragan_penalty(discriminator_fn, real, key, plain=plain)
+                return penalties.dragan_penalty(discriminator_fn, real, key, **given)
         raise ValueError(f"unknown penalty {name!r}")
 
-    def weighted(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
-        penalty = partial(unweighted, discriminator_fn, real, fake, turn)
-        return weight * penalties.lazy(penalty, turn.number, every)
+    def applied(discriminator_fn: DiscriminatorFn, real: Array, fake: Array, turn: Turn) -> Array:
+        penalty = partial(weighted, discriminator_fn, real, fake, turn)
+        return penalties.lazy(penalty, turn.number, every)
 
-    return None if name == "none" else weighted
+    return None if name == "none" else applied

@@ -255,9 +255,7 @@ def adversarial(
             name: memory.update(turn.carry[name], real_logits, fake_logits)
             for name, memory in remembered.items()
         }
-        # A clone, for this key is meant to be drawn from twice.
-        made = drawn._replace(key=jax.random.clone(drawn.key)) if reuse_fakes else None
-        return value, Aux(after_fake.state, carry, scalars, made)
+        return value, Aux(after_fake.state, carry, scalars, made=drawn if reuse_fakes else None)
 
     def generator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
         drawn = draw(turn) if turn.reused is None else turn.reused

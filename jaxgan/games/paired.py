@@ -190,9 +190,7 @@ def paired(
 
             scalars["penalty"] = penalty(discriminator_fn, shown, made, turn)
             value = value + scalars["penalty"]
-        # A clone, for this key is meant to be drawn from twice.
-        left = made_of._replace(key=jax.random.clone(made_of.key)) if reuse_fakes else None
-        return value, Aux(after.state, turn.carry, scalars, left)
+        return value, Aux(after.state, turn.carry, scalars, made=made_of if reuse_fakes else None)
 
     def generator_loss(sides: Sides, turn: Turn) -> tuple[Array, Aux]:
         real, condition, dropout = given(turn) if turn.reused is None else turn.reused

@@ -159,7 +159,7 @@ def make_train_step(
             for index in times:
                 played, found = turn(played, index)
             current[move.side], carry = played
-            of_last, made[move.title] = found
+            of_last, made[move.title] = found[0], jax.tree.map(_again, found[1])
             scalars |= of_last
         decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
         if ema_start:
@@ -234,6 +234,11 @@ def _mean(brought: tuple[PyTree, Aux], axis_name: str | None) -> tuple[PyTree, A
     value, aux = brought
     value, averaged = mean_over((value, aux._replace(made=None)), axis_name)
     return value, averaged._replace(made=aux.made)
+
+
+def _again(leaf: Array) -> Array:
+    """What a move made, for another one: its keys are meant to be drawn from twice."""
+    return jax.random.clone(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
 def _ratio(update: Array, size: Array) -> Array:

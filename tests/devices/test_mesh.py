@@ -63,7 +63,7 @@ PERCEPTRONS = dataclasses.replace(
 KEY = jax.random.key(0)
 
 
-def game(axis_name):
+def game(axis_name, *, reuse_fakes=False):
     """Everything that is drawn for a batch, and batch statistics."""
 
     def penalty(discriminator_fn, real, fake, turn):
@@ -76,15 +76,15 @@ def game(axis_name):
     )
     loss = losses.ADVERSARIAL["wasserstein"]
     options = {"prior": latent.prior(16), "conditional": True, "penalty": penalty}
-    return adversarial(*map(from_linen, sides), loss, **options)
+    return adversarial(*map(from_linen, sides), loss, reuse_fakes=reuse_fakes, **options)
 
 
 OPTIMIZERS = {side: optax.sgd(1e-2) for side in ("generator", "discriminator")}
 
 
-def step_over(axis_name):
-    prepared = partial(prepare_batch, flip=True)
-    return make_train_step(game(axis_name), OPTIMIZERS, prepare=prepared, axis_name=axis_name)
+def step_over(axis_name, **options):
+    played, prepared = game(axis_name, **options), partial(prepare_batch, flip=True)
+    return make_train_step(played, OPTIMIZERS, prepare=prepared, axis_name=axis_name)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,14 @@ def test_a_step_under_shard_map_is_the_step_over_the_whole_batch(batch, start, e
     step = step_over("data")
     mapped = jax.shard_map(step, mesh=mesh, in_specs=specs, out_specs=P(), check_vma=check_vma)
     assert_close(after_three(jax.jit(mapped), batch, start, sharding.whole(mesh)), expected)
+
+
+def test_fakes_made_once_are_each_devices_own(batch, start):
+    expected = after_three(step_over(None, reuse_fakes=True), batch, start, jax.devices()[0])
+    mesh, specs = sharding.data_mesh(), (P(), P("data"), P())
+    step = step_over("data", reuse_fakes=True)
+    mapped = jax.jit(jax.shard_map(step, mesh=mesh, in_specs=specs, out_specs=P()))
+    assert_close(after_three(mapped, batch, start, sharding.whole(mesh)), expected)
 
 
 def test_a_step_under_pmap_is_the_step_over_the_whole_batch(batch, start, expected):

@@ -172,7 +172,9 @@ def test_a_generator_of_pairs_is_shown_and_judged_by_the_same_ones(reuse):
     flipped = {name: images[:, :, ::-1] for name, images in batch.items()}
     first = Turn(batch, derive(ROOT, "first"), jnp.array(0), carry)
     _, aux = game.move("discriminator").loss(sides, first)
-    second = Turn(flipped, derive(ROOT, "second"), jnp.array(0), carry, reused=aux.made)
+    made = aux.made
+    made = made and made._replace(key=jax.random.clone(made.key))  # As a step does.
+    second = Turn(flipped, derive(ROOT, "second"), jnp.array(0), carry, reused=made)
     game.move("generator").loss(sides, second)
     real, fake, fake_again, real_again = shown
     assert np.array_equal(real, real_again) == reuse
