@@ -10,13 +10,15 @@ the settings that are fastest for them, and their losses and gradient norms must
 Both libraries multiply float32 in TF32, as JAX does by default; the rows `float32 exact` do not.
 Memory of ours is what the compiler reserves for the program (arguments, results and what lies
 between); of PyTorch's, the most that its allocator held. FLOP are of matrix products and
-convolutions alone. `s/kimg` are the seconds for a thousand real images.
+convolutions alone. `s/kimg` are the seconds for a thousand real images. The row of quality trains
+the DCGAN on MNIST, which must lie there (`TFDS_DATA_DIR`).
 """
 
 import argparse
 import json
 import os
 import re
+import runpy
 import statistics
 import sys
 import time
@@ -25,6 +27,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -38,9 +41,11 @@ from benchmarks import convolutions, growing, torch_growing
 from benchmarks.synthetic import Synthetic, experiments, in_dtype
 from benchmarks.timing import Run, block_size, seconds
 from benchmarks.torch_step import Setting
-from benchmarks.train_step import Case, flop, gan_case, translation_case, wait
-from jaxgan.experiment import DiscriminatorOptions, Experiment
+from benchmarks.train_step import Case, flop, gan_case, translation_case, unet_case, wait
+from jaxgan import penalties, train
+from jaxgan.experiment import Experiment
 from jaxgan.layers.conv import conv_transpose, convolution
+from jaxgan.runs.shipped import find
 from jaxgan.training.trainer import make_trainer
 
 Row = dict[str, Any]
@@ -59,10 +64,13 @@ COLUMNS = {
         "difference of losses": "loss_difference",
     },
     "calls": {"ms a step": "ms"},
+    "penalty": {"surrogate ms": "surrogate", "plain": "plain"},
     "transposed": {"lax ms": "lax", "adjoint": "adjoint", "phase": "phase"},
     "convolution": {"lax ms": "lax", "adjoint": "adjoint", "phase": "phase"},
+    "quality": {"Fréchet distance": "frechet", "s in all": "seconds_spent"},
 }
 """The columns of every table, and where a row has them."""
+MNIST, PAIRING = "dcgan_mnist", "pairing r1+r2 64², batch 128"
 
 
 class Task(NamedTuple):
@@ -73,18 +81,16 @@ class Task(NamedTuple):
     take: Callable[[], Row]
 
 
-def dcgan(size: int, batch_size: int, **options: Any) -> Experiment:
-    return Synthetic(shape=(size, size, 3), batch_size=batch_size, **options)
+def dcgan(size: int, batch_size: int) -> Experiment:
+    return Synthetic(shape=(size, size, 3), batch_size=batch_size)
 
 
 def step_cases(device: str, smoke: bool) -> dict[str, Callable[[str], Case]]:
     """`dtype -> case` by name, the most telling first."""
-    plain = DiscriminatorOptions(normalization="none")
-    pairing = {"loss": "relativistic_pairing", "penalty": "r1_r2", "penalty_weight": 0.1}
     known = experiments("float32")
     large = {
         "dcgan 64², batch 128": dcgan(64, 128),
-        "pairing r1+r2 64², batch 128": dcgan(64, 128, discriminator=plain, **pairing),
+        PAIRING: penalized(smoke=False)[PAIRING],
         "dcgan 128², batch 64": dcgan(128, 64),
         "dcgan 256², batch 32": dcgan(256, 32),
     }
@@ -101,11 +107,23 @@ def step_cases(device: str, smoke: bool) -> dict[str, Callable[[str], Case]]:
     }
     name = f"CycleGAN's generator {size}², {blocks} blocks"
     found[name] = lambda dtype: translation_case(device, dtype, size, blocks)
+    depth = size.bit_length() - 1  # To a pixel.
+    found[f"pix2pix's U-Net {size}²"] = lambda dtype: unet_case(device, dtype, size, depth)
     for each in sizes:
         experiment = growing.of_size(each, 16 if smoke else 512)
         name = f"growing {each}², batch {experiment.batch_size}"
         found[name] = partial(growing_case, experiment, device)
     return found
+
+
+def penalized(smoke: bool) -> dict[str, Experiment]:
+    """Experiments with a penalty on input gradients."""
+    known = experiments("float32")
+    if smoke:
+        return {"mlp r1": replace(known["mlp"], penalty="r1")}
+    names = ("dcgan wgan-gp 1", "dcgan pairing r1+r2")
+    large = replace(known[names[1]], shape=(64, 64, 3), batch_size=128)
+    return {name: known[name] for name in names} | {PAIRING: large}
 
 
 def growing_case(experiment: Experiment, device: str, dtype: str) -> Case:
@@ -210,6 +228,33 @@ def take_calls(experiment: Experiment, steps_per_call: int) -> Row:
     return {"ms": 1e3 * statistics.median(times)}
 
 
+def our_step(experiment: Experiment) -> float:
+    """ms of a step of ours."""
+    run = gan_case(experiment, "cpu", "float32").ours()
+    run(3)
+    return 1e3 * statistics.median(seconds(run, 10) for _ in range(5))
+
+
+def take_penalty(experiment: Experiment) -> Row:
+    """ms a step with both forms of its penalty."""
+    form = penalties.input_gradient_penalty
+
+    def differentiated_twice(*operands: Any, **options: Any) -> jax.Array:
+        return form(*operands, **options | {"plain": True})
+
+    found = {"surrogate": our_step(experiment)}
+    with patch.object(penalties, "input_gradient_penalty", differentiated_twice):
+        return found | {"plain": our_step(experiment)}
+
+
+def take_quality(name: str, **changes: Any) -> Row:
+    """What an experiment that comes with the package reaches, by its own evaluations."""
+    experiment = replace(runpy.run_path(str(find(name)))["experiment"], **changes)
+    with TemporaryDirectory() as folder:
+        found = train(experiment, Path(folder) / "run").metrics
+    return {"frechet": next(line["frechet"] for line in reversed(found) if "frechet" in line)}
+
+
 def take_transposed(experiment: Experiment) -> Row:
     """ms a step with every form of its transposed convolutions."""
     found = {}
@@ -219,9 +264,7 @@ def take_transposed(experiment: Experiment) -> Row:
             return conv_transpose(*operands[:4], impl)
 
         with patch.object(convolution, "conv_transpose", chosen):
-            run = gan_case(experiment, "cpu", "float32").ours()
-            run(3)
-        found[impl] = 1e3 * statistics.median(seconds(run, 10) for _ in range(5))
+            found[impl] = our_step(experiment)
     return found
 
 
@@ -294,6 +337,8 @@ def tasks(device: str, smoke: bool) -> Iterator[Task]:
         for count in (1, 5, 25, 100):
             take = partial(take_calls, experiments("float32")[experiment_name], count)
             yield Task("calls", f"{experiment_name}, {count} steps a call", take)
+    for name, experiment in penalized(smoke).items():
+        yield Task("penalty", name, partial(take_penalty, experiment))
     if device == "cuda":
         for name in list(cases)[:3]:
             take = partial(take_step, cases[name], "float32", device, checked=True)
@@ -311,6 +356,8 @@ def tasks(device: str, smoke: bool) -> Iterator[Task]:
             name = f"{layer.name}, {layer.size}² x {layer.inputs} -> {layer.outputs}, {operation}"
             take = partial(take_convolution, layer, operation, (x, kernel / 50))
             yield Task("convolution", name, take)
+    quality = partial(take_quality, "digits", steps=20) if smoke else partial(take_quality, MNIST)
+    yield Task("quality", "digits" if smoke else MNIST, quality)
 
 
 def tables(rows: dict[str, Row]) -> str:

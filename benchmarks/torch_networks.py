@@ -205,6 +205,45 @@ class TranslationBlock(nn.Module):
         return x + self.residual(x)
 
 
+class UNet(nn.Module):
+    """The counterpart of `jaxgan.networks.unet.UNet` with instance normalisation, no dropout."""
+
+    def __init__(self, channels: int, width: int, depth: int) -> None:
+        super().__init__()
+        widths = [width * 2 ** min(i, 3) for i in range(depth)]
+
+        def down(number: int) -> nn.Module:
+            before = widths[number - 1] if number else channels
+            conv = nn.Conv2d(before, widths[number], 4, 2, 1, bias=False)
+            inside = 0 < number < depth - 1
+            return nn.Sequential(
+                *([nn.LeakyReLU(0.2)] if number else []),
+                conv,
+                *([nn.InstanceNorm2d(widths[number])] if inside else []),
+            )
+
+        def up(number: int) -> nn.Module:
+            before = widths[number + 1] * (1 if number == depth - 2 else 2)
+            conv = nn.ConvTranspose2d(before, widths[number], 4, 2, 1, bias=False)
+            return nn.Sequential(nn.ReLU(), conv, nn.InstanceNorm2d(widths[number]))
+
+        self.down = nn.ModuleList(map(down, range(depth)))
+        self.up = nn.ModuleList(map(up, reversed(range(depth - 1))))
+        self.last = nn.Sequential(
+            nn.ReLU(), nn.ConvTranspose2d(2 * width, channels, 4, 2, 1), nn.Tanh()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        carried = []
+        for layer in self.down:
+            x = layer(x)
+            carried.append(x)
+        x = carried.pop()
+        for layer in self.up:
+            x = torch.cat([layer(x), carried.pop()], 1)
+        return self.last(x)
+
+
 def port(module: nn.Module, params: dict, order: list[tuple[str, ...]]) -> None:
     """Copies the Linen parameters `params` into `module`, layer by layer.
 

@@ -37,6 +37,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -50,6 +51,7 @@ from jaxgan.experiment import Experiment, OptimizerOptions
 from jaxgan.keys import derive
 from jaxgan.latent import draw_latents
 from jaxgan.networks.cyclegan import TranslationGenerator
+from jaxgan.networks.unet import UNet
 from jaxgan.training.program import Program
 from jaxgan.training.trainer import make_trainer
 
@@ -210,8 +212,25 @@ def creation_orders(program: Program) -> dict[str, list[tuple[str, ...]]]:
 
 
 def translation_case(device: str, dtype: str, size: int = 64, blocks: int = 6) -> Case:
-    """CycleGAN's generator alone, on one square image: Adam on an L1 loss."""
+    """CycleGAN's generator alone, on one square image."""
     module = TranslationGenerator(channels=3, blocks=blocks, dtype=jnp.dtype(dtype))
+    twin = partial(torch_networks.translation_generator, 3, 64, blocks)
+    return image_case(module, twin, size, device, dtype)
+
+
+def unet_case(device: str, dtype: str, size: int, depth: int) -> Case:
+    """pix2pix's generator alone, on one square image; without dropout, whose draws would differ."""
+    module = UNet(
+        channels=3, depth=depth, dropout=0.0, normalization="instance", dtype=jnp.dtype(dtype)
+    )
+    twin = partial(torch_networks.UNet, 3, 64, depth)
+    return image_case(module, twin, size, device, dtype)
+
+
+def image_case(
+    module: nn.Module, twin: Callable[[], torch.nn.Module], size: int, device: str, dtype: str
+) -> Case:
+    """A generator that translates, on one square image: Adam on an L1 loss."""
     options = OptimizerOptions()
     rng = np.random.default_rng(0)
     images, targets = rng.uniform(-1, 1, (2, 1, size, size, 3)).astype(np.float32)
@@ -250,8 +269,7 @@ def translation_case(device: str, dtype: str, size: int = 64, blocks: int = 6) -
         return run
 
     def peer(setting: Setting) -> Run:
-        network = torch_networks.translation_generator(3, 64, blocks)
-        network = torch_step.prepared(network, setting, device)
+        network = torch_step.prepared(twin(), setting, device)
         x, y = channels_first(images).to(device), channels_first(targets).to(device)
         step = torch_step.make_l1_step(network, x, y, options, setting, dtype)
 
@@ -270,7 +288,7 @@ def translation_case(device: str, dtype: str, size: int = 64, blocks: int = 6) -
             order.extend(flatten_dict(module.init(jax.random.key(0), images, train=True)["params"]))
 
         jax.eval_shape(init, images)
-        network = torch_networks.translation_generator(3, 64, blocks)
+        network = twin()
         torch_networks.port(network, state[0], order)
         x, y = channels_first(images), channels_first(targets)
         peer_step = torch_step.make_l1_step(network, x, y, options, Setting())

@@ -19,11 +19,11 @@ batch into Σ w p / Σ w, 0 for padding, which must hold numbers; see `losses`.
 First order by default. A penalty P(g) of g = ∇D needs second derivatives of D in its parameter
 gradient. XLA runs these slowly on a CPU, so what is returned is the surrogate
 
-    stop_gradient(P) + (s - stop_gradient(s)),    s = ⟨g, v⟩ = jvp(sum of D; x; v),
+    stop_gradient(P) + slope of s,    s = ⟨g, v⟩ = jvp(sum of D; x; v),
 
-with the direction v = ∂P/∂g held constant. It has the value of P and its exact gradient, with
-respect to the parameters and to the images, at the price of first-order kernels. Three uses
-need `plain=True`, which differentiates twice:
+with the direction v = ∂P/∂g held constant, and of s the derivative alone. It has the value of P and
+its exact gradient, with respect to the parameters and to the images, at the price of first-order
+kernels. Three uses need `plain=True`, which differentiates twice:
 
 - anything that differentiates the penalty *twice*, such as an unrolled GAN whose discriminator
   updates hold a penalty, or a Hessian: the surrogate takes v for a constant, and refuses;
@@ -59,9 +59,9 @@ from jaxgan.arrays import (
     wide,
     wide_type,
 )
-from jaxgan.first_order import first_order
 from jaxgan.keys import derive
 from jaxgan.matrices import Axes, Rule, matrices, names, usual_axes
+from jaxgan.slope import slope_of
 from jaxgan.types import Array, Key, Number, PyTree
 
 __all__ = [
@@ -192,7 +192,7 @@ def input_gradient_penalty(
         return penalty(gradients)
     value, direction = jax.value_and_grad(penalty)(jax.lax.stop_gradient(gradients))
     try:
-        slope = first_order(jax.jvp(total, (images,), (direction,))[1], TWICE)
+        return value + slope_of(jax.jvp(total, (images,), (direction,))[1], TWICE)
     except TypeError as error:
         if "custom_vjp" in str(error):
             raise ValueError(
@@ -200,7 +200,6 @@ def input_gradient_penalty(
                 "plain=True, or define its derivative by jax.custom_jvp"
             ) from error
         raise
-    return value + (slope - jax.lax.stop_gradient(slope))  # an exact 0: value keeps its digits
 
 
 def gradient_penalty(

@@ -30,7 +30,7 @@ def test_the_ring_is_found(run):
     apart = np.linalg.norm(centers[:, None] - means[None], axis=-1)
     assert apart.min(axis=1).max() < 0.05
     lines = [line["log_likelihood"] for line in run.metrics if "images_seen" in line]
-    assert sorted(lines) == lines
+    assert np.diff(lines).min() >= -1e-6  # An ulp of float32 is half of that.
     assert run.sample(7).shape == (7, 2)
 
 

@@ -1,20 +1,21 @@
-"""Values that may be differentiated once: exact to first order, and wrong beyond.
+"""A derivative without its value, which may be taken once.
 
-`first_order(x)` is x, with the derivative of x. If that derivative is differentiated again, by
-whatever order of forward and reverse mode, gets an error instead of a wrong number. In a compiled
-program nothing is left of it.
+`slope_of(x)` is 0, with the derivative of x; the compiler leaves x itself out. Added to a value, it
+gives that value another derivative, exact to first order and wrong beyond. Who differentiates it
+again, by whatever order of forward and reverse mode, gets an error instead of a wrong number.
 """
 
 from typing import Any
 
+import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from jaxgan.types import Array
 
 
-def first_order(x: Array, message: str) -> Array:
-    """x, whose second derivative is refused.
+def slope_of(x: Array, message: str) -> Array:
+    """Zeros with the derivative of x, whose own derivative is refused.
 
     Args:
       x: a float array of any shape.
@@ -29,7 +30,7 @@ def first_order(x: Array, message: str) -> Array:
 # The derivative of `_value` is `_once(tangent, x)`, which is the tangent. Its second operand is
 # there to be noticed: in reverse mode the tangent is transposed away, and x is what still depends
 # on the variables of an outer differentiation.
-_value, _once = Primitive("first_order"), Primitive("first_order_tangent")
+_value, _once = Primitive("slope_of"), Primitive("slope_of_tangent")
 
 
 def _differentiate(
@@ -58,11 +59,17 @@ def _batch(primitive: Primitive) -> Any:
     return batch
 
 
+def _zeros(x: Array, *, message: str) -> Array:
+    return jnp.zeros_like(x)
+
+
 for _primitive in (_value, _once):
-    _primitive.def_impl(lambda x, *_, message: x)
     _primitive.def_abstract_eval(lambda x, *_, message: x)
     batching.primitive_batchers[_primitive] = _batch(_primitive)
-    mlir.register_lowering(_primitive, lambda _, x, *__, message: [x])
+_value.def_impl(_zeros)
+mlir.register_lowering(_value, mlir.lower_fun(_zeros, multiple_results=False))
+_once.def_impl(lambda tangent, _, message: tangent)
+mlir.register_lowering(_once, lambda _, tangent, __, message: [tangent])
 ad.primitive_jvps[_value] = _differentiate
 ad.primitive_jvps[_once] = _refuse
 ad.primitive_transposes[_once] = _transpose
