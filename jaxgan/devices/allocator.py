@@ -20,16 +20,18 @@ HEAP = 64 << 20
 def keep_freed_memory() -> None:
     """From now on this process keeps the memory that it frees, and takes it for what comes next.
 
-    It needs hardly more at its peak. Where the allocator is not glibc's, or the user has chosen one
+    What was freed before, such as a compiler's hundreds of MB, is given back. The process needs
+    hardly more at its peak. Where the allocator is not glibc's, or the user has chosen one
     of these settings by `MALLOC_...` or `GLIBC_TUNABLES`, nothing changes.
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     chosen = any(name in tunables for name in ("mmap_max", "trim_threshold", "top_pad"))
     if chosen or any(name.startswith("MALLOC_") for name in os.environ) or sys.platform != "linux":
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # Musl has none.
-    if mallopt is None:
+    glibc = ctypes.CDLL(None)
+    if not hasattr(glibc, "mallopt"):  # Musl has none.
         return
-    mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, LARGEST)
-    mallopt(M_TOP_PAD, HEAP)
+    glibc.malloc_trim(0)
+    glibc.mallopt(M_MMAP_MAX, 0)
+    glibc.mallopt(M_TRIM_THRESHOLD, LARGEST)
+    glibc.mallopt(M_TOP_PAD, HEAP)

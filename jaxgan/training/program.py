@@ -300,8 +300,6 @@ def _compile_steps(
     key: Key,
     options: compiler.Options,
 ) -> Compiled:
-    if jax.default_backend() == "cpu":
-        keep_freed_memory()
     whole, rows = sharding.whole(mesh), sharding.rows(mesh)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, abstract)
     program = jax.jit(
@@ -313,7 +311,10 @@ def _compile_steps(
     with jax.set_mesh(mesh):
         lowered = program.lower(abstract, data, plan, np.int32(len(plan)), key)
     with compilation.written_if(compiler.is_kept(options)):
-        return lowered.compile(options)
+        compiled = lowered.compile(options)
+    if jax.default_backend() == "cpu":
+        keep_freed_memory()  # The compiler's goes back first.
+    return compiled
 
 
 def _compile_start(

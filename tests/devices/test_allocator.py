@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-PROGRAM = """
+KEPT = """
 import ctypes, resource
 from jaxgan.devices.allocator import keep_freed_memory
 
@@ -22,15 +22,40 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 fill()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
+GIVEN_BACK = """
+import ctypes
+from jaxgan.devices.allocator import keep_freed_memory
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+blocks = [libc.malloc(ctypes.c_size_t(100_000)) for _ in range(1000)]
+for block in blocks:
+    ctypes.memset(block, 1, 100_000)
+for block in blocks[:-1]:  # The last one keeps the heap from shrinking by itself.
+    libc.free(ctypes.c_void_p(block))
+
+def resident():
+    lines = open("/proc/self/status").read().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmRSS")))
+
+before = resident()
+keep_freed_memory()
+print(before - resident())
+"""
 glibc = pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+
+
+def number(program: str, **environment: str) -> int:
+    """What a program prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+    )
+    return int(done.stdout)
 
 
 def faults(**environment: str) -> int:
     """Pages that the second of two equal blocks had to be given."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, env=environment, check=True
-    )
-    return int(done.stdout)
+    return number(KEPT, **environment)
 
 
 @glibc
@@ -39,6 +64,11 @@ def faults(**environment: str) -> int:
 )
 def test_what_is_freed_is_kept(environment):
     assert faults(**environment) < 100
+
+
+@glibc
+def test_what_was_freed_before_is_given_back():
+    assert number(GIVEN_BACK) > 80_000  # kB, of 100,000.
 
 
 @glibc
