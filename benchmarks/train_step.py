@@ -46,6 +46,7 @@ from flax.traverse_util import flatten_dict
 
 from benchmarks.synthetic import experiments
 from benchmarks.timing import Run, block_size, cached_in, resident, seconds
+from jaxgan import compiler
 from jaxgan.devices.allocator import keep_freed_memory
 from jaxgan.experiment import Experiment, OptimizerOptions
 from jaxgan.keys import derive
@@ -243,7 +244,10 @@ def image_case(
         optimizer = options.build()
         params = initial()
 
-        @partial(jax.jit, donate_argnums=0)
+        # As runs ask for a single image, for which oneDNN does not pay.
+        asked = compiler.options(jax.default_backend(), convolutions=not compiler.offers_onednn())
+
+        @partial(jax.jit, donate_argnums=0, compiler_options=asked)
         def step(state: Any, images: jax.Array, targets: jax.Array) -> tuple[Any, jax.Array]:
             def loss(params: Any) -> jax.Array:
                 outputs = module.apply({"params": params}, images, train=True)

@@ -9,18 +9,28 @@ from jaxgan import compiler
 from jaxgan.devices.compilation import written_if
 from jaxgan.layers.conv import conv
 
+ONEDNN, EIGEN = {compiler.ONEDNN: True, compiler.YNNPACK: ""}, {compiler.YNNPACK: ""}
 
-@pytest.mark.parametrize("backend", ["cpu", "gpu", "tpu"])
-@pytest.mark.parametrize("onednn", [True, False])
-def test_onednn_is_asked_for_on_a_cpu_that_has_it_and_for_convolutions(
-    monkeypatch, backend, onednn
-):
-    monkeypatch.setattr(compiler, "offers_onednn", lambda: onednn)
+
+@pytest.mark.parametrize(
+    ("backend", "version", "machine", "more"),
+    [
+        ("cpu", (0, 12, 0), "x86_64", ONEDNN),
+        ("cpu", (0, 10, 2), "x86_64", EIGEN),
+        ("cpu", (0, 9, 2), "x86_64", {}),  # It does not know the option.
+        ("cpu", (0, 12, 0), "aarch64", {}),  # Not measured there.
+        ("gpu", (0, 12, 0), "x86_64", {}),
+        ("tpu", (0, 12, 0), "x86_64", {}),
+    ],
+)
+def test_what_is_asked_for_convolutions(monkeypatch, backend, version, machine, more):
+    monkeypatch.setattr(compiler.jaxlib.version, "__version_info__", version)
+    monkeypatch.setattr(compiler.platform, "machine", lambda: machine)
+    monkeypatch.setattr(compiler.sys, "platform", "linux")
     plain = compiler.options(backend)
-    asked = compiler.options(backend, convolutions=True)
-    assert not any("onednn" in name for name in plain)
-    assert any("onednn" in name for name in asked) is (onednn and backend == "cpu")
-    assert plain.items() <= asked.items()
+    assert compiler.options(backend, convolutions=True) == plain | more
+    assert not plain.keys() & ONEDNN.keys()
+    assert compiler.is_kept(plain | more) is (more != ONEDNN)
 
 
 @pytest.mark.parametrize(

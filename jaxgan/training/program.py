@@ -127,8 +127,8 @@ def make_program(phase: Phase, place: Place, source: Any, mesh: Mesh, root_key: 
 
     @cache
     def compiled_steps() -> Compiled:
-        onednn = limit == 1 and batch_size >= BATCH and _gains_by_onednn(traced)
-        asked = compiler.options(jax.default_backend(), convolutions=onednn)
+        asks = limit == 1 and _gains_by_other_convolutions(traced, batch_size)
+        asked = compiler.options(jax.default_backend(), convolutions=asks)
         gather = source.spec.gather if resident else None
         on_row = partial(_on_row, step, gather, scalar_names)
         data = batches.resident if resident else example
@@ -394,11 +394,12 @@ def _best_steps_per_call(traced: Traced) -> int:
     return STEPS_PER_CALL if _touched(traced) <= LOOP_LIMIT else 1
 
 
-def _gains_by_onednn(traced: Traced) -> bool:
-    """Whether it pays to compile a step at every start for the sake of its convolutions."""
-    if not compiler.offers_onednn():
+def _gains_by_other_convolutions(traced: Traced, batch_size: int) -> bool:
+    """Whether a step is to ask for other convolutions than XLA's first choice."""
+    if not _has_plain_convolution(traced):
         return False
-    return _has_plain_convolution(traced) and _touched(traced) > LOOP_LIMIT
+    # With oneDNN's it is compiled at every start.
+    return not compiler.offers_onednn() or (batch_size >= BATCH and _touched(traced) > LOOP_LIMIT)
 
 
 def _touched(traced: Traced) -> int:

@@ -11,8 +11,8 @@ times slower than that, and any convolution inside a loop slower still. Hence `i
 - "phase": a transposed convolution as one plain convolution an output phase;
 - "adjoint": by XLA's plain forms in every derivative, see `jaxgan.layers.conv.trilinear`; lax's own
   rules lead to forms that take up to 25 times as long, for the kernels of transposed convolutions
-  and in second derivatives, and 40 times inside a loop. Where the compiler offers oneDNN, by the
-  forms that it takes (`jaxgan.compiler`);
+  and in second derivatives, and 40 times inside a loop. On a CPU by the
+  forms that are fast in programs with `compiler.options("cpu", convolutions=True)`;
 - "winograd": by `jaxgan.layers.conv.winograd`, for square 2x2 to 4x4 kernels;
 - "patches": by `jaxgan.layers.conv.patches`, meant for small kernels with few channels on one side;
 - "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, and 1x1 kernels as matrix
@@ -32,7 +32,7 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from jaxgan.compiler import offers_onednn
-from jaxgan.layers.conv.patches import patch_conv
+from jaxgan.layers.conv.patches import gram, patch_conv
 from jaxgan.layers.conv.trilinear import (
     Convolution,
     Geometry,
@@ -51,7 +51,9 @@ Lengths: TypeAlias = int | Sequence[int]
 NHWC = ("NHWC", "HWIO", "NHWC")
 NO_PADDING = ((0, 0), (0, 0))
 LARGE = 8192
-"""Output pixels of a batch from which folding pixels into channels pays on a CPU."""
+"""Output pixels of a batch from which Winograd's transforms pay with 64 channels on a CPU."""
+FEW = 8
+"""Images of a batch, at most one less."""
 
 
 class Conv(nn.Module):
@@ -271,14 +273,12 @@ def _own(
 
 def _transforming_pays(pixels: int, channels: int) -> bool:
     """Whether fewer products pay Winograd's transforms of kernel and images back."""
-    return (channels >= 128 and pixels >= LARGE // 16) or (channels >= 32 and pixels >= LARGE // 4)
+    return pixels >= LARGE // 16 if channels >= 128 else channels >= 64 and pixels >= LARGE // 2
 
 
 def _folding_pays(pixels: int, channels: int) -> bool:
     """Whether the same holds where pixels are folded into channels for strides first."""
-    if offers_onednn():
-        return channels >= 128 and pixels >= LARGE // 2
-    return channels >= 64 and pixels >= LARGE
+    return pixels >= LARGE // 2 if channels >= 128 else channels >= 64 and pixels >= LARGE
 
 
 def _by(
@@ -300,11 +300,6 @@ def _lax_value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
 
 
 def _lax_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
-    # With many channels and images no larger than kernels, the dilated form is 15 times slower;
-    # with few channels it is faster.
-    small = max(geometry.out) <= min(geometry.taps) and min(kernel.shape[2:]) >= 128
-    if small and _has_phases(geometry):
-        return _phase_images(z, kernel, geometry=geometry)
     # Of z's kind, which under `shard_map` says that it varies: the transpose would add a sum.
     x = jax.typeof(z).update(shape=(len(z), *geometry.size, kernel.shape[2]))
     return jax.linear_transpose(lambda x: _lax_value(x, kernel, geometry=geometry), x)(z)[0]
@@ -356,8 +351,53 @@ def _onednn_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
     return images(z, kernel, geometry=geometry)
 
 
+def _eigen_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    """Eigen convolves dilated images, zeros and all."""
+    channels, pixels = min(kernel.shape[2:]), z.size // z.shape[-1]
+    if channels < 64 or not _has_phases(geometry):
+        return _lax_images(z, kernel, geometry=geometry)
+    if pixels >= LARGE // 4 and _folds(geometry):
+        return _folded_images(z, kernel, geometry=geometry)
+    return _phase_images(z, kernel, geometry=geometry)
+
+
+def _folds(geometry: Geometry) -> bool:
+    """Whether folding pixels into channels leaves a kernel for Winograd."""
+    size, taps, strides, padding = geometry
+    whole = [(n + sum(pads)) % s for n, pads, s in zip(size, padding, strides, strict=True)]
+    left = [divmod(n, s) for n, s in zip(taps, strides, strict=True)]
+    return not any(whole) and left[0] == left[1] and left[0] in ((2, 0), (3, 0), (4, 0))
+
+
+def _folded_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
+    size, taps, strides, padding = geometry
+    height, width = (
+        (n + sum(pads)) // s for n, pads, s in zip(size, padding, strides, strict=True)
+    )
+    rows, columns = (n // s for n, s in zip(taps, strides, strict=True))
+    folded = Geometry((height, width), (rows, columns), (1, 1), NO_PADDING)
+    x = _unfold(winograd_conv.images(z, _fold_kernel(kernel, strides), geometry=folded), strides)
+    (top, bottom), (left, right) = padding
+    return pad(x, ((-top, -bottom), (-left, -right)))
+
+
+def _eigen_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
+    """Eigen takes the batch for channels, and is slow where there are few: then tap by tap."""
+    if len(x) >= FEW:
+        return _lax_kernel(x, z, geometry=geometry)
+    x = pad(x, geometry.padding)
+    (height, width), (s, t) = geometry.out, geometry.strides
+    products = [
+        gram(x[:, i::s][:, :height, j::t][:, :, :width], z)
+        for i in range(geometry.taps[0])
+        for j in range(geometry.taps[1])
+    ]
+    return jnp.stack(products).reshape(*geometry.taps, x.shape[-1], z.shape[-1])
+
+
 _xla = convolution("plain_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
 _onednn = convolution("plain_conv", Convolution(_lax_value, _onednn_images, _lax_kernel))
+_eigen = convolution("plain_conv", Convolution(_lax_value, _eigen_images, _eigen_kernel))
 _of_stride_one = of_stride_one("plain_conv", _lax_value, _standard_kernel)
 
 
@@ -365,7 +405,9 @@ def _plain(x: Array, strides: tuple[int, int]) -> Convolution:
     """The plain forms that the compiler runs fast."""
     if max(strides) == 1:
         return _of_stride_one
-    return _onednn if _on_cpu(x) and offers_onednn() else _xla
+    if not _on_cpu(x):
+        return _xla
+    return _onednn if offers_onednn() else _eigen
 
 
 def _fold(x: Array, strides: tuple[int, int]) -> Array:
@@ -374,6 +416,14 @@ def _fold(x: Array, strides: tuple[int, int]) -> Array:
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height // s, s, width // t, t, channels).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(batch, height // s, width // t, s * t * channels)
+
+
+def _unfold(x: Array, strides: tuple[int, int]) -> Array:
+    """Depth to space: `[B, H, W, s * t * C]` -> `[B, s * H, t * W, C]`."""
+    s, t = strides
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height, width, s, t, channels // (s * t)).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(batch, s * height, t * width, -1)
 
 
 def _fold_kernel(kernel: Array, strides: tuple[int, int]) -> Array:
@@ -386,12 +436,10 @@ def _fold_kernel(kernel: Array, strides: tuple[int, int]) -> Array:
 
 def _transpose_by_folding(form: Convolution, x: Array, kernel: Array) -> Array:
     """4x4, stride 2: a 2x2 convolution makes the four phases as channels, unfolded and cropped."""
-    batch, height, width, _ = x.shape
     # The convolution of stride 2 whose input gradient this is, on images folded by 2.
     folded = _fold_kernel(kernel[::-1, ::-1].swapaxes(2, 3), (2, 2))
     y = _by(form, x, folded[::-1, ::-1].swapaxes(2, 3), ((1, 1), (1, 1)))
-    y = y.reshape(batch, height + 1, width + 1, 2, 2, -1).transpose(0, 1, 3, 2, 4, 5)
-    return y.reshape(batch, 2 * height + 2, 2 * width + 2, -1)[:, 1:-1, 1:-1]
+    return _unfold(y, (2, 2))[:, 1:-1, 1:-1]
 
 
 def _transpose_by_adjoint(

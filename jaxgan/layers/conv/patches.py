@@ -44,18 +44,18 @@ def _kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
     (rows, columns), padding = geometry.taps, geometry.padding
     (top, bottom), (left, right) = padding
     if inputs <= outputs:
-        products = _gram(_patches(x, (rows, columns), padding), z)
+        products = gram(_patches(x, (rows, columns), padding), z)
         return products.reshape(rows, columns, inputs, outputs)
     # The gradient at tap i sums x[p] z[p + top - i]: patches of z, their taps in reverse.
     around = (
         (rows - 1 - top, rows - 1 - bottom),
         (columns - 1 - left, columns - 1 - right),
     )
-    products = _gram(_patches(z, (rows, columns), around), x)
+    products = gram(_patches(z, (rows, columns), around), x)
     return products.reshape(rows, columns, outputs, inputs)[::-1, ::-1].swapaxes(2, 3)
 
 
-def _gram(few: Array, many: Array) -> Array:
+def gram(few: Array, many: Array) -> Array:
     """[B, H, W, m] and [B, H, W, n] to their products summed over pixels [m, n]."""
     return few.reshape(-1, few.shape[-1]).T @ many.reshape(-1, many.shape[-1])
 

@@ -204,12 +204,27 @@ def test_auto_takes_the_form_that_was_measured_to_win(monkeypatch, layer, size, 
 
 
 @pytest.mark.parametrize("onednn", [True, False])
-@pytest.mark.parametrize(("size", "features"), [(8, 16), (7, 16), (8, 1)])
-def test_the_forms_for_both_compilers_equal_lax(monkeypatch, onednn, size, features):
+@pytest.mark.parametrize("images", [2, 9], ids=["few", "many"])
+@pytest.mark.parametrize(
+    ("size", "channels", "features", "large"),
+    [
+        (8, 16, 16, 8192),
+        (7, 16, 16, 8192),
+        (8, 16, 1, 8192),
+        (8, 64, 64, 8192),  # Phases in place of dilated images.
+        (8, 64, 64, 128),  # Images by Winograd, the other maps not.
+        (6, 64, 64, 8),  # All three.
+    ],
+)
+def test_the_forms_for_both_compilers_equal_lax(
+    monkeypatch, onednn, images, size, channels, features, large
+):
     """In value and in the first and second derivatives of strided and transposed convolutions."""
     monkeypatch.setattr(convolution, "offers_onednn", lambda: onednn)
-    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, size, size, 16)), jnp.float32)
-    kernel = jnp.asarray(np.random.default_rng(1).normal(size=(4, 4, 16, features)), jnp.float32)
+    monkeypatch.setattr(convolution, "LARGE", large)
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(images, size, size, channels)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(4, 4, channels, features)) / 4, jnp.float32)
 
     def results(function, impl):
         def loss(x, kernel):
@@ -218,8 +233,12 @@ def test_the_forms_for_both_compilers_equal_lax(monkeypatch, onednn, size, featu
         def penalty(x, kernel):
             return jnp.sum(jax.grad(loss)(x, kernel) ** 2)
 
+        def mapped(x):
+            return jax.grad(lambda x: loss(x, kernel))(x)
+
         value = function(x, kernel, (2, 2), impl=impl)
-        return value, jax.grad(loss, (0, 1))(x, kernel), jax.grad(penalty, (0, 1))(x, kernel)
+        firsts, seconds = (jax.grad(of, (0, 1))(x, kernel) for of in (loss, penalty))
+        return value, firsts, seconds, jax.vmap(mapped)(jnp.stack([x, 2 * x]))
 
     for function in (conv, conv_transpose):
         chex.assert_trees_all_close(
@@ -227,21 +246,26 @@ def test_the_forms_for_both_compilers_equal_lax(monkeypatch, onednn, size, featu
         )
 
 
-@pytest.mark.parametrize(("channels", "pays"), [(64, False), (128, True)])
-def test_onednn_leaves_strided_convolutions_of_many_channels_to_winograd(
-    monkeypatch, channels, pays
-):
-    monkeypatch.setattr(convolution, "offers_onednn", lambda: True)
-    x = jax.ShapeDtypeStruct((64, 32, 32, channels), jnp.float32)
+@pytest.mark.parametrize(
+    ("channels", "size", "pays"),
+    [(64, 16, False), (64, 32, True), (128, 8, False), (128, 16, True)],
+)
+def test_large_strided_convolutions_go_through_winograd(channels, size, pays):
+    x = jax.ShapeDtypeStruct((64, size, size, channels), jnp.float32)
     kernel = jax.ShapeDtypeStruct((4, 4, channels, 128), jnp.float32)
     program = str(jax.make_jaxpr(lambda x, kernel: conv(x, kernel, (2, 2)))(x, kernel))
     assert ("winograd_conv" in program) is pays
 
 
-@pytest.mark.parametrize(("onednn", "dilated"), [(True, False), (False, True)])
-def test_onednn_gets_phases_in_place_of_dilated_images(monkeypatch, onednn, dilated):
+@pytest.mark.parametrize(
+    ("onednn", "channels", "dilated"),
+    [(True, 8, True), (True, 16, False), (False, 32, True), (False, 64, False)],
+)
+def test_phases_take_the_place_of_dilated_images_where_they_win(
+    monkeypatch, onednn, channels, dilated
+):
     monkeypatch.setattr(convolution, "offers_onednn", lambda: onednn)
-    z, kernel = jnp.ones((2, 4, 4, 32)), jnp.ones((4, 4, 32, 16))
+    z, kernel = jnp.ones((2, 4, 4, 64)), jnp.ones((4, 4, 64, channels))
     lowered = jax.jit(lambda z: conv_transpose(z, kernel)).lower(z).as_text()
     assert ("lhs_dilate = [2, 2]" in lowered) is dilated
 
