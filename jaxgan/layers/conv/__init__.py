@@ -6,8 +6,8 @@ from jaxgan.layers.conv.convolution import (
     ConvTranspose,
     conv,
     conv_transpose,
-    conv_transpose_by_phases,
 )
+from jaxgan.layers.conv.phases import conv_transpose_by_phases
 
 __all__ = [
     "Conv",

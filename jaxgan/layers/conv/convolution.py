@@ -23,7 +23,7 @@ folded into channels until it is one: 4x4 of stride 2 is 2x2 on four times the c
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import flax.linen as nn
 import jax
@@ -32,15 +32,12 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from jaxgan.compiler import offers_onednn
-from jaxgan.layers.conv.patches import gram, patch_conv
-from jaxgan.layers.conv.trilinear import (
-    Convolution,
-    Geometry,
-    Padding,
-    convolution,
-    of_stride_one,
-    pad,
-)
+from jaxgan.layers.conv import plain
+from jaxgan.layers.conv.folding import fold, fold_kernel, unfold
+from jaxgan.layers.conv.patches import patch_conv
+from jaxgan.layers.conv.phases import conv_transpose_by_phases
+from jaxgan.layers.conv.plain import NHWC, NO_PADDING
+from jaxgan.layers.conv.trilinear import Convolution, Geometry, Padding, pad
 from jaxgan.layers.conv.winograd import products, winograd_conv
 from jaxgan.types import Array
 
@@ -48,12 +45,8 @@ ConvImpl: TypeAlias = Literal["auto", "lax", "phase", "winograd", "patches", "ad
 
 Lengths: TypeAlias = int | Sequence[int]
 
-NHWC = ("NHWC", "HWIO", "NHWC")
-NO_PADDING = ((0, 0), (0, 0))
 LARGE = 8192
 """Output pixels of a batch from which Winograd's transforms pay with 64 channels on a CPU."""
-FEW = 8
-"""Images of a batch, at most one less."""
 
 
 class Conv(nn.Module):
@@ -173,8 +166,8 @@ def conv(
     own = _own(x, kernel, strides, pads, impl)
     if own is not None:
         if strides != (1, 1):
-            x = _fold(pad(x, pads), strides)
-            kernel, pads = _fold_kernel(kernel, strides), NO_PADDING
+            x = fold(pad(x, pads), strides)
+            kernel, pads = fold_kernel(kernel, strides), NO_PADDING
         return _by(own, x, kernel, pads)
     if cpu and taps == strides == (1, 1) and pads == NO_PADDING:
         return x @ kernel[0, 0]
@@ -293,153 +286,21 @@ def _by(
     return form.value(x, kernel, geometry=Geometry(size, taps, strides, padding))
 
 
-def _lax_value(x: Array, kernel: Array, *, geometry: Geometry) -> Array:
-    return lax.conv_general_dilated(
-        x, kernel, geometry.strides, geometry.padding, dimension_numbers=NHWC
-    )
-
-
-def _lax_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
-    # Of z's kind, which under `shard_map` says that it varies: the transpose would add a sum.
-    x = jax.typeof(z).update(shape=(len(z), *geometry.size, kernel.shape[2]))
-    return jax.linear_transpose(lambda x: _lax_value(x, kernel, geometry=geometry), x)(z)[0]
-
-
-def _has_phases(geometry: Geometry) -> bool:
-    """Whether the images' map makes strides x strides phases of one size."""
-    size, taps, strides, _ = geometry
-    grows = size == tuple(n * stride for n, stride in zip(geometry.out, strides, strict=True))
-    return grows and max(strides) > 1 and min(taps) >= max(strides)
-
-
-def _phase_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
-    _, taps, strides, padding = geometry
-    before = [n - 1 - pads[0] for n, pads in zip(taps, padding, strict=True)]
-    after = [n + s - 2 - b for n, s, b in zip(taps, strides, before, strict=True)]
-    around = (before[0], after[0]), (before[1], after[1])
-    return conv_transpose_by_phases(z, kernel[::-1, ::-1].swapaxes(2, 3), strides, around)
-
-
-def _lax_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
-    kernel = jax.typeof(x).update(shape=(*geometry.taps, x.shape[-1], z.shape[-1]))
-    return jax.linear_transpose(lambda k: _lax_value(x, k, geometry=geometry), kernel)(z)[0]
-
-
-def _standard_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
-    """The kernel's map of stride 1 as a convolution of the one form that XLA runs fast.
-
-    Channels take the place of the batch, and the batch that of channels. The side with fewer
-    channels is convolved with the other. Lax leaves the axes where they are and names them in
-    another order, which a CPU runs slowly inside a loop.
-    """
-    (rows, columns), ((top, bottom), (left, right)) = geometry.taps, geometry.padding
-    if x.shape[-1] <= z.shape[-1]:
-        x, z = pad(x, geometry.padding).transpose(3, 1, 2, 0), z.transpose(1, 2, 0, 3)
-        kernel = lax.conv_general_dilated(x, z, (1, 1), "VALID", dimension_numbers=NHWC)
-        return kernel.transpose(1, 2, 0, 3)
-    # The gradient at tap i sums x[p] z[p + top - i]: x over z, the taps in reverse.
-    around = (rows - 1 - top, rows - 1 - bottom), (columns - 1 - left, columns - 1 - right)
-    z, x = pad(z, around).transpose(3, 1, 2, 0), x.transpose(1, 2, 0, 3)
-    kernel = lax.conv_general_dilated(z, x, (1, 1), "VALID", dimension_numbers=NHWC)
-    return kernel[:, ::-1, ::-1].transpose(1, 2, 3, 0)
-
-
-def _onednn_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
-    """oneDNN takes no dilated images; phases of few channels lose to XLA's own form."""
-    few = min(kernel.shape[2:]) < 16
-    images = _phase_images if _has_phases(geometry) and not few else _lax_images
-    return images(z, kernel, geometry=geometry)
-
-
-def _eigen_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
-    """Eigen convolves dilated images, zeros and all."""
-    channels, pixels = min(kernel.shape[2:]), z.size // z.shape[-1]
-    if channels < 64 or not _has_phases(geometry):
-        return _lax_images(z, kernel, geometry=geometry)
-    if pixels >= LARGE // 4 and _folds(geometry):
-        return _folded_images(z, kernel, geometry=geometry)
-    return _phase_images(z, kernel, geometry=geometry)
-
-
-def _folds(geometry: Geometry) -> bool:
-    """Whether folding pixels into channels leaves a kernel for Winograd."""
-    size, taps, strides, padding = geometry
-    whole = [(n + sum(pads)) % s for n, pads, s in zip(size, padding, strides, strict=True)]
-    left = [divmod(n, s) for n, s in zip(taps, strides, strict=True)]
-    return not any(whole) and left[0] == left[1] and left[0] in ((2, 0), (3, 0), (4, 0))
-
-
-def _folded_images(z: Array, kernel: Array, *, geometry: Geometry) -> Array:
-    size, taps, strides, padding = geometry
-    height, width = (
-        (n + sum(pads)) // s for n, pads, s in zip(size, padding, strides, strict=True)
-    )
-    rows, columns = (n // s for n, s in zip(taps, strides, strict=True))
-    folded = Geometry((height, width), (rows, columns), (1, 1), NO_PADDING)
-    x = _unfold(winograd_conv.images(z, _fold_kernel(kernel, strides), geometry=folded), strides)
-    (top, bottom), (left, right) = padding
-    return pad(x, ((-top, -bottom), (-left, -right)))
-
-
-def _eigen_kernel(x: Array, z: Array, *, geometry: Geometry) -> Array:
-    """Eigen takes the batch for channels, and is slow where there are few: then tap by tap."""
-    if len(x) >= FEW:
-        return _lax_kernel(x, z, geometry=geometry)
-    x = pad(x, geometry.padding)
-    (height, width), (s, t) = geometry.out, geometry.strides
-    products = [
-        gram(x[:, i::s][:, :height, j::t][:, :, :width], z)
-        for i in range(geometry.taps[0])
-        for j in range(geometry.taps[1])
-    ]
-    return jnp.stack(products).reshape(*geometry.taps, x.shape[-1], z.shape[-1])
-
-
-_xla = convolution("plain_conv", Convolution(_lax_value, _lax_images, _lax_kernel))
-_onednn = convolution("plain_conv", Convolution(_lax_value, _onednn_images, _lax_kernel))
-_eigen = convolution("plain_conv", Convolution(_lax_value, _eigen_images, _eigen_kernel))
-_of_stride_one = of_stride_one("plain_conv", _lax_value, _standard_kernel)
-
-
 def _plain(x: Array, strides: tuple[int, int]) -> Convolution:
     """The plain forms that the compiler runs fast."""
     if max(strides) == 1:
-        return _of_stride_one
+        return plain.stride_one
     if not _on_cpu(x):
-        return _xla
-    return _onednn if offers_onednn() else _eigen
-
-
-def _fold(x: Array, strides: tuple[int, int]) -> Array:
-    """Space to depth: `[B, H, W, C]` -> `[B, H / s, W / t, s * t * C]`."""
-    s, t = strides
-    batch, height, width, channels = x.shape
-    x = x.reshape(batch, height // s, s, width // t, t, channels).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(batch, height // s, width // t, s * t * channels)
-
-
-def _unfold(x: Array, strides: tuple[int, int]) -> Array:
-    """Depth to space: `[B, H, W, s * t * C]` -> `[B, s * H, t * W, C]`."""
-    s, t = strides
-    batch, height, width, channels = x.shape
-    x = x.reshape(batch, height, width, s, t, channels // (s * t)).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(batch, s * height, t * width, -1)
-
-
-def _fold_kernel(kernel: Array, strides: tuple[int, int]) -> Array:
-    """The kernel that acts on folded images as this one with strides does on images."""
-    s, t = strides
-    height, width, inputs, outputs = kernel.shape
-    kernel = kernel.reshape(height // s, s, width // t, t, inputs, outputs)
-    return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(height // s, width // t, -1, outputs)
+        return plain.xla
+    return plain.onednn if offers_onednn() else plain.eigen
 
 
 def _transpose_by_folding(form: Convolution, x: Array, kernel: Array) -> Array:
     """4x4, stride 2: a 2x2 convolution makes the four phases as channels, unfolded and cropped."""
     # The convolution of stride 2 whose input gradient this is, on images folded by 2.
-    folded = _fold_kernel(kernel[::-1, ::-1].swapaxes(2, 3), (2, 2))
+    folded = fold_kernel(kernel[::-1, ::-1].swapaxes(2, 3), (2, 2))
     y = _by(form, x, folded[::-1, ::-1].swapaxes(2, 3), ((1, 1), (1, 1)))
-    return _unfold(y, (2, 2))[:, 1:-1, 1:-1]
+    return unfold(y, (2, 2))[:, 1:-1, 1:-1]
 
 
 def _transpose_by_adjoint(
@@ -461,60 +322,3 @@ def _transpose_by_adjoint(
         padding=(rows, columns),
     )
     return _plain(x, strides).images(x, kernel[::-1, ::-1].swapaxes(2, 3), geometry=geometry)
-
-
-def conv_transpose_by_phases(
-    x: Array, kernel: Array, strides: Sequence[int], padding: Padding
-) -> Array:
-    """`lax.conv_transpose(x, kernel, strides, padding)` as one convolution an output phase.
-
-    Output pixels `s * q + r` of one phase r see only every s-th tap of the kernel, so each phase is
-    a plain stride-1 convolution with a smaller kernel, and the result is the phases interleaved: a
-    4x4 kernel of stride 2 becomes four 2x2 kernels.
-
-    Args:
-      x: images `[B, H, W, in]`.
-      kernel: `[kernel_h, kernel_w, in, out]`, at least as large as the strides.
-      strides: factor by which height and width grow.
-      padding: zeros around the dilated image, along each side `kernel + stride - 2` together.
-
-    Returns:
-      Images `[B, H * strides[0], W * strides[1], out]`.
-    """
-    rows, columns = (
-        [_phase(size, stride, before, r) for r in range(stride)]
-        for size, stride, (before, _) in zip(kernel.shape[:2], strides, padding, strict=True)
-    )
-
-    def phase(row: _Phase, column: _Phase) -> Array:
-        return lax.conv_general_dilated(
-            x,
-            kernel[row.taps, column.taps],
-            window_strides=(1, 1),
-            padding=(row.padding, column.padding),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
-
-    # [B, H, stride_h, W, stride_w, out]
-    y = jnp.stack(
-        [jnp.stack([phase(row, column) for column in columns], axis=3) for row in rows], axis=2
-    )
-    batch, height, _, width, _, features = y.shape
-    return y.reshape(batch, height * strides[0], width * strides[1], features)
-
-
-class _Phase(NamedTuple):
-    taps: slice
-    padding: tuple[int, int]
-
-
-def _phase(size: int, stride: int, before: int, r: int) -> _Phase:
-    """The taps that output pixels `stride * q + r` see, and the padding of x for them.
-
-    With `before` zeros of padding in front of the dilated input, output pixel o meets input pixel i
-    at tap j where `o + j - before = stride * i`.
-    """
-    first = (before - r) % stride
-    taps = len(range(first, size, stride))
-    offset = (r + first - before) // stride  # the input pixel at tap `first` when q = 0
-    return _Phase(slice(first, None, stride), (-offset, taps - 1 + offset))
