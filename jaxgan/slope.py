@@ -1,8 +1,8 @@
 """A derivative without its value, which may be taken once.
 
 `slope_of(x)` is 0, with the derivative of x; the compiler leaves x itself out. Added to a value, it
-gives that value another derivative, exact to first order and wrong beyond. Who differentiates it
-again, by whatever order of forward and reverse mode, gets an error instead of a wrong number.
+gives that value another derivative, exact to first order and wrong beyond. Differentiating it
+again, in whatever order of forward and reverse mode, is an error instead of a wrong number.
 """
 
 from typing import Any
