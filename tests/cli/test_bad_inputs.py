@@ -16,6 +16,7 @@ import re
 import shutil
 import stat
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -507,7 +508,8 @@ TABLE: dict[str, list[tuple[str, list[Setup], str, str]]] = {
         ("a missing import", [file("import nosuchmodule")], "train mine.py --out new",
          "mine.py does not run: ModuleNotFoundError: No module named 'nosuchmodule'"),
         ("an option that is none", [file("experiment = Experiment(stepz=3)")], "train mine.py --out new",
-         "mine.py does not run: TypeError: Experiment.__init__() got an unexpected keyword argument {...}"),  # From 3.13 on Python suggests one.
+         "mine.py does not run: TypeError: Experiment.__init__() got an unexpected keyword argument 'stepz'"
+         + (". Did you mean 'steps'?" if sys.version_info >= (3, 13) else "")),
         ("a word for a number", [file("experiment = Experiment(steps='many')")], "train mine.py --out new",
          "mine.py: steps must be int, not 'many'"),
         ("a truth for a number", [file("experiment = Experiment(steps=True)")], "train mine.py --out new",

@@ -11,8 +11,8 @@ times slower than that, and any convolution inside a loop slower still. Hence `i
 - "phase": a transposed convolution as one plain convolution an output phase;
 - "adjoint": by XLA's plain forms in every derivative, see `jaxgan.layers.conv.trilinear`; lax's own
   rules lead to forms that take up to 25 times as long, for the kernels of transposed convolutions
-  and in second derivatives, and 40 times inside a loop. On a CPU by the
-  forms that are fast in programs with `compiler.options("cpu", convolutions=True)`;
+  and in second derivatives, and 40 times inside a loop. On a CPU by the forms that are fast in
+  programs with `compiler.options("cpu", convolutions=True)`;
 - "winograd": by `jaxgan.layers.conv.winograd`, for square 2x2 to 4x4 kernels;
 - "patches": by `jaxgan.layers.conv.patches`, meant for small kernels with few channels on one side;
 - "auto": on a CPU the fastest of these by `benchmarks/convolutions.py`, and 1x1 kernels as matrix
